@@ -1,0 +1,23 @@
+import { escapeBody } from '#frame/escape'
+import { describeReceipt } from '#frame/receipt-text'
+import { toClock } from '#frame/time'
+import type { LogEntry } from '#router/shapes/messages'
+import { printJson, printLines, toOneLine } from '../print.ts'
+import { withHub } from '../session.ts'
+
+/** Shows recent messages, newest last, with where each stands. */
+export async function log(options: { limit: number; with?: string; json?: boolean }): Promise<void> {
+  const limit = Math.min(options.limit, 500)
+  const { entries } = await withHub((hub) => hub.messages.history.query({ limit, with: options.with }))
+  if (options.json) return printJson(entries)
+  if (entries.length === 0) return printLines(['No messages yet.'])
+  const now = Date.now()
+  printLines(entries.toReversed().map((entry) => describeEntry(entry, now)))
+}
+
+/** One line about a message: when, who to whom, where it stands, how it begins. */
+export function describeEntry(entry: LogEntry, now: number): string {
+  const reply = entry.replyTo === null ? '' : ` (answers ${entry.replyTo})`
+  const stands = describeReceipt(entry, now)
+  return `${toClock(entry.queuedAt, now)}  ${entry.messageId}${reply}  ${entry.from} → ${entry.to}  [${stands}]  ${toOneLine(escapeBody(entry.text), 100)}`
+}

@@ -1,0 +1,37 @@
+import { randomUUID } from 'node:crypto'
+import { text as readAll } from 'node:stream/consumers'
+import { describeReceipt } from '#frame/receipt-text'
+import { printJson, printLines } from '../print.ts'
+import { withUser } from '../session.ts'
+
+export type SendOptions = { fyi?: boolean; replyTo?: number; json?: boolean }
+
+/** Sends a message as the person at this machine, and says how each recipient will be reached. */
+export async function send(to: string, words: string[], options: SendOptions): Promise<void> {
+  const message = await readMessage(words)
+  const addresses = to.split(',').map((address) => address.trim())
+  const sent = await withUser((hub) =>
+    hub.messages.send.mutate({
+      to: addresses,
+      message,
+      urgency: options.fyi ? 'fyi' : 'normal',
+      replyTo: options.replyTo,
+      idempotencyKey: randomUUID(),
+    }),
+  )
+  if (options.json) return printJson(sent)
+  const now = Date.now()
+  printLines([
+    `Message ${sent.messageId} is stored.`,
+    ...sent.recipients.map((receipt) => `- ${receipt.to}: ${describeReceipt(receipt, now)}`),
+  ])
+}
+
+async function readMessage(words: string[]): Promise<string> {
+  const given = words.join(' ')
+  if (given !== '' && given !== '-') return given
+  if (process.stdin.isTTY && given !== '-') throw new Error('There is no message: add it, or pipe it in.')
+  const message = (await readAll(process.stdin)).trimEnd()
+  if (message === '') throw new Error('Standard input was empty: there is no message to send.')
+  return message
+}

@@ -1,0 +1,38 @@
+import { describePeer } from '#frame/peer-text'
+import { toClock } from '#frame/time'
+import type { PeersEvent } from '#router/shapes/peers'
+import { printLines } from '../print.ts'
+import { withHub } from '../session.ts'
+import { describeEntry } from './log.ts'
+
+/** Shows sessions and messages as they come, over restarts of the hub, until SIGINT, SIGTERM or a closed pipe. */
+export async function watch({ json }: { json?: boolean }): Promise<void> {
+  await withHub(async (hub) => {
+    await hub.hub.health.query()
+    const { promise: stopped, resolve: stop, reject: fail } = Promise.withResolvers<void>()
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop())
+    process.stdout.once('error', () => stop())
+    const tell = (event: object, lines: string[]) =>
+      json ? process.stdout.write(`${JSON.stringify(event)}\n`) : printLines(lines)
+
+    const peers = hub.peers.watch.subscribe(undefined, {
+      onData: ({ data }) => tell(data, describePeers(data, Date.now())),
+      onError: fail,
+    })
+    const messages = hub.messages.watch.subscribe(undefined, {
+      onData: ({ data }) => tell(data, [describeEntry(data.entry, Date.now())]),
+      onError: fail,
+    })
+    await stopped
+    peers.unsubscribe()
+    messages.unsubscribe()
+  })
+}
+
+function describePeers(event: PeersEvent, now: number): string[] {
+  if (event.type === 'snapshot') {
+    return event.peers.filter((peer) => peer.state === 'online').map((peer) => `● ${describePeer(peer, now)}`)
+  }
+  const sign = { joined: '+', changed: '~', left: '-' }[event.type]
+  return [`${toClock(now, now)}  ${sign} ${describePeer(event.peer, now)}`]
+}

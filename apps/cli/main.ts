@@ -1,0 +1,112 @@
+import { Command, CommanderError, InvalidArgumentError } from 'commander'
+import { VERSION } from '#machine/package'
+import { EXIT, toExitCode } from './exit.ts'
+
+const HELP = `
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 no hub to talk to.
+
+Examples:
+  claude-peers send api "which port does the server use?"
+  git diff | claude-peers send review@desktop
+  claude-peers watch`
+
+process.exitCode = await main(process.argv.slice(2))
+
+/** Runs one command; each is loaded only when it is called. Returns the exit code. */
+async function main(args: string[]): Promise<number> {
+  const program = new Command('claude-peers')
+    .description('Mail between your coding-agent sessions.')
+    .version(VERSION)
+    .showHelpAfterError('(claude-peers --help shows the commands)')
+    .exitOverride()
+    .addHelpText('after', HELP)
+  addCommands(program)
+  try {
+    await program.parseAsync(args, { from: 'user' })
+    return Number(process.exitCode ?? 0)
+  } catch (cause) {
+    if (cause instanceof CommanderError) return cause.exitCode === 0 ? 0 : EXIT.usage
+    process.stderr.write(`claude-peers: ${(cause as Error).message}\n`)
+    return toExitCode(cause)
+  }
+}
+
+function addCommands(program: Command) {
+  program
+    .command('status')
+    .description('show the hub and everybody who is connected')
+    .option('--json', 'print JSON')
+    .action(async (options) => (await import('./commands/status.ts')).status(options))
+  program
+    .command('peers')
+    .description('list the sessions, online and recently seen')
+    .option('--json', 'print JSON')
+    .action(async (options) => (await import('./commands/peers.ts')).peers(options))
+  program
+    .command('send')
+    .description('send a message to a session, by name, name@host or id')
+    .argument('<to>', 'address; several are separated by commas')
+    .argument('[message...]', 'the message; read from standard input when left out or "-"')
+    .option('--fyi', 'for information: waits for the next event, blocks nothing')
+    .option('--reply-to <id>', 'the message that this answers', toNumber)
+    .option('--json', 'print JSON')
+    .action(async (to, words, options) => (await import('./commands/send.ts')).send(to, words, options))
+  program
+    .command('inbox')
+    .description('read what sessions wrote to you')
+    .option('--peek', 'only look: the messages stay unread')
+    .option('--json', 'print JSON')
+    .action(async (options) => (await import('./commands/inbox.ts')).inbox(options))
+  program
+    .command('log')
+    .description('show recent messages and where they stand')
+    .option('-n, --limit <count>', 'how many', toNumber, 20)
+    .option('--with <peer>', 'only what this peer sent or got')
+    .option('--json', 'print JSON')
+    .action(async (options) => (await import('./commands/log.ts')).log(options))
+  program
+    .command('watch')
+    .description('show sessions and messages as they come, until interrupted')
+    .option('--json', 'print one JSON object a line')
+    .action(async (options) => (await import('./commands/watch.ts')).watch(options))
+  program
+    .command('install')
+    .description('add the MCP server and the delivery hooks to your Claude Code')
+    .option('--print', 'only show what would change')
+    .option('--json', 'print JSON')
+    .action(async (options) => (await import('./commands/install.ts')).install(options))
+  program
+    .command('uninstall')
+    .description('take out what install added, and put back what it replaced')
+    .option('--print', 'only show what would change')
+    .option('--json', 'print JSON')
+    .action(async (options) => (await import('./commands/install.ts')).uninstall(options))
+  program
+    .command('kill-broker')
+    .alias('stop')
+    .description('stop the hub; sessions are left alone and start it again when they need it')
+    .action(async () => (await import('./commands/stop.ts')).stop())
+  program
+    .command('hub')
+    .description('run the hub in the foreground')
+    .action(async () => (await import('./commands/run.ts')).run('hub.js', ['--foreground']))
+  program
+    .command('migrate')
+    .description('bring the database up to date without starting the hub; the old file is kept')
+    .action(async () => (await import('./commands/run.ts')).run('hub.js', ['--migrate']))
+  program
+    .command('mcp')
+    .description('run the MCP server of one session (Claude Code does this)')
+    .action(async () => (await import('./commands/run.ts')).run('mcp.js', []))
+  program
+    .command('hook')
+    .description('run the delivery hook (Claude Code does this)')
+    .argument('[pid]', 'the Claude process', String(process.ppid))
+    .action(async (pid) => (await import('./commands/run.ts')).run('hook.cjs', [pid]))
+}
+
+function toNumber(text: string): number {
+  const number = Number(text)
+  if (Number.isInteger(number) && number > 0) return number
+  throw new InvalidArgumentError('use a whole number from 1')
+}

@@ -1,0 +1,20 @@
+import type { Readable } from 'node:stream'
+
+/** The events that can carry mail to the model. */
+const EVENTS = ['PostToolUse', 'UserPromptSubmit', 'SessionStart', 'Stop'] as const
+export type HookEvent = (typeof EVENTS)[number]
+
+/** What the client tells its hook, as far as delivery needs it. */
+export type HookInput = { event: HookEvent; sessionId: string | undefined }
+
+/** Reads the hook's input; `undefined` when nothing is to be delivered, as inside a subagent. */
+export async function readInput(stream: Readable): Promise<HookInput | undefined> {
+  const chunks: Buffer[] = []
+  for await (const chunk of stream as AsyncIterable<Buffer>) chunks.push(chunk)
+  const input = JSON.parse(Buffer.concat(chunks).toString('utf8')) as Record<string, unknown>
+  const event = EVENTS.find((name) => name === input['hook_event_name'])
+  // A subagent runs its parent's hooks with the parent's session id: mail it took would never reach the parent.
+  if (!event || input['agent_id']) return undefined
+  const sessionId = input['session_id']
+  return { event, sessionId: typeof sessionId === 'string' && sessionId ? sessionId : undefined }
+}

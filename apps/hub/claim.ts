@@ -1,0 +1,22 @@
+import { closeSync, openSync } from 'node:fs'
+import Sqlite from 'better-sqlite3'
+
+/**
+ * Claims a database for this process, before anything looks into it; `undefined` when another process has it. The
+ * claim is a lock of the operating system on `<database>.lock`, so it ends with the process however that dies: no
+ * stale pid file, no race between reading and writing one. SQLite takes it for us on every platform.
+ */
+export function claimDatabase(file: string): { release(): void } | undefined {
+  const path = `${file}.lock`
+  closeSync(openSync(path, 'a', 0o600))
+  const lock = new Sqlite(path, { timeout: 0 })
+  try {
+    lock.pragma('journal_mode = MEMORY')
+    lock.exec('begin exclusive')
+  } catch (cause) {
+    lock.close()
+    if ((cause as { code?: string }).code === 'SQLITE_BUSY') return undefined
+    throw cause
+  }
+  return { release: () => lock.close() }
+}

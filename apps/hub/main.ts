@@ -1,0 +1,65 @@
+import { NewerDatabaseError } from '#db/migrate'
+import { ConfigError, readConfig, type Config } from '#machine/config'
+import { HUB_EXIT } from '#machine/exit-codes'
+import { makePrivateDir } from '#machine/paths'
+import { openLog, type Log } from './log.ts'
+import { migrateOnly } from './migrate-only.ts'
+import { ClaimedError, startHub } from './start.ts'
+
+process.umask(0o077)
+process.title = 'claude-peers hub'
+process.exitCode = await main(process.argv.slice(2)).catch(toExitCode)
+
+/** Serves until SIGTERM, SIGINT or a client's stop; with `--migrate`, only brings the database up to date. */
+async function main(args: string[]): Promise<number> {
+  const config = readConfig()
+  if (config.remote) {
+    throw new ConfigError(`The hub of this machine is ${config.brokerUrl}: start it there, not here.`)
+  }
+  if (args.includes('--migrate')) return migrateOnly(config)
+  makePrivateDir(config.paths.dir)
+  const { log, close } = openLog(config.paths.log, { toTerminal: args.includes('--foreground') })
+  try {
+    return await serve(config, log)
+  } catch (cause) {
+    log.error({ err: cause }, 'hub cannot serve')
+    throw cause
+  } finally {
+    await close()
+  }
+}
+
+async function serve(config: Config, log: Log): Promise<number> {
+  const { promise: stopped, resolve: stop } = Promise.withResolvers<string>()
+  process.on('SIGTERM', () => stop('SIGTERM'))
+  process.on('SIGINT', () => stop('SIGINT'))
+  // What nobody foresaw may have left a half-done state in memory: the disk is right, so start anew from there.
+  process.on('uncaughtException', (cause) => {
+    log.fatal({ err: cause }, 'uncaught')
+    process.exitCode = HUB_EXIT.failed
+    stop('uncaught exception')
+  })
+  const hub = await startHub({ config, log, onStop: (reason) => setImmediate(() => stop(reason)) })
+  const reason = await stopped
+  log.info({ reason }, 'hub stops')
+  await hub.close()
+  return reason === 'uncaught exception' ? HUB_EXIT.failed : 0
+}
+
+function toExitCode(cause: Error & { code?: string }): number {
+  if (cause instanceof ClaimedError) return say(cause.message, HUB_EXIT.claimed)
+  if (cause instanceof NewerDatabaseError) return say(cause.message, HUB_EXIT.newerDatabase)
+  if (cause instanceof ConfigError) return say(cause.message, HUB_EXIT.badConfig)
+  if (cause.code === 'EADDRINUSE' || cause.code === 'EACCES') {
+    return say(
+      `The hub cannot listen on its port (${cause.message}). Set CLAUDE_PEERS_PORT, or stop what listens there; a broker of claude-peers v2 stops with its own "kill-broker".`,
+      HUB_EXIT.portTaken,
+    )
+  }
+  return say(`The hub failed: ${cause.message}`, HUB_EXIT.failed)
+}
+
+function say(message: string, code: number): number {
+  process.stderr.write(`claude-peers: ${message}\n`)
+  return code
+}

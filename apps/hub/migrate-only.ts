@@ -1,0 +1,39 @@
+import { join } from 'node:path'
+import { migrateFile } from '#db/migrate'
+import type { Config } from '#machine/config'
+import { readMachineId } from '#machine/machine-id'
+import { PACKAGE_ROOT } from '#machine/package'
+import { readRendezvous } from '#machine/rendezvous'
+import { claimDatabase } from './claim.ts'
+import { ClaimedError } from './start.ts'
+
+/** Brings the database up to date without serving it, and says what it did. Throws ClaimedError while a hub runs. */
+export function migrateOnly(config: Config): number {
+  const claim = claimDatabase(config.database)
+  if (!claim) {
+    const pid = readRendezvous(config.paths.rendezvous)?.pid
+    throw new ClaimedError(
+      `The hub${pid ? ` (pid ${pid})` : ''} serves ${config.database}, and migrated it when it started. To do it by hand, stop the hub first: claude-peers stop.`,
+    )
+  }
+  try {
+    const result = migrateFile({
+      file: config.database,
+      folder: join(PACKAGE_ROOT, 'drizzle'),
+      now: Date.now(),
+      machine: { id: readMachineId(config.paths.machineId), host: config.host },
+    })
+    const kept = result.backup ? ` The file as it was is kept at ${result.backup}.` : ''
+    process.stdout.write(`${config.database}: ${TOLD[result.outcome]}.${kept}\n`)
+    return 0
+  } finally {
+    claim.release()
+  }
+}
+
+const TOLD = {
+  created: 'created',
+  current: 'up to date, nothing to do',
+  migrated: 'migrated',
+  adopted: 'taken over from claude-peers v2, with all of its mail',
+} as const

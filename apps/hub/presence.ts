@@ -1,0 +1,55 @@
+import type { Database } from '#db/open'
+import type { PeerRow } from '#db/peer-rows'
+import type { Presence } from '#router/context'
+
+/** How long a peer stays online after its link broke: reconnecting takes a few seconds. */
+export const GRACE_MS = 15_000
+
+/**
+ * Who is online: the peers with an open link, those whose link broke less than 15 s ago, and, when the hub starts,
+ * those who were online before it. A peer of this machine whose process is gone gets no grace.
+ */
+export function createPresence(options: {
+  database: Database
+  isRunning: (peer: PeerRow) => boolean | undefined
+  onError: (cause: unknown) => void
+}): Presence & { tick(): Promise<void> } {
+  const { database, isRunning, onError } = options
+  const links = new Map<string, number>()
+  const leaving = new Map(database.peers.online().map((peer) => [peer.id, database.now() + GRACE_MS]))
+
+  const turn = (peerId: string, online: boolean) =>
+    database.queue.run(() => database.peers.setOnline(peerId, online))
+
+  return {
+    opened(peerId) {
+      links.set(peerId, (links.get(peerId) ?? 0) + 1)
+      leaving.delete(peerId)
+      turn(peerId, true).catch(onError)
+    },
+    closed(peerId) {
+      const left = (links.get(peerId) ?? 1) - 1
+      if (left > 0) {
+        links.set(peerId, left)
+        return
+      }
+      links.delete(peerId)
+      leaving.set(peerId, database.now() + GRACE_MS)
+    },
+    async left(peerId) {
+      leaving.delete(peerId)
+      await turn(peerId, false)
+    },
+    /** Takes those offline whose grace is over, or whose process is gone; called every second. */
+    async tick() {
+      const over = [...leaving].filter(([peerId, until]) => until <= database.now() || isGone(peerId))
+      for (const [peerId] of over) leaving.delete(peerId)
+      await Promise.all(over.map(([peerId]) => turn(peerId, false)))
+    },
+  }
+
+  function isGone(peerId: string): boolean {
+    const peer = database.peers.get(peerId)
+    return peer === undefined || isRunning(peer) === false
+  }
+}

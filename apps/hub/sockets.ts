@@ -1,0 +1,73 @@
+import type { IncomingMessage } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { getWSConnectionHandler } from '@trpc/server/adapters/ws'
+import { WebSocketServer, type WebSocket } from 'ws'
+import type { Context } from '#router/context'
+import { appRouter } from '#router/router'
+import { MAX_BODY_BYTES } from './http.ts'
+
+/** A subscriber whose socket holds more unsent bytes than this is told nothing more until it has read. */
+const MAX_BUFFERED_BYTES = 512 * 1_024
+const DRAIN_POLL_MS = 50
+/** How long a client has to answer the closing handshake at shutdown. */
+const CLOSE_WAIT_MS = 1_000
+/** RFC 6455: the service restarts; a client reconnects. */
+const SERVICE_RESTART = 1012
+
+export type Sockets = {
+  accept(request: IncomingMessage, socket: Duplex, head: Buffer): void
+  count(): number
+  /** Asks every client to come back later, and ends those who do not answer within a second. */
+  close(): Promise<void>
+}
+
+/** Serves the router's subscriptions (and calls) to WebSockets that the guard let in. */
+export function createSockets(options: {
+  toContext: (request: IncomingMessage) => Omit<Context, 'drained'>
+  onError: (error: Error, path: string | undefined) => void
+}): Sockets {
+  const server = new WebSocketServer({ noServer: true, maxPayload: MAX_BODY_BYTES, perMessageDeflate: false })
+  const handle = getWSConnectionHandler({
+    wss: server,
+    router: appRouter,
+    createContext: ({ req, res }) => ({
+      ...options.toContext(req),
+      drained: () => drained(res),
+    }),
+    onError: ({ error, path }) => options.onError(error, path),
+    keepAlive: { enabled: true, pingMs: 30_000, pongWaitMs: 10_000 },
+  })
+
+  return {
+    accept(request, socket, head) {
+      server.handleUpgrade(request, socket, head, (client) => {
+        client.on('error', (cause) => options.onError(cause, undefined))
+        handle(client, request)
+      })
+    },
+    count: () => server.clients.size,
+    async close() {
+      const closed = [...server.clients].map((client) => closeClient(client))
+      await Promise.all(closed)
+      server.close()
+    },
+  }
+}
+
+function closeClient(client: WebSocket): Promise<void> {
+  return new Promise((resolve) => {
+    const impatience = setTimeout(() => client.terminate(), CLOSE_WAIT_MS)
+    client.once('close', () => {
+      clearTimeout(impatience)
+      resolve()
+    })
+    client.close(SERVICE_RESTART, 'the hub restarts')
+  })
+}
+
+/** ws has no event for this: it keeps what the kernel does not take, and tells only how much. */
+async function drained(client: WebSocket): Promise<void> {
+  while (client.readyState === client.OPEN && client.bufferedAmount > MAX_BUFFERED_BYTES) {
+    await new Promise((resolve) => setTimeout(resolve, DRAIN_POLL_MS))
+  }
+}

@@ -1,0 +1,47 @@
+import { readConfig } from '#machine/config'
+import { readProject } from '#machine/project'
+import { createFlushedStdio } from './flushed-stdio.ts'
+import { findClaude } from './identity.ts'
+import { openLink } from './link.ts'
+import { createPeersServer } from './server.ts'
+
+/** A client that waits for its first prompt should not wait for a hub that does not come. */
+const REGISTER_WAIT_MS = 2_000
+const TOOL_PREFIX = 'mcp__claude-peers__'
+
+process.umask(0o077)
+await main().catch((cause: Error) => {
+  process.stderr.write(`claude-peers mcp: ${cause.message}\n`)
+  process.exitCode = 1
+})
+
+/** Registers the session, then answers `initialize`: the first prompt's hook finds the card and the mail. */
+async function main(): Promise<void> {
+  const project = await readProject(process.cwd())
+  const link = openLink({
+    config: readConfig(),
+    claude: findClaude(),
+    project,
+    sessionId: process.env['CLAUDE_CODE_SESSION_ID'],
+    toolPrefix: TOOL_PREFIX,
+  })
+  const { transport, afterAnswer } = createFlushedStdio()
+  leaveWhenAlone(() => link.leave())
+  await Promise.race([link.ready, new Promise((resolve) => setTimeout(resolve, REGISTER_WAIT_MS).unref())])
+  await createPeersServer({ link, afterAnswer }).connect(transport)
+}
+
+/** The SDK does not notice that the client has gone; whichever sign comes first ends this process, once. */
+function leaveWhenAlone(leave: () => Promise<void>) {
+  let leaving = false
+  const go = () => {
+    if (leaving) return
+    leaving = true
+    void leave()
+      .catch(() => undefined)
+      .then(() => process.exit(0))
+  }
+  for (const event of ['end', 'close', 'error']) process.stdin.on(event, go)
+  process.stdout.on('error', go)
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, go)
+}

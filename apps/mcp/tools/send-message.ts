@@ -1,0 +1,50 @@
+import { randomUUID } from 'node:crypto'
+import type { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js'
+import { describeReceipt } from '#frame/receipt-text'
+import { messageId } from '#router/shapes/common'
+import { sendInput, sent } from '#router/shapes/messages'
+import type { ServerOptions } from '../server.ts'
+import { answer, answering } from './answer.ts'
+
+export function addSendMessage(server: McpServer, { link }: ServerOptions): void {
+  server.registerTool(
+    'send_message',
+    {
+      title: 'Send a message to a peer',
+      description:
+        "Sends a message to another session (agent, Claude, terminal) by name, such as 'api' or 'api@laptop'. It is stored at once and reaches the peer while it works, when its turn ends, or when it comes back. Returns message_id and how each recipient will be reached. Write it so that it stands alone: the peer does not see your conversation.",
+      inputSchema: {
+        to: sendInput.shape.to.describe('address from list_peers, or several'),
+        message: sendInput.shape.message.describe('what to say; 64 KiB at most'),
+        reply_to: messageId.optional().describe('id of the message this answers'),
+        urgency: sendInput.shape.urgency.describe(
+          'normal: the peer gets it before its turn can end; fyi: with its next event, no answer needed',
+        ),
+      },
+      outputSchema: { message_id: sent.shape.messageId, recipients: sent.shape.recipients },
+      annotations: {
+        readOnlyHint: false,
+        destructiveHint: false,
+        idempotentHint: false,
+        openWorldHint: false,
+      },
+    },
+    ({ to, message, reply_to: replyTo, urgency }) =>
+      answering(link, async () => {
+        const { messageId, recipients } = await link.hub.messages.send.mutate({
+          to,
+          message,
+          replyTo,
+          urgency,
+          // One key for this call, whatever the client below has to repeat.
+          idempotencyKey: randomUUID(),
+        })
+        const now = Date.now()
+        const lines = recipients.map((receipt) => `- ${receipt.to}: ${describeReceipt(receipt, now)}`)
+        return answer([`Message ${messageId} is stored.`, ...lines].join('\n'), {
+          message_id: messageId,
+          recipients,
+        })
+      }),
+  )
+}

@@ -1,0 +1,29 @@
+import type { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js'
+import { toSafePeer } from '#frame/peer-text'
+import { peer, summaryInput } from '#router/shapes/peers'
+import type { ServerOptions } from '../server.ts'
+import { answer, answering } from './answer.ts'
+
+export function addSetSummary(server: McpServer, { link }: ServerOptions): void {
+  server.registerTool(
+    'set_summary',
+    {
+      title: 'Set summary',
+      description:
+        'Says in one or two sentences what you are working on; other sessions see it in list_peers.',
+      inputSchema: { summary: summaryInput.shape.summary },
+      outputSchema: { you: peer },
+      annotations: {
+        readOnlyHint: false,
+        destructiveHint: false,
+        idempotentHint: true,
+        openWorldHint: false,
+      },
+    },
+    ({ summary }) =>
+      answering(link, async () => {
+        const self = toSafePeer(await link.hub.peers.setSummary.mutate({ summary }))
+        return answer(`Others now see you, ${self.address}, with: ${self.summary}`, { you: self })
+      }),
+  )
+}

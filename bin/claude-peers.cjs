@@ -1,0 +1,10 @@
+#!/usr/bin/env node
+// Readable by any Node, so that one that is too old gets one clear line instead of a crash.
+const [major, minor] = process.versions.node.split('.').map(Number)
+if (major < 22 || (major === 22 && minor < 12)) {
+  process.stderr.write(
+    `claude-peers needs Node 22.12 or newer; this is ${process.versions.node}. In its checkout, "npx claude-peers" uses the Node that "npm ci" installed.\n`,
+  )
+  process.exit(1)
+}
+import('../dist/cli.js')

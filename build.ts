@@ -1,0 +1,42 @@
+/**
+ * Builds what a user's machine runs: one bundle a process, so that each starts with one file read.
+ * better-sqlite3 stays outside (it carries a native binary); the hook is CommonJS because an ES module
+ * that imports `node:http` loads undici, which doubles a process that lives for 60 ms.
+ */
+import { execFileSync } from 'node:child_process'
+import { rmSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { build, type BuildOptions } from 'rolldown'
+
+const root = import.meta.dirname
+/** write-file-atomic is CommonJS and names its temporary files after `__filename`. */
+const transform = { define: { __filename: 'import.meta.filename' } }
+const esm = { dir: 'dist', format: 'esm', entryFileNames: '[name].js' } as const
+const bundles: BuildOptions[] = [
+  { input: { hub: 'apps/hub/main.ts' }, output: esm, external: ['better-sqlite3'], transform },
+  { input: { mcp: 'apps/mcp/main.ts' }, output: esm, transform },
+  // One small file a command: a command that is not called is not read.
+  {
+    input: { cli: 'apps/cli/main.ts' },
+    output: { ...esm, chunkFileNames: 'cli-[name]-[hash].js' },
+    transform,
+  },
+  {
+    input: { hook: 'apps/hook/main.ts' },
+    output: { ...esm, format: 'cjs', entryFileNames: '[name].cjs', minify: true },
+  },
+  { input: { client: 'lib/client/main.ts' }, output: esm, external: [/^@trpc\//, 'ws', 'zod', 'semver'] },
+]
+
+rmSync(`${root}/dist`, { recursive: true, force: true })
+for (const options of bundles) {
+  await build({ cwd: root, platform: 'node', logLevel: 'warn', ...options })
+}
+// The `#…` imports of the declarations resolve inside their own package scope, not against our sources.
+const tsc = createRequire(import.meta.url)
+  .resolve('typescript/package.json')
+  .replace('package.json', 'bin/tsc')
+execFileSync(process.execPath, [tsc, '-p', 'tsconfig.types.json'], { cwd: root, stdio: 'inherit' })
+const rooms = ['db', 'router', 'client', 'machine', 'frame']
+const imports = Object.fromEntries(rooms.map((room) => [`#${room}/*`, `./lib/${room}/*.d.ts`]))
+writeFileSync(`${root}/dist/types/package.json`, JSON.stringify({ type: 'module', imports }))

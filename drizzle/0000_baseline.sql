@@ -1,0 +1,93 @@
+CREATE TABLE `deliveries` (
+	`message_id` integer NOT NULL,
+	`recipient_id` text NOT NULL,
+	`sender_id` text NOT NULL,
+	`state` text NOT NULL,
+	`offer_id` text,
+	`lease_until` integer,
+	`attempts` integer DEFAULT 0 NOT NULL,
+	`queued_at` integer NOT NULL,
+	`offered_at` integer,
+	`settled_at` integer,
+	`read_at` integer,
+	`expires_at` integer NOT NULL,
+	`changed_seq` integer NOT NULL,
+	PRIMARY KEY(`message_id`, `recipient_id`),
+	FOREIGN KEY (`message_id`) REFERENCES `messages`(`id`) ON UPDATE no action ON DELETE cascade,
+	FOREIGN KEY (`recipient_id`) REFERENCES `peers`(`id`) ON UPDATE no action ON DELETE no action,
+	FOREIGN KEY (`sender_id`) REFERENCES `peers`(`id`) ON UPDATE no action ON DELETE no action,
+	CONSTRAINT "deliveries_state" CHECK("deliveries"."state" in ('queued', 'offered', 'delivered', 'read', 'expired', 'retracted')),
+	CONSTRAINT "deliveries_lease" CHECK(("deliveries"."state" = 'offered') = ("deliveries"."lease_until" is not null)),
+	CONSTRAINT "deliveries_settled" CHECK(("deliveries"."state" in ('queued', 'offered')) = ("deliveries"."settled_at" is null)),
+	CONSTRAINT "deliveries_read" CHECK(("deliveries"."state" = 'read') = ("deliveries"."read_at" is not null))
+);
+--> statement-breakpoint
+CREATE INDEX `deliveries_waiting` ON `deliveries` (`recipient_id`,`state`,`message_id`) WHERE settled_at is null;--> statement-breakpoint
+CREATE INDEX `deliveries_leases` ON `deliveries` (`lease_until`) WHERE lease_until is not null;--> statement-breakpoint
+CREATE INDEX `deliveries_expiry` ON `deliveries` (`expires_at`) WHERE settled_at is null;--> statement-breakpoint
+CREATE INDEX `deliveries_settled` ON `deliveries` (`settled_at`) WHERE settled_at is not null;--> statement-breakpoint
+CREATE INDEX `deliveries_sent` ON `deliveries` (`sender_id`,`changed_seq`);--> statement-breakpoint
+CREATE INDEX `deliveries_pair` ON `deliveries` (`sender_id`,`recipient_id`,`message_id`);--> statement-breakpoint
+CREATE INDEX `deliveries_changed` ON `deliveries` (`changed_seq`);--> statement-breakpoint
+CREATE TABLE `machines` (
+	`id` text PRIMARY KEY NOT NULL,
+	`host` text NOT NULL,
+	`created_at` integer NOT NULL,
+	`seen_at` integer NOT NULL
+);
+--> statement-breakpoint
+CREATE INDEX `machines_host` ON `machines` (`host`);--> statement-breakpoint
+CREATE TABLE `messages` (
+	`id` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
+	`sender_id` text NOT NULL,
+	`idempotency_key` text NOT NULL,
+	`body` text NOT NULL,
+	`chars` integer NOT NULL,
+	`urgency` text NOT NULL,
+	`reply_to` integer,
+	`created_at` integer NOT NULL,
+	FOREIGN KEY (`sender_id`) REFERENCES `peers`(`id`) ON UPDATE no action ON DELETE no action,
+	CONSTRAINT "messages_urgency" CHECK("messages"."urgency" in ('normal', 'fyi')),
+	CONSTRAINT "messages_chars" CHECK("messages"."chars" > 0)
+);
+--> statement-breakpoint
+CREATE UNIQUE INDEX `messages_idempotency` ON `messages` (`sender_id`,`idempotency_key`);--> statement-breakpoint
+CREATE TABLE `peers` (
+	`id` text PRIMARY KEY NOT NULL,
+	`machine_id` text NOT NULL,
+	`kind` text NOT NULL,
+	`name` text NOT NULL,
+	`root` text NOT NULL,
+	`cwd` text NOT NULL,
+	`is_repo` integer NOT NULL,
+	`branch` text,
+	`summary` text NOT NULL,
+	`pid` integer,
+	`pid_start` text,
+	`session_id` text,
+	`key_hash` text NOT NULL,
+	`online` integer NOT NULL,
+	`online_seq` integer NOT NULL,
+	`seen_at` integer NOT NULL,
+	`held_since` integer NOT NULL,
+	`created_at` integer NOT NULL,
+	`changed_seq` integer NOT NULL,
+	FOREIGN KEY (`machine_id`) REFERENCES `machines`(`id`) ON UPDATE no action ON DELETE no action,
+	CONSTRAINT "peers_kind" CHECK("peers"."kind" in ('session', 'user')),
+	CONSTRAINT "peers_name_form" CHECK("peers"."name" not glob '*[^a-z0-9-]*' and length("peers"."name") between 1 and 64)
+);
+--> statement-breakpoint
+CREATE UNIQUE INDEX `peers_machine_name` ON `peers` (`machine_id`,`name`);--> statement-breakpoint
+CREATE INDEX `peers_name` ON `peers` (`name`);--> statement-breakpoint
+CREATE INDEX `peers_process` ON `peers` (`machine_id`,`pid`);--> statement-breakpoint
+CREATE INDEX `peers_root` ON `peers` (`machine_id`,`root`);--> statement-breakpoint
+CREATE INDEX `peers_changed` ON `peers` (`changed_seq`);--> statement-breakpoint
+CREATE TABLE `sessions` (
+	`session_id` text NOT NULL,
+	`peer_id` text NOT NULL,
+	`bound_at` integer NOT NULL,
+	PRIMARY KEY(`session_id`, `peer_id`),
+	FOREIGN KEY (`peer_id`) REFERENCES `peers`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
+CREATE INDEX `sessions_peer` ON `sessions` (`peer_id`);

@@ -1,0 +1,70 @@
+import { request as httpRequest, type Agent, type IncomingMessage, type RequestOptions } from 'node:http'
+
+/** An answer of the hub, whatever its status; `body` is parsed JSON, or the text when it is none. */
+export type Answer = { status: number; body: unknown }
+
+export type JsonRequest = {
+  method: 'GET' | 'POST'
+  url: string
+  headers?: Record<string, string>
+  /** Sent as JSON with POST. */
+  body?: unknown
+  /** The whole exchange must be over by then, in ms. */
+  timeoutMs: number
+  agent?: Agent
+  signal?: AbortSignal | undefined
+}
+
+/**
+ * One exchange of JSON over node:http. Not `fetch`: undici doubles the start of a short process. Rejects with the
+ * system's error (ECONNREFUSED, …) or an error whose code is ETIMEDOUT.
+ */
+export function requestJson(options: JsonRequest): Promise<Answer> {
+  const payload = options.body === undefined ? undefined : Buffer.from(JSON.stringify(options.body))
+  const settings: RequestOptions = {
+    method: options.method,
+    ...(options.agent && { agent: options.agent }),
+    ...(options.signal && { signal: options.signal }),
+    headers: {
+      ...options.headers,
+      ...(payload && { 'content-type': 'application/json', 'content-length': payload.length }),
+    },
+  }
+  return new Promise((resolve, reject) => {
+    const call = starter(options.url)(options.url, settings, (response) => {
+      readAll(response).then(
+        (text) => resolve({ status: response.statusCode ?? 0, body: parse(text) }),
+        reject,
+      )
+    })
+    const deadline = setTimeout(() => call.destroy(timeout(options)), options.timeoutMs)
+    call.on('error', reject)
+    call.on('close', () => clearTimeout(deadline))
+    call.end(payload)
+  })
+}
+
+/** TLS costs milliseconds to load, and most hubs are on this machine: only for https. */
+function starter(url: string): typeof httpRequest {
+  return url.startsWith('https:') ? process.getBuiltinModule('node:https').request : httpRequest
+}
+
+async function readAll(response: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = []
+  for await (const chunk of response as AsyncIterable<Buffer>) chunks.push(chunk)
+  return Buffer.concat(chunks).toString('utf8')
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return text
+  }
+}
+
+function timeout({ url, timeoutMs }: JsonRequest): Error {
+  return Object.assign(new Error(`no answer from ${new URL(url).host} within ${timeoutMs} ms`), {
+    code: 'ETIMEDOUT',
+  })
+}

@@ -1,0 +1,75 @@
+/**
+ * Doorbells. A feed keeps no queue: a writer rings the topic it changed, after its commit, and each subscriber
+ * reads the rows above its own cursor when it is ready. A stalled subscriber therefore costs one flag.
+ */
+
+export type Bell = {
+  /** Notes that a topic changed; `ring` tells the listeners. */
+  note(topic: string): void
+  /** Wakes the listeners of every topic noted since the last ring. */
+  ring(): void
+  /** Listens until disposed. A ring between two waits is kept, so nothing is missed between read and wait. */
+  listen(topic: string, signal?: AbortSignal): Listener
+}
+
+export type Listener = Disposable & {
+  /** Resolves at the next ring (at once if one is kept): true, or false when the signal aborted. */
+  rung(): Promise<boolean>
+}
+
+/** Makes an independent set of bells. */
+export function createBell(): Bell {
+  const listeners = new Map<string, Set<() => void>>()
+  let noted = new Set<string>()
+  return {
+    note(topic) {
+      noted.add(topic)
+    },
+    ring() {
+      const topics = noted
+      noted = new Set()
+      for (const topic of topics) for (const wake of listeners.get(topic) ?? []) wake()
+    },
+    listen(topic, signal) {
+      return addListener(listeners, topic, signal)
+    },
+  }
+}
+
+function addListener(
+  listeners: Map<string, Set<() => void>>,
+  topic: string,
+  signal: AbortSignal | undefined,
+): Listener {
+  let kept = false
+  let waiting: ((alive: boolean) => void) | undefined
+  const wake = () => {
+    kept = true
+    waiting?.(true)
+  }
+  const stop = () => waiting?.(false)
+  const set = listeners.get(topic) ?? new Set()
+  listeners.set(topic, set.add(wake))
+  signal?.addEventListener('abort', stop, { once: true })
+  return {
+    async rung() {
+      if (signal?.aborted) return false
+      const alive = kept || (await new Promise<boolean>((resolve) => (waiting = resolve)))
+      kept = false
+      waiting = undefined
+      return alive
+    },
+    [Symbol.dispose]() {
+      signal?.removeEventListener('abort', stop)
+      set.delete(wake)
+      if (set.size === 0 && listeners.get(topic) === set) listeners.delete(topic)
+    },
+  }
+}
+
+/** The topic of one mailbox: its mail, and what happened to what it sent. */
+export const mailboxTopic = (peerId: string) => `mailbox ${peerId}`
+/** The topic of everybody's presence and description. */
+export const PEERS_TOPIC = 'peers'
+/** The topic of every message on the network. */
+export const MESSAGES_TOPIC = 'messages'

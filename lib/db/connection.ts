@@ -1,0 +1,72 @@
+import { chmodSync, closeSync, openSync } from 'node:fs'
+import Sqlite from 'better-sqlite3'
+import { drizzle, type BetterSQLite3Database } from 'drizzle-orm/better-sqlite3'
+import { createBell, type Bell } from './bell.ts'
+import { createCommitQueue, type CommitQueue } from './commit-queue.ts'
+
+/** One open database and what its operations share. */
+export type Connection = {
+  sqlite: Sqlite.Database
+  orm: BetterSQLite3Database
+  queue: CommitQueue
+  bell: Bell
+  /** Milliseconds since the epoch; injected, so that tests own the time. */
+  now: () => number
+  /** The number of the next change, larger than any given before, also over restarts. */
+  nextSeq: () => number
+  /** The number of the newest change. */
+  lastSeq: () => number
+}
+
+/** Opens the file (owner-only) with durable commits. Throws when SQLite does not accept a setting. */
+export function openSqlite(file: string): Sqlite.Database {
+  if (file !== ':memory:') makeOwnerOnly(file)
+  const sqlite = new Sqlite(file, { timeout: 5_000 })
+  sqlite.pragma('journal_mode = WAL')
+  // better-sqlite3 is compiled to fall to NORMAL under WAL, which loses acknowledged mail at a power cut.
+  sqlite.pragma('synchronous = FULL')
+  sqlite.pragma('foreign_keys = ON')
+  sqlite.pragma('wal_autocheckpoint = 1000')
+  if (sqlite.pragma('synchronous', { simple: true }) !== 2) throw new Error('SQLite refused synchronous=FULL')
+  return sqlite
+}
+
+/** Wraps a migrated database for its operations. */
+export function connect(sqlite: Sqlite.Database, now: () => number): Connection {
+  const bell = createBell()
+  const sequence = createSequence(sqlite, now)
+  return {
+    sqlite,
+    orm: drizzle(sqlite),
+    queue: createCommitQueue(sqlite, () => bell.ring()),
+    bell,
+    now,
+    ...sequence,
+  }
+}
+
+/**
+ * Starts above every stored number and above the clock in microseconds: a cursor that a client kept stays below
+ * what comes next even when the newest rows were deleted meanwhile. Fits a double until the year 2255.
+ */
+function createSequence(sqlite: Sqlite.Database, now: () => number) {
+  const stored = sqlite
+    .prepare(
+      'select max(coalesce((select max(changed_seq) from peers), 0), coalesce((select max(changed_seq) from deliveries), 0))',
+    )
+    .pluck()
+    .get() as number
+  let last = Math.max(stored, now() * 1_000)
+  return { nextSeq: () => ++last, lastSeq: () => last }
+}
+
+function makeOwnerOnly(file: string) {
+  closeSync(openSync(file, 'a', 0o600))
+  for (const path of [file, `${file}-wal`, `${file}-shm`]) {
+    try {
+      chmodSync(path, 0o600)
+    } catch (cause) {
+      if ((cause as NodeJS.ErrnoException).code !== 'ENOENT') throw cause
+    }
+  }
+}

@@ -1,0 +1,21 @@
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
+
+/** A new peer id, such as `p_4kq0z7v1m2xc`: its underscore keeps it apart from every name. */
+export function toPeerId(): string {
+  return `p_${randomBytes(8).readBigUInt64BE().toString(36).padStart(13, '0')}`
+}
+
+/** A new secret of 256 bits. */
+export function createSecret(): string {
+  return randomBytes(32).toString('base64url')
+}
+
+/** What is stored of a secret. It has full entropy, so a plain hash is enough. */
+export function hashKey(secret: string): string {
+  return createHash('sha256').update(secret).digest('hex')
+}
+
+/** Whether a secret matches a stored hash, in constant time. */
+export function matchesKey(secret: string, hash: string): boolean {
+  return timingSafeEqual(Buffer.from(hashKey(secret)), Buffer.from(hash))
+}

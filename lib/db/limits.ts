@@ -1,0 +1,14 @@
+/** How long a message waits for its recipient before it expires: 48 hours. */
+export const MESSAGE_TTL_MS = 48 * 60 * 60 * 1_000
+/** How long an offered message belongs to the one caller who got it: 30 seconds. */
+export const LEASE_MS = 30_000
+/** How long settled messages stay readable: 30 days. */
+export const RETENTION_MS = 30 * 24 * 60 * 60 * 1_000
+/** The largest body, in UTF-8 bytes. */
+export const MAX_MESSAGE_BYTES = 64 * 1_024
+/** The most messages that may wait in one mailbox. */
+export const MAX_WAITING = 1_000
+/** The most messages one peer may send another in a minute. */
+export const MAX_SENDS_PER_MINUTE = 60
+/** The most recipients of one message. */
+export const MAX_RECIPIENTS = 50

@@ -1,0 +1,119 @@
+import { aliasedTable, and, asc, eq, isNull, sql } from 'drizzle-orm'
+import type { Connection } from './connection.ts'
+import { deliveries, machines, messages, peers } from './schema.ts'
+
+/** One message as its recipient gets it. `attempts` above 1: it may have been seen before. */
+export type Mail = {
+  id: number
+  body: string
+  chars: number
+  urgency: 'normal' | 'fyi'
+  replyTo: number | null
+  createdAt: number
+  attempts: number
+  senderId: string
+  senderName: string
+  senderHost: string
+  senderCwd: string
+  /** When the recipient's present session took the seat; an older message was sent to a previous session. */
+  heldSince: number
+}
+
+/** The prepared reads of mailboxes. */
+export function selectMail({ orm }: Connection) {
+  const recipientId = sql.placeholder('recipientId')
+  const waitingFor = and(eq(deliveries.recipientId, recipientId), isNull(deliveries.settledAt))
+  const open = aliasedTable(deliveries, 'open')
+  return {
+    any: orm
+      .select({ one: sql`1` })
+      .from(deliveries)
+      .where(
+        and(
+          waitingFor,
+          sql`(${deliveries.state} = 'queued' or ${deliveries.leaseUntil} <= ${sql.placeholder('now')})`,
+        ),
+      )
+      .limit(1)
+      .prepare(),
+    leaseOver: orm
+      .select({ messageId: deliveries.messageId, senderId: deliveries.senderId })
+      .from(deliveries)
+      .where(
+        and(
+          waitingFor,
+          eq(deliveries.state, sql`'offered'`),
+          sql`${deliveries.leaseUntil} <= ${sql.placeholder('now')}`,
+        ),
+      )
+      .orderBy(asc(deliveries.messageId))
+      .prepare(),
+    queued: orm
+      .select({ count: sql<number>`count(*)` })
+      .from(deliveries)
+      .where(and(waitingFor, eq(deliveries.state, sql`'queued'`)))
+      .prepare(),
+    candidates: orm
+      .select({
+        messageId: deliveries.messageId,
+        senderId: deliveries.senderId,
+        chars: messages.chars,
+        urgency: messages.urgency,
+        turn: sql<number>`row_number() over (partition by ${deliveries.senderId} order by ${deliveries.messageId})`.as(
+          'turn',
+        ),
+      })
+      .from(deliveries)
+      .innerJoin(messages, eq(messages.id, deliveries.messageId))
+      .where(
+        and(
+          waitingFor,
+          eq(deliveries.state, sql`'queued'`),
+          sql`${deliveries.expiresAt} > ${sql.placeholder('now')}`,
+          sql`${deliveries.senderId} not in (
+            select ${open.senderId} from ${deliveries} as open
+            where ${open.recipientId} = ${recipientId} and ${open.settledAt} is null and ${open.state} = 'offered'
+          )`,
+        ),
+      )
+      .orderBy(sql`turn`, asc(deliveries.messageId))
+      .prepare(),
+    offered: mailQuery(orm)
+      .where(and(waitingFor, eq(deliveries.offerId, sql.placeholder('offerId'))))
+      .orderBy(asc(deliveries.messageId))
+      .prepare(),
+    waiting: mailQuery(orm)
+      .where(waitingFor)
+      .orderBy(asc(deliveries.messageId))
+      .limit(sql.placeholder('limit'))
+      .prepare(),
+    one: mailQuery(orm)
+      .where(and(eq(deliveries.recipientId, recipientId), eq(messages.id, sql.placeholder('messageId'))))
+      .prepare(),
+  }
+}
+
+function mailQuery(orm: Connection['orm']) {
+  const recipients = aliasedTable(peers, 'recipients')
+  return orm
+    .select({
+      id: messages.id,
+      body: messages.body,
+      chars: messages.chars,
+      urgency: messages.urgency,
+      replyTo: messages.replyTo,
+      createdAt: messages.createdAt,
+      attempts: deliveries.attempts,
+      senderId: deliveries.senderId,
+      senderName: peers.name,
+      senderHost: machines.host,
+      senderCwd: peers.cwd,
+      heldSince: recipients.heldSince,
+    })
+    .from(deliveries)
+    .innerJoin(messages, eq(messages.id, deliveries.messageId))
+    .innerJoin(peers, eq(peers.id, deliveries.senderId))
+    .innerJoin(machines, eq(machines.id, peers.machineId))
+    .innerJoin(recipients, eq(recipients.id, deliveries.recipientId))
+    .$dynamic()
+}

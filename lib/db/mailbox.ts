@@ -1,0 +1,170 @@
+import { randomUUID } from 'node:crypto'
+import { and, eq, inArray, sql } from 'drizzle-orm'
+import { mailboxTopic, MESSAGES_TOPIC } from './bell.ts'
+import type { Connection } from './connection.ts'
+import { LEASE_MS } from './limits.ts'
+import { selectMail, type Mail } from './mail-rows.ts'
+import { deliveries } from './schema.ts'
+
+export type Mailbox = ReturnType<typeof createMailbox>
+
+/** One atomic offer: `messages` belong to the caller until the lease ends; `remaining` still wait in the queue. */
+export type Offer = { offerId: string | undefined; messages: Mail[]; remaining: number; leaseUntil: number }
+
+export type ConsumeOptions = {
+  recipientId: string
+  /** How many characters of bodies the caller can show, with `overhead` more spent on each message. */
+  budget: number
+  overhead: number
+  /** Takes nothing while only `fyi` mail waits. */
+  skipIfOnlyFyi?: boolean
+}
+
+/** The receiving side of mail: every function is synchronous and belongs inside `queue.run`, but for the reads. */
+export function createMailbox(connection: Connection) {
+  const { now, nextSeq, bell } = connection
+  const reads = selectMail(connection)
+  const writes = prepare(connection)
+
+  /** Two callers may find the lease over at once; the sweeper is only the one who would find it without a caller. */
+  function requeueOver(recipientId: string) {
+    for (const { messageId, senderId } of reads.leaseOver.all({ recipientId, now: now() })) {
+      writes.requeue.run({ messageId, recipientId, changedSeq: nextSeq() })
+      note({ senderId }, recipientId)
+    }
+  }
+
+  function note(mail: { senderId: string }, recipientId: string) {
+    bell.note(mailboxTopic(mail.senderId))
+    bell.note(mailboxTopic(recipientId))
+    bell.note(MESSAGES_TOPIC)
+  }
+
+  return {
+    /** Whether a consume would give anything; a read, so that an empty mailbox costs no transaction. */
+    hasMail: (recipientId: string): boolean => reads.any.get({ recipientId, now: now() }) !== undefined,
+    /** How many messages wait for the next consume. */
+    queued: (recipientId: string): number => reads.queued.get({ recipientId })!.count,
+    /** What waits (queued or on offer), oldest first, without taking it. */
+    peek: (recipientId: string, limit: number): Mail[] => reads.waiting.all({ recipientId, limit }),
+
+    /**
+     * Offers the oldest mail that fits to exactly one caller. Senders take turns, so that a chatty one cannot hide
+     * another's mail; a sender with an offer still open waits, so that its messages stay in order. The first
+     * message always fits: the caller shows its head.
+     */
+    consume(options: ConsumeOptions): Offer {
+      const { recipientId } = options
+      const leaseUntil = now() + LEASE_MS
+      requeueOver(recipientId)
+      const chosen = fitBudget(reads.candidates.all({ recipientId, now: now() }), options)
+      if (chosen.length === 0) {
+        return {
+          offerId: undefined,
+          messages: [],
+          remaining: reads.queued.get({ recipientId })!.count,
+          leaseUntil,
+        }
+      }
+      const offerId = randomUUID()
+      for (const { messageId } of chosen) {
+        writes.offer.run({
+          messageId,
+          recipientId,
+          offerId,
+          leaseUntil,
+          offeredAt: now(),
+          changedSeq: nextSeq(),
+        })
+      }
+      const messages = reads.offered.all({ recipientId, offerId })
+      for (const mail of messages) note(mail, recipientId)
+      return { offerId, messages, remaining: reads.queued.get({ recipientId })!.count, leaseUntil }
+    },
+
+    /**
+     * Makes an offer delivered; returns how many messages that settled. A late acknowledgement counts as long as
+     * nobody else was offered the same messages: they did reach their reader.
+     */
+    acknowledge(recipientId: string, offerId: string): number {
+      return settleOffer(recipientId, offerId, (messageId) =>
+        writes.deliver.run({ messageId, recipientId, settledAt: now(), changedSeq: nextSeq() }),
+      )
+    },
+
+    /** Gives an offer back, because its output could not be shown; the messages wait again, in their order. */
+    release(recipientId: string, offerId: string): number {
+      return settleOffer(recipientId, offerId, (messageId) =>
+        writes.requeue.run({ messageId, recipientId, changedSeq: nextSeq() }),
+      )
+    },
+  }
+
+  function settleOffer(recipientId: string, offerId: string, settle: (messageId: number) => void): number {
+    const open = reads.offered.all({ recipientId, offerId })
+    for (const mail of open) {
+      settle(mail.id)
+      note(mail, recipientId)
+    }
+    return open.length
+  }
+}
+
+type Candidate = { messageId: number; senderId: string; chars: number; urgency: 'normal' | 'fyi' }
+
+function fitBudget(
+  candidates: Candidate[],
+  { budget, overhead, skipIfOnlyFyi }: ConsumeOptions,
+): Candidate[] {
+  if (skipIfOnlyFyi && candidates.every((one) => one.urgency === 'fyi')) return []
+  const full = new Set<string>()
+  const chosen: Candidate[] = []
+  let left = budget
+  for (const one of candidates) {
+    const cost = one.chars + overhead
+    if (full.has(one.senderId) || (cost > left && chosen.length > 0)) {
+      full.add(one.senderId)
+      continue
+    }
+    chosen.push(one)
+    left -= cost
+  }
+  return chosen
+}
+
+function prepare({ orm }: Connection) {
+  const value = (name: string) => sql`${sql.placeholder(name)}`
+  const one = and(
+    eq(deliveries.messageId, sql.placeholder('messageId')),
+    eq(deliveries.recipientId, sql.placeholder('recipientId')),
+  )
+  return {
+    offer: orm
+      .update(deliveries)
+      .set({
+        state: 'offered',
+        offerId: value('offerId'),
+        leaseUntil: value('leaseUntil'),
+        offeredAt: value('offeredAt'),
+        attempts: sql`${deliveries.attempts} + 1`,
+        changedSeq: value('changedSeq'),
+      })
+      .where(one)
+      .prepare(),
+    deliver: orm
+      .update(deliveries)
+      .set({
+        state: 'delivered',
+        leaseUntil: null,
+        settledAt: value('settledAt'),
+        changedSeq: value('changedSeq'),
+      })
+      .where(and(one, inArray(deliveries.state, ['queued', 'offered'])))
+      .prepare(),
+    requeue: orm
+      .update(deliveries)
+      .set({ state: 'queued', leaseUntil: null, changedSeq: value('changedSeq') })
+      .where(and(one, eq(deliveries.state, 'offered')))
+      .prepare(),
+  }
+}

@@ -1,0 +1,49 @@
+import { connect, openSqlite, type Connection } from './connection.ts'
+import { createMailbox, type Mailbox } from './mailbox.ts'
+import { createMessages, type Messages } from './messages.ts'
+import { migrateConnection, migrateFile, type MigrateOptions, type MigrationResult } from './migrate.ts'
+import { createPeers, type Peers } from './peers.ts'
+import { createRegistration } from './registration.ts'
+import { createSweeper } from './sweep.ts'
+
+/** The hub's memory: one connection and its operations, by aggregate. */
+export type Database = Connection & {
+  peers: Peers
+  messages: Messages
+  mailbox: Mailbox
+  register: ReturnType<typeof createRegistration>
+  sweep: ReturnType<typeof createSweeper>
+  /** Commits what was asked for, then closes the file. */
+  close(): void
+}
+
+/** Migrates the file and opens it. Throws NewerDatabaseError, or what SQLite says. The caller holds the claim. */
+export function openDatabase(options: Omit<MigrateOptions, 'now'> & { now: () => number }): {
+  database: Database
+  migration: MigrationResult
+} {
+  const migration = migrateFile({ ...options, now: options.now() })
+  return { database: toDatabase(connect(openSqlite(options.file), options.now)), migration }
+}
+
+/** An empty database in memory, for tests and measurements of the operations alone. */
+export function openInMemory(options: { folder: string; now: () => number }): Database {
+  const sqlite = openSqlite(':memory:')
+  migrateConnection(sqlite, options.folder)
+  return toDatabase(connect(sqlite, options.now))
+}
+
+function toDatabase(connection: Connection): Database {
+  return {
+    ...connection,
+    peers: createPeers(connection),
+    messages: createMessages(connection),
+    mailbox: createMailbox(connection),
+    register: createRegistration(connection),
+    sweep: createSweeper(connection),
+    close() {
+      connection.queue.flush()
+      connection.sqlite.close()
+    },
+  }
+}

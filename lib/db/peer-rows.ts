@@ -1,0 +1,61 @@
+import { asc, desc, eq, getTableColumns, gt, or, sql } from 'drizzle-orm'
+import type { Connection } from './connection.ts'
+import { deliveries, machines, peers, sessions } from './schema.ts'
+
+/** A seat with the label of its machine and the mail that waits for it (queued or on offer). */
+export type PeerRow = typeof peers.$inferSelect & { host: string; waiting: number }
+
+/** The prepared reads of seats. */
+export function selectPeers({ orm }: Connection) {
+  // One index range per seat; grouping the whole table would read every waiting message of the network.
+  const waiting = sql<number>`(
+    select count(*) from ${deliveries}
+    where ${deliveries.recipientId} = ${peers.id} and ${deliveries.settledAt} is null
+  )`.as('waiting')
+  const select = () =>
+    orm
+      .select({ ...getTableColumns(peers), host: machines.host, waiting })
+      .from(peers)
+      .innerJoin(machines, eq(machines.id, peers.machineId))
+  return {
+    byId: select()
+      .where(eq(peers.id, sql.placeholder('id')))
+      .prepare(),
+    listed: select()
+      .where(or(eq(peers.online, true), gt(peers.seenAt, sql.placeholder('seenAfter')), sql`waiting > 0`))
+      .orderBy(asc(peers.name), asc(machines.host), asc(peers.id))
+      .prepare(),
+    online: select().where(eq(peers.online, true)).prepare(),
+    changed: select()
+      .where(gt(peers.changedSeq, sql.placeholder('cursor')))
+      .orderBy(asc(peers.changedSeq))
+      .limit(sql.placeholder('limit'))
+      .prepare(),
+    named: select()
+      .where(eq(peers.name, sql.placeholder('name')))
+      .orderBy(asc(machines.host), asc(peers.id))
+      .prepare(),
+    ofMachine: select()
+      .where(eq(peers.machineId, sql.placeholder('machineId')))
+      .orderBy(asc(peers.createdAt))
+      .prepare(),
+    ofProcess: select()
+      .where(
+        sql`${peers.machineId} = ${sql.placeholder('machineId')} and ${peers.pid} = ${sql.placeholder('pid')}`,
+      )
+      .prepare(),
+    ofSession: select()
+      .innerJoin(sessions, eq(sessions.peerId, peers.id))
+      .where(
+        sql`${sessions.sessionId} = ${sql.placeholder('sessionId')} and ${peers.machineId} = ${sql.placeholder('machineId')}`,
+      )
+      .orderBy(desc(sessions.boundAt))
+      .prepare(),
+    ofRoot: select()
+      .where(
+        sql`${peers.machineId} = ${sql.placeholder('machineId')} and ${peers.root} = ${sql.placeholder('root')} and ${peers.kind} = 'session'`,
+      )
+      .orderBy(sql`waiting > 0 desc`, asc(peers.createdAt), asc(peers.id))
+      .prepare(),
+  }
+}

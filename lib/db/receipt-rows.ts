@@ -1,0 +1,101 @@
+import { aliasedTable, and, asc, desc, eq, gt, lt, or, sql } from 'drizzle-orm'
+import type { Connection } from './connection.ts'
+import { deliveries, machines, messages, peers } from './schema.ts'
+
+/** Where one message stands with one recipient. Times are ms since the epoch, null while not reached. */
+export type Receipt = {
+  messageId: number
+  senderId: string
+  senderName: string
+  senderHost: string
+  recipientId: string
+  recipientName: string
+  recipientHost: string
+  body: string
+  chars: number
+  urgency: 'normal' | 'fyi'
+  replyTo: number | null
+  state: 'queued' | 'offered' | 'delivered' | 'read' | 'expired' | 'retracted'
+  attempts: number
+  queuedAt: number
+  offeredAt: number | null
+  settledAt: number | null
+  readAt: number | null
+  expiresAt: number
+  changedSeq: number
+}
+
+/** The prepared reads of receipts. */
+export function selectReceipts({ orm }: Connection) {
+  const limit = sql.placeholder('limit')
+  const before = lt(deliveries.messageId, sql.placeholder('before'))
+  return {
+    ofMessage: receiptQuery(orm)
+      .where(eq(deliveries.messageId, sql.placeholder('messageId')))
+      .orderBy(asc(deliveries.recipientId))
+      .prepare(),
+    ofSenderSince: receiptQuery(orm)
+      .where(
+        and(
+          eq(deliveries.senderId, sql.placeholder('senderId')),
+          gt(deliveries.changedSeq, sql.placeholder('cursor')),
+        ),
+      )
+      .orderBy(asc(deliveries.changedSeq))
+      .limit(limit)
+      .prepare(),
+    since: receiptQuery(orm)
+      .where(gt(deliveries.changedSeq, sql.placeholder('cursor')))
+      .orderBy(asc(deliveries.changedSeq))
+      .limit(limit)
+      .prepare(),
+    newest: receiptQuery(orm).where(before).orderBy(desc(deliveries.messageId)).limit(limit).prepare(),
+    newestOf: receiptQuery(orm)
+      .where(
+        and(
+          before,
+          or(
+            eq(deliveries.senderId, sql.placeholder('peerId')),
+            eq(deliveries.recipientId, sql.placeholder('peerId')),
+          ),
+        ),
+      )
+      .orderBy(desc(deliveries.messageId))
+      .limit(limit)
+      .prepare(),
+  }
+}
+
+function receiptQuery(orm: Connection['orm']) {
+  const senders = aliasedTable(peers, 'senders')
+  const senderMachines = aliasedTable(machines, 'sender_machines')
+  return orm
+    .select({
+      messageId: deliveries.messageId,
+      senderId: deliveries.senderId,
+      senderName: senders.name,
+      senderHost: senderMachines.host,
+      recipientId: deliveries.recipientId,
+      recipientName: peers.name,
+      recipientHost: machines.host,
+      body: messages.body,
+      chars: messages.chars,
+      urgency: messages.urgency,
+      replyTo: messages.replyTo,
+      state: deliveries.state,
+      attempts: deliveries.attempts,
+      queuedAt: deliveries.queuedAt,
+      offeredAt: deliveries.offeredAt,
+      settledAt: deliveries.settledAt,
+      readAt: deliveries.readAt,
+      expiresAt: deliveries.expiresAt,
+      changedSeq: deliveries.changedSeq,
+    })
+    .from(deliveries)
+    .innerJoin(messages, eq(messages.id, deliveries.messageId))
+    .innerJoin(peers, eq(peers.id, deliveries.recipientId))
+    .innerJoin(machines, eq(machines.id, peers.machineId))
+    .innerJoin(senders, eq(senders.id, deliveries.senderId))
+    .innerJoin(senderMachines, eq(senderMachines.id, senders.machineId))
+    .$dynamic()
+}

@@ -1,0 +1,159 @@
+/**
+ * The tables. Times are milliseconds since the Unix epoch. Every row that a feed reports carries `changed_seq`,
+ * the number of its last change: a subscriber reads the rows above its cursor, so there is no event log to prune
+ * and a slow reader sees the newest state instead of a backlog. The price: it may skip states in between.
+ */
+import { sql } from 'drizzle-orm'
+import { check, index, integer, primaryKey, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
+
+/** One computer; `host` is its label, for display and addressing only. */
+export const machines = sqliteTable(
+  'machines',
+  {
+    id: text('id').primaryKey(),
+    host: text('host').notNull(),
+    createdAt: integer('created_at').notNull(),
+    seenAt: integer('seen_at').notNull(),
+  },
+  (table) => [index('machines_host').on(table.host)],
+)
+
+/** A seat: the durable name and mailbox of one session (or of the human at one machine). */
+export const peers = sqliteTable(
+  'peers',
+  {
+    id: text('id').primaryKey(),
+    machineId: text('machine_id')
+      .notNull()
+      .references(() => machines.id),
+    kind: text('kind', { enum: ['session', 'user'] }).notNull(),
+    name: text('name').notNull(),
+    /** The repository root, else the directory: what a successor must share to inherit the seat. */
+    root: text('root').notNull(),
+    cwd: text('cwd').notNull(),
+    isRepo: integer('is_repo', { mode: 'boolean' }).notNull(),
+    branch: text('branch'),
+    summary: text('summary').notNull(),
+    /** The Claude process and its start time, an opaque token that tells a reused pid apart. */
+    pid: integer('pid'),
+    pidStart: text('pid_start'),
+    sessionId: text('session_id'),
+    keyHash: text('key_hash').notNull(),
+    online: integer('online', { mode: 'boolean' }).notNull(),
+    /** The change at which `online` last turned: tells a feed a join or a leave from any other change. */
+    onlineSeq: integer('online_seq').notNull(),
+    seenAt: integer('seen_at').notNull(),
+    /** When the present holder took the seat; mail older than this was sent to a previous session. */
+    heldSince: integer('held_since').notNull(),
+    createdAt: integer('created_at').notNull(),
+    changedSeq: integer('changed_seq').notNull(),
+  },
+  (table) => [
+    uniqueIndex('peers_machine_name').on(table.machineId, table.name),
+    index('peers_name').on(table.name),
+    index('peers_process').on(table.machineId, table.pid),
+    index('peers_root').on(table.machineId, table.root),
+    index('peers_changed').on(table.changedSeq),
+    check('peers_kind', sql`${table.kind} in ('session', 'user')`),
+    check(
+      'peers_name_form',
+      sql`${table.name} not glob '*[^a-z0-9-]*' and length(${table.name}) between 1 and 64`,
+    ),
+  ],
+)
+
+/** Every Claude session id that a seat has been bound to: `/clear` gives a session a new one. */
+export const sessions = sqliteTable(
+  'sessions',
+  {
+    sessionId: text('session_id').notNull(),
+    peerId: text('peer_id')
+      .notNull()
+      .references(() => peers.id, { onDelete: 'cascade' }),
+    boundAt: integer('bound_at').notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.sessionId, table.peerId] }),
+    index('sessions_peer').on(table.peerId),
+  ],
+)
+
+/** What was said, once, whoever it goes to. */
+export const messages = sqliteTable(
+  'messages',
+  {
+    id: integer('id').primaryKey({ autoIncrement: true }),
+    senderId: text('sender_id')
+      .notNull()
+      .references(() => peers.id),
+    idempotencyKey: text('idempotency_key').notNull(),
+    body: text('body').notNull(),
+    /** Length of the body in UTF-16 code units, the unit of the client's context limits. */
+    chars: integer('chars').notNull(),
+    urgency: text('urgency', { enum: ['normal', 'fyi'] }).notNull(),
+    replyTo: integer('reply_to'),
+    createdAt: integer('created_at').notNull(),
+  },
+  (table) => [
+    uniqueIndex('messages_idempotency').on(table.senderId, table.idempotencyKey),
+    check('messages_urgency', sql`${table.urgency} in ('normal', 'fyi')`),
+    check('messages_chars', sql`${table.chars} > 0`),
+  ],
+)
+
+/** One message on its way to one recipient. `settled_at` is null while it waits (queued or offered). */
+export const deliveries = sqliteTable(
+  'deliveries',
+  {
+    messageId: integer('message_id')
+      .notNull()
+      .references(() => messages.id, { onDelete: 'cascade' }),
+    recipientId: text('recipient_id')
+      .notNull()
+      .references(() => peers.id),
+    senderId: text('sender_id')
+      .notNull()
+      .references(() => peers.id),
+    state: text('state', {
+      enum: ['queued', 'offered', 'delivered', 'read', 'expired', 'retracted'],
+    }).notNull(),
+    /** The offer that last carried it; kept after its lease so that a late acknowledgement still counts. */
+    offerId: text('offer_id'),
+    leaseUntil: integer('lease_until'),
+    attempts: integer('attempts').notNull().default(0),
+    queuedAt: integer('queued_at').notNull(),
+    offeredAt: integer('offered_at'),
+    settledAt: integer('settled_at'),
+    readAt: integer('read_at'),
+    expiresAt: integer('expires_at').notNull(),
+    changedSeq: integer('changed_seq').notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.messageId, table.recipientId] }),
+    index('deliveries_waiting')
+      .on(table.recipientId, table.state, table.messageId)
+      .where(sql`settled_at is null`),
+    index('deliveries_leases')
+      .on(table.leaseUntil)
+      .where(sql`lease_until is not null`),
+    index('deliveries_expiry')
+      .on(table.expiresAt)
+      .where(sql`settled_at is null`),
+    index('deliveries_settled')
+      .on(table.settledAt)
+      .where(sql`settled_at is not null`),
+    index('deliveries_sent').on(table.senderId, table.changedSeq),
+    index('deliveries_pair').on(table.senderId, table.recipientId, table.messageId),
+    index('deliveries_changed').on(table.changedSeq),
+    check(
+      'deliveries_state',
+      sql`${table.state} in ('queued', 'offered', 'delivered', 'read', 'expired', 'retracted')`,
+    ),
+    check('deliveries_lease', sql`(${table.state} = 'offered') = (${table.leaseUntil} is not null)`),
+    check(
+      'deliveries_settled',
+      sql`(${table.state} in ('queued', 'offered')) = (${table.settledAt} is null)`,
+    ),
+    check('deliveries_read', sql`(${table.state} = 'read') = (${table.readAt} is not null)`),
+  ],
+)

@@ -1,0 +1,16 @@
+import { existsSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import manifest from '../../package.json' with { type: 'json' }
+
+/** The version of this installation. */
+export const VERSION: string = manifest.version
+
+/** The directory of this installation, whether its sources run or its bundles in `dist`. */
+export const PACKAGE_ROOT = findRoot(import.meta.dirname)
+
+/** A built program of this installation. */
+export const bundlePath = (name: 'hub.js' | 'mcp.js' | 'hook.cjs') => join(PACKAGE_ROOT, 'dist', name)
+
+function findRoot(directory: string): string {
+  return existsSync(join(directory, 'package.json')) ? directory : findRoot(dirname(directory))
+}

@@ -1,0 +1,35 @@
+import { execFile } from 'node:child_process'
+import { realpathSync } from 'node:fs'
+import { basename } from 'node:path'
+import { promisify } from 'node:util'
+
+/** Where a session works: the repository root (else the directory itself) and the branch. */
+export type Project = { cwd: string; root: string; isRepo: boolean; branch: string | undefined }
+
+const run = promisify(execFile)
+
+/** Asks git about a directory. No git, no repository, or no answer within a second: the directory stands alone. */
+export async function readProject(directory: string): Promise<Project> {
+  const cwd = realpathSync(directory)
+  const root = await git(cwd, ['rev-parse', '--show-toplevel'])
+  if (!root) return { cwd, root: cwd, isRepo: false, branch: undefined }
+  // Unlike rev-parse, this also answers on a branch without commits.
+  const branch = await git(cwd, ['symbolic-ref', '--quiet', '--short', 'HEAD'])
+  return { cwd, root, isRepo: true, branch }
+}
+
+/** The first summary of a session, from what is at hand; no outside service is asked. */
+export function toSummary(project: Project): string {
+  const place = basename(project.root) || project.root
+  const inside = project.cwd === project.root ? '' : ` in ${project.cwd.slice(project.root.length + 1)}`
+  return `Working on ${place}${inside}${project.branch ? ` (branch ${project.branch})` : ''}`
+}
+
+async function git(cwd: string, args: string[]): Promise<string | undefined> {
+  try {
+    const { stdout } = await run('git', ['-C', cwd, ...args], { timeout: 1_000 })
+    return stdout.trim() || undefined
+  } catch {
+    return undefined
+  }
+}

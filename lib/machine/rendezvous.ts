@@ -1,0 +1,27 @@
+import { rmSync } from 'node:fs'
+import { z } from 'zod'
+import { parseJson, readIfThere, writePrivate } from './files.ts'
+
+const shape = z.object({
+  url: z.url(),
+  tokenPath: z.string(),
+  pid: z.number().int().positive(),
+  version: z.string(),
+})
+
+/** Where the running hub of this user is to be found. */
+export type Rendezvous = z.infer<typeof shape>
+
+/** What a hub left about itself, which may have ended since; `undefined` when there is nothing readable. */
+export function readRendezvous(path: string): Rendezvous | undefined {
+  return shape.safeParse(parseJson(readIfThere(path))).data
+}
+
+export function writeRendezvous(path: string, rendezvous: Rendezvous): void {
+  writePrivate(path, `${JSON.stringify(rendezvous)}\n`)
+}
+
+/** Removes the file unless another hub has written it since. */
+export function removeRendezvous(path: string, pid: number): void {
+  if (readRendezvous(path)?.pid === pid) rmSync(path, { force: true })
+}

@@ -1,0 +1,50 @@
+import { TRPCError } from '@trpc/server'
+import type { Database } from '#db/open'
+import type { PeerRow } from '#db/peer-rows'
+
+/**
+ * Finds the peer of an address: `name`, `name@host` or a peer id, in any case. A bare name means the sender's own
+ * machine first, then the one peer of the network with that name. Never guesses: otherwise NOT_FOUND or
+ * BAD_REQUEST, whose message lists what could be meant.
+ */
+export function resolveAddress(database: Database, address: string, ownMachineId: string): PeerRow {
+  const wanted = address.trim().toLowerCase()
+  if (wanted.startsWith('p_')) return database.peers.get(wanted) ?? notFound(database, address)
+  const [name, host] = splitAddress(wanted)
+  const named = database.peers.named(name)
+  const matching =
+    host === undefined ? preferOwn(named, ownMachineId) : named.filter((peer) => peer.host === host)
+  if (matching.length === 1) return matching[0]!
+  if (matching.length === 0) return notFound(database, address)
+  throw new TRPCError({
+    code: 'BAD_REQUEST',
+    message: `"${shorten(address)}" could be ${matching.map(describe).join(' or ')}: use the full address${
+      host === undefined ? '' : ' or the id'
+    }.`,
+  })
+}
+
+function splitAddress(address: string): [string, string | undefined] {
+  const at = address.lastIndexOf('@')
+  return at < 0 ? [address, undefined] : [address.slice(0, at), address.slice(at + 1)]
+}
+
+function preferOwn(peers: PeerRow[], ownMachineId: string): PeerRow[] {
+  const own = peers.filter((peer) => peer.machineId === ownMachineId)
+  return own.length > 0 ? own : peers
+}
+
+function notFound(database: Database, address: string): never {
+  const known = database.peers.online().filter((peer) => peer.kind === 'session')
+  const names = known.slice(0, 10).map((peer) => `${peer.name}@${peer.host}`)
+  const more = known.length > names.length ? ` and ${known.length - names.length} more` : ''
+  throw new TRPCError({
+    code: 'NOT_FOUND',
+    message: `Nobody is called "${shorten(address)}". ${
+      names.length > 0 ? `Online are ${names.join(', ')}${more}.` : 'No session is online.'
+    }`,
+  })
+}
+
+const describe = (peer: PeerRow) => `${peer.name}@${peer.host} (${peer.id}, ${peer.cwd})`
+const shorten = (text: string) => (text.length > 80 ? `${text.slice(0, 80)}…` : text)

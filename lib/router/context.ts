@@ -1,0 +1,40 @@
+import type { Database } from '#db/open'
+import type { PeerRow } from '#db/peer-rows'
+import type { Stats } from './shapes/hub.ts'
+
+/** What a procedure knows of its caller and its hub. Nothing of it comes from a body. */
+export type Context = {
+  database: Database
+  hub: Hub
+  /** The proven or unproven mailbox key of the caller, `<peer id>.<secret>`. */
+  key: string | undefined
+  /** The caller holds the token of this machine's own user, not that of a fleet. */
+  local: boolean
+  /** Resolves when the caller's connection can take more; set for WebSockets. */
+  drained?: () => Promise<void>
+}
+
+/** What the process around the router provides. */
+export type Hub = {
+  version: string
+  machineId: string
+  stats: () => Pick<Stats, 'pid' | 'startedAt' | 'sockets'>
+  /** Ends the process after the answer. */
+  stop: (reason: 'asked' | 'handover') => void
+  /** Whether the process that holds this seat still runs: known only for the hub's own machine. */
+  isRunning: (peer: PeerRow) => boolean | undefined
+  presence: Presence
+}
+
+/** Who is connected. A peer is online while a link is open, and a moment longer. */
+export type Presence = {
+  opened(peerId: string): void
+  closed(peerId: string): void
+  /** The peer says goodbye: no grace. */
+  left(peerId: string): Promise<void>
+}
+
+/** Whether somebody alive holds the seat: such a seat is never given to another session. */
+export function isHeld(hub: Hub, peer: PeerRow): boolean {
+  return hub.isRunning(peer) ?? peer.online
+}

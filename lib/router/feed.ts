@@ -1,0 +1,45 @@
+import { tracked } from '@trpc/server'
+import type { Context } from './context.ts'
+
+/** Rows read at once; a page of receipts is some 40 KiB on the wire, far below the socket's limit. */
+const PAGE = 100
+
+export type FeedOptions<Row> = {
+  ctx: Context
+  topic: string
+  signal: AbortSignal | undefined
+  /** The change after which to go on. */
+  cursor: number
+  read: (cursor: number, limit: number) => Row[]
+}
+
+/**
+ * Yields the rows that change, in the order of their changes, for as long as the caller listens. It reads by cursor
+ * behind a doorbell and waits while the caller's connection is full: a stalled caller costs no growing buffer. It
+ * returns only on abort, because a generator that returns ends the client's subscription for good.
+ */
+export async function* followChanges<Row extends { changedSeq: number }>(
+  options: FeedOptions<Row>,
+): AsyncGenerator<Row[], void> {
+  const { ctx, signal, read } = options
+  using listener = ctx.database.bell.listen(options.topic, signal)
+  let cursor = options.cursor
+  for (;;) {
+    await ctx.drained?.()
+    const rows = read(cursor, PAGE)
+    cursor = rows.at(-1)?.changedSeq ?? cursor
+    yield rows
+    if (rows.length < PAGE && !(await listener.rung())) return
+    if (signal?.aborted) return
+  }
+}
+
+/** The cursor that a client kept; `undefined` for none, or one that this hub cannot have given. */
+export function toCursor(lastEventId: string | undefined, ctx: Context): number | undefined {
+  if (lastEventId === undefined || !/^\d{1,16}$/.test(lastEventId)) return undefined
+  const cursor = Number(lastEventId)
+  return cursor <= ctx.database.lastSeq() ? cursor : undefined
+}
+
+/** An event that a client can resume after. */
+export const event = <Data>(seq: number, data: Data) => tracked(String(seq), data)

@@ -1,0 +1,137 @@
+import { TRPCError, type TrackedEnvelope } from '@trpc/server'
+import { mailboxTopic } from '#db/bell'
+import type { PeerRow } from '#db/peer-rows'
+import type { Context } from './context.ts'
+import { event, followChanges, toCursor } from './feed.ts'
+import { feedInput } from './shapes/common.ts'
+import {
+  consumeInput,
+  offer,
+  offerInput,
+  page,
+  peeked,
+  peekInput,
+  readInput,
+  settled,
+  type MailboxEvent,
+} from './shapes/mailbox.ts'
+import { peerProcedure, router } from './trpc.ts'
+import { toMail, toReceipt } from './views.ts'
+
+export const mailboxRouter = router({
+  /** The atomic step of delivery: offers waiting mail to exactly one caller, under a lease of 30 seconds. */
+  consume: peerProcedure
+    .input(consumeInput)
+    .output(offer)
+    .mutation(async ({ ctx, input }) => {
+      const { mailbox, queue } = ctx.database
+      if (!mailbox.hasMail(ctx.self.id)) return { offerId: null, messages: [], remaining: 0 }
+      const result = await queue.run(() => mailbox.consume({ recipientId: ctx.self.id, ...input }))
+      return {
+        offerId: result.offerId ?? null,
+        messages: result.messages.map(toMail),
+        remaining: result.remaining,
+      }
+    }),
+
+  /** Says that the messages of an offer have reached their reader: they are delivered now. */
+  ack: peerProcedure
+    .input(offerInput)
+    .output(settled)
+    .mutation(({ ctx, input }) => {
+      const { mailbox, queue } = ctx.database
+      return queue.run(() => ({
+        settled: mailbox.acknowledge(ctx.self.id, input.offerId),
+        remaining: mailbox.queued(ctx.self.id),
+      }))
+    }),
+
+  /** Gives an offer back that could not be shown: its messages wait again at once. */
+  release: peerProcedure
+    .input(offerInput)
+    .output(settled)
+    .mutation(({ ctx, input }) => {
+      const { mailbox, queue } = ctx.database
+      return queue.run(() => ({
+        settled: mailbox.release(ctx.self.id, input.offerId),
+        remaining: mailbox.queued(ctx.self.id),
+      }))
+    }),
+
+  /** Looks at what waits without taking it. */
+  peek: peerProcedure
+    .input(peekInput)
+    .output(peeked)
+    .query(({ ctx, input }) => ({
+      messages: ctx.database.mailbox.peek(ctx.self.id, input?.limit ?? 20).map(toMail),
+      waiting: ctx.self.waiting,
+    })),
+
+  /** A part of one message that the caller received, for what was too long to be shown at once. */
+  read: peerProcedure
+    .input(readInput)
+    .output(page)
+    .query(({ ctx, input }) => {
+      const row = ctx.database.messages.received(ctx.self.id, input.messageId)
+      if (!row) {
+        throw new TRPCError({
+          code: 'NOT_FOUND',
+          message: `You have no message ${input.messageId}, or it was settled over 30 days ago.`,
+        })
+      }
+      const end = wholeCharacters(row.body, input.offset + input.limit)
+      const text = row.body.slice(wholeCharacters(row.body, input.offset), end)
+      return {
+        mail: { ...toMail(row), text },
+        offset: input.offset,
+        total: row.chars,
+        next: end < row.chars ? end : null,
+      }
+    }),
+
+  /** The link of a session: how much mail waits, and what became of what it sent. Who holds it open is online. */
+  watch: peerProcedure
+    .input(feedInput)
+    .subscription(({ ctx, input, signal }) =>
+      watchMailbox(ctx, ctx.self, { lastEventId: input?.lastEventId, signal }),
+    ),
+})
+
+async function* watchMailbox(
+  ctx: Context,
+  self: PeerRow,
+  { lastEventId, signal }: { lastEventId: string | undefined; signal: AbortSignal | undefined },
+): AsyncGenerator<TrackedEnvelope<MailboxEvent>, void> {
+  const { database, hub } = ctx
+  let told = toCursor(lastEventId, ctx) ?? database.lastSeq()
+  let waiting: number | undefined
+  hub.presence.opened(self.id)
+  try {
+    const pages = followChanges({
+      ctx,
+      topic: mailboxTopic(self.id),
+      signal,
+      cursor: told,
+      read: (cursor, limit) => database.messages.sentSince(self.id, cursor, limit),
+    })
+    for await (const rows of pages) {
+      for (const row of rows) {
+        const receipt = toReceipt(row, database.peers.get(row.recipientId), hub)
+        yield event(row.changedSeq, { type: 'receipt', receipt } as const)
+        told = row.changedSeq
+      }
+      const now = database.mailbox.queued(self.id)
+      // New mail that takes the place of mail just taken leaves the number as it is, and is news all the same.
+      if (now !== waiting || now > 0) yield event(told, { type: 'waiting', waiting: now } as const)
+      waiting = now
+    }
+  } finally {
+    hub.presence.closed(self.id)
+  }
+}
+
+/** Moves a cut that would fall between the halves of a surrogate pair. */
+function wholeCharacters(text: string, index: number): number {
+  const code = text.charCodeAt(index)
+  return index < text.length && code >= 0xdc_00 && code <= 0xdf_ff ? index - 1 : Math.min(index, text.length)
+}

@@ -1,0 +1,130 @@
+import { TRPCError, type TrackedEnvelope } from '@trpc/server'
+import { PEERS_TOPIC } from '#db/bell'
+import type { PeerRow } from '#db/peer-rows'
+import { isHeld, type Context } from './context.ts'
+import { event, followChanges, toCursor } from './feed.ts'
+import { feedInput } from './shapes/common.ts'
+import {
+  bindInput,
+  listed,
+  listInput,
+  peer,
+  registered,
+  registerInput,
+  summaryInput,
+  type PeersEvent,
+  type Scope,
+} from './shapes/peers.ts'
+import { findCaller, peerProcedure, procedure, router } from './trpc.ts'
+import { toPeer } from './views.ts'
+
+/** A seat that nobody holds is listed this long after it was last heard of: as long as mail waits, 48 hours. */
+const LISTED_MS = 48 * 60 * 60 * 1_000
+
+export const peersRouter = router({
+  /** Takes a seat: by process, by session id, as successor in the same repository, or a new one. */
+  register: procedure
+    .input(registerInput)
+    .output(registered)
+    .mutation(async ({ ctx, input }) => {
+      const { database, hub } = ctx
+      const { process, directory, ...rest } = input
+      const caller = findCaller(ctx)
+      const result = await database.queue.run(() =>
+        database.register(
+          { ...rest, cwd: directory, pid: process?.pid, pidStart: process?.start },
+          { isHeld: (row) => isHeld(hub, row), keyFor: caller?.id },
+        ),
+      )
+      const key = result.secret ? `${result.peer.id}.${result.secret}` : ctx.key!
+      return { peer: toPeer(result.peer), key, origin: result.origin }
+    }),
+
+  list: procedure
+    .input(listInput)
+    .output(listed)
+    .query(({ ctx, input }) => {
+      const self = findCaller(ctx)
+      const rows = ctx.database.peers.list(ctx.database.now() - LISTED_MS)
+      const peers = rows.filter(isWithin(input?.scope ?? 'network', self)).map(toPeer)
+      return { self: self ? toPeer(self) : null, peers }
+    }),
+
+  setSummary: peerProcedure
+    .input(summaryInput)
+    .output(peer)
+    .mutation(({ ctx, input }) =>
+      ctx.database.queue.run(() => {
+        ctx.database.peers.setSummary(ctx.self.id, input.summary)
+        return toPeer(ctx.database.peers.get(ctx.self.id)!)
+      }),
+    ),
+
+  /** Says that the caller's session has another id now, as after `/clear`. */
+  bindSession: peerProcedure
+    .input(bindInput)
+    .output(peer)
+    .mutation(({ ctx, input }) =>
+      ctx.database.queue.run(() => {
+        ctx.database.peers.bindSession(ctx.self.id, input.sessionId)
+        return toPeer(ctx.database.peers.get(ctx.self.id)!)
+      }),
+    ),
+
+  /** Goes offline at once. The seat keeps its name and its mail. */
+  leave: peerProcedure.output(peer).mutation(async ({ ctx }) => {
+    await ctx.hub.presence.left(ctx.self.id)
+    return toPeer(ctx.database.peers.get(ctx.self.id)!)
+  }),
+
+  /** Everybody's presence and description: a snapshot, then joins, changes and leaves. */
+  watch: procedure
+    .input(feedInput)
+    .subscription(({ ctx, input, signal }) => watchPeers(ctx, input?.lastEventId, signal)),
+})
+
+async function* watchPeers(
+  ctx: Context,
+  lastEventId: string | undefined,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<TrackedEnvelope<PeersEvent>, void> {
+  const { database } = ctx
+  const resumed = toCursor(lastEventId, ctx)
+  const start = resumed ?? database.lastSeq()
+  if (resumed === undefined) {
+    const rows = database.peers.list(database.now() - LISTED_MS)
+    yield event(start, { type: 'snapshot', peers: rows.map(toPeer) } as const)
+  }
+  let told = start
+  const pages = followChanges({
+    ctx,
+    topic: PEERS_TOPIC,
+    signal,
+    cursor: start,
+    read: database.peers.changedSince,
+  })
+  for await (const rows of pages) {
+    for (const row of rows) {
+      yield event(row.changedSeq, { type: toChange(row, told), peer: toPeer(row) } as const)
+    }
+    told = rows.at(-1)?.changedSeq ?? told
+  }
+}
+
+function toChange(row: PeerRow, told: number): 'joined' | 'changed' | 'left' {
+  if (row.onlineSeq <= told) return 'changed'
+  return row.online ? 'joined' : 'left'
+}
+
+function isWithin(scope: Scope, self: PeerRow | undefined): (row: PeerRow) => boolean {
+  if (scope === 'network') return () => true
+  if (!self) {
+    throw new TRPCError({
+      code: 'BAD_REQUEST',
+      message: `The scope "${scope}" is seen from a peer: send its mailbox key, or ask for the scope "network".`,
+    })
+  }
+  if (scope === 'machine') return (row) => row.machineId === self.machineId
+  if (scope === 'directory') return (row) => row.machineId === self.machineId && row.cwd === self.cwd
+  return (row) => row.machineId === self.machineId && row.root === self.root
+}

@@ -1,0 +1,8 @@
+import { z } from 'zod'
+
+/** Milliseconds since the Unix epoch. */
+export const time = z.number().int()
+/** A message's number, as the model types it. */
+export const messageId = z.number().int().positive()
+/** Continues a feed after the event with this id; without it, the feed starts with a snapshot. */
+export const feedInput = z.object({ lastEventId: z.string().max(32).optional() }).optional()

@@ -1,0 +1,26 @@
+import { z } from 'zod'
+import { time } from './common.ts'
+
+/** Raised when an older client could misunderstand an answer. */
+export const PROTOCOL = 1
+
+export const health = z.object({
+  status: z.literal('ok'),
+  name: z.literal('claude-peers'),
+  version: z.string(),
+  protocol: z.number().int(),
+})
+export type Health = z.infer<typeof health>
+
+export const stats = z.object({
+  version: z.string(),
+  pid: z.number().int(),
+  startedAt: time,
+  peers: z.object({ online: z.number().int(), known: z.number().int() }),
+  deliveries: z.object({ queued: z.number().int(), offered: z.number().int(), settled: z.number().int() }),
+  sockets: z.number().int(),
+})
+export type Stats = z.infer<typeof stats>
+
+export const stopInput = z.object({ reason: z.enum(['asked', 'handover']).default('asked') }).optional()
+export const stopping = z.object({ pid: z.number().int() })

@@ -1,0 +1,67 @@
+import { z } from 'zod'
+import { messageId, time } from './common.ts'
+
+/** `normal` blocks a stop and is delivered at once; `fyi` waits for the recipient's next event. */
+export const urgency = z.enum(['normal', 'fyi'])
+export const deliveryState = z.enum(['queued', 'offered', 'delivered', 'read', 'expired', 'retracted'])
+
+/** How a queued message will be reached; `since` is when a gone recipient was last heard of. */
+export const reach = z.object({
+  how: z.enum(['next-event', 'next-turn', 'gone', 'human']),
+  since: time.nullable(),
+  until: time,
+})
+export type Reach = z.infer<typeof reach>
+
+/** Where one message stands with one recipient. */
+export const receipt = z.object({
+  messageId,
+  from: z.string(),
+  to: z.string(),
+  state: deliveryState,
+  /** How many times it was offered to its recipient. */
+  attempts: z.number().int(),
+  queuedAt: time,
+  offeredAt: time.nullable(),
+  deliveredAt: time.nullable(),
+  readAt: time.nullable(),
+  /** When it expired or was retracted. */
+  endedAt: time.nullable(),
+  /** Only while it is queued. */
+  reach: reach.nullable(),
+})
+export type Receipt = z.infer<typeof receipt>
+
+/** A receipt with what was said: its beginning, and its whole length in characters. */
+export const logEntry = receipt.extend({
+  text: z.string(),
+  chars: z.number().int(),
+  urgency,
+  replyTo: messageId.nullable(),
+})
+export type LogEntry = z.infer<typeof logEntry>
+
+const address = z.string().trim().min(1, 'an address is empty').max(320)
+
+/** `idempotencyKey`: the same sender and key make the same message, however often it is sent. */
+export const sendInput = z.object({
+  to: z.union([address, z.array(address).min(1).max(50)]),
+  message: z.string().min(1, 'the message is empty'),
+  replyTo: messageId.optional(),
+  urgency: urgency.default('normal'),
+  idempotencyKey: z.string().min(8).max(128),
+})
+export const sent = z.object({ messageId, repeated: z.boolean(), recipients: z.array(receipt) })
+export const messageInput = z.object({ messageId })
+export const messageStatus = z.object({ messageId, recipients: z.array(receipt) })
+
+/** `with`: only what this peer sent or got. `before`: only older messages. Newest first. */
+export const historyInput = z.object({
+  with: address.optional(),
+  before: messageId.optional(),
+  limit: z.number().int().min(1).max(500).default(50),
+})
+export const history = z.object({ entries: z.array(logEntry) })
+
+/** The messages of the network as they are sent and change; without `lastEventId`, from now on. */
+export const messageEvent = z.object({ type: z.literal('message'), entry: logEntry })

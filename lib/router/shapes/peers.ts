@@ -1,0 +1,62 @@
+import { z } from 'zod'
+import { time } from './common.ts'
+
+/** `network`: everybody; `machine`: the caller's computer; `directory`, `repo`: its directory, its repository. */
+export const scope = z.enum(['network', 'machine', 'directory', 'repo'])
+export type Scope = z.infer<typeof scope>
+
+/** One peer as others see it. */
+export const peer = z.object({
+  id: z.string(),
+  name: z.string(),
+  host: z.string(),
+  /** `name@host`, which any peer of the network can send to. */
+  address: z.string(),
+  kind: z.enum(['session', 'user']),
+  directory: z.string(),
+  repo: z.string().nullable(),
+  branch: z.string().nullable(),
+  summary: z.string(),
+  /** `online`: its MCP server is connected. `offline`: its mail waits until it comes back. */
+  state: z.enum(['online', 'offline']),
+  /** When it was last heard of. */
+  seenAt: time,
+  /** Messages that wait for it, queued or on offer. */
+  waiting: z.number().int(),
+})
+export type Peer = z.infer<typeof peer>
+
+const text = (length: number) => z.string().max(length)
+const path = text(4_096).min(1)
+
+/** What a session says of itself. `start` is an opaque token that differs when a pid is reused. */
+export const registerInput = z.object({
+  machine: z.object({ id: z.string().regex(/^[\w-]{8,64}$/), host: text(255).min(1) }),
+  kind: z.enum(['session', 'user']).default('session'),
+  directory: path,
+  root: path,
+  isRepo: z.boolean(),
+  branch: text(255).optional(),
+  summary: text(500),
+  process: z.object({ pid: z.number().int().positive(), start: text(128).optional() }).optional(),
+  sessionId: text(128).min(1).optional(),
+})
+
+/** `key` speaks for the peer: it goes into the header of every call that reads its mail or sends as it. */
+export const registered = z.object({
+  peer,
+  key: z.string(),
+  origin: z.enum(['same-process', 'resumed', 'succeeded', 'new']),
+})
+
+export const summaryInput = z.object({ summary: text(500).trim() })
+export const bindInput = z.object({ sessionId: text(128).min(1) })
+export const listInput = z.object({ scope: scope.default('network') }).optional()
+export const listed = z.object({ self: peer.nullable(), peers: z.array(peer) })
+
+/** A snapshot first, then what changes. After a resume a change is told as the state that it led to. */
+export const peersEvent = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('snapshot'), peers: z.array(peer) }),
+  z.object({ type: z.enum(['joined', 'changed', 'left']), peer }),
+])
+export type PeersEvent = z.infer<typeof peersEvent>

@@ -1,0 +1,79 @@
+import type { Mail as MailRow } from '#db/mail-rows'
+import type { PeerRow } from '#db/peer-rows'
+import type { Receipt as ReceiptRow } from '#db/receipt-rows'
+import type { Hub } from './context.ts'
+import type { Mail } from './shapes/mailbox.ts'
+import type { LogEntry, Reach, Receipt } from './shapes/messages.ts'
+import type { Peer } from './shapes/peers.ts'
+
+/** Characters of a body in a log entry. */
+const EXCERPT_CHARS = 200
+
+/** A seat as others see it. */
+export function toPeer(row: PeerRow): Peer {
+  return {
+    id: row.id,
+    name: row.name,
+    host: row.host,
+    address: `${row.name}@${row.host}`,
+    kind: row.kind,
+    directory: row.cwd,
+    repo: row.isRepo ? row.root : null,
+    branch: row.branch,
+    summary: row.summary,
+    state: row.online ? 'online' : 'offline',
+    seenAt: row.seenAt,
+    waiting: row.waiting,
+  }
+}
+
+/** A message as its recipient gets it. */
+export function toMail(row: MailRow): Mail {
+  return {
+    id: row.id,
+    from: `${row.senderName}@${row.senderHost}`,
+    directory: row.senderCwd,
+    text: row.body,
+    urgency: row.urgency,
+    replyTo: row.replyTo,
+    sentAt: row.createdAt,
+    again: row.attempts > 1,
+    forPrevious: row.createdAt < row.heldSince,
+  }
+}
+
+/** A receipt, with how the message will be reached while it is queued. */
+export function toReceipt(row: ReceiptRow, recipient: PeerRow | undefined, hub: Hub): Receipt {
+  const ended = row.state === 'expired' || row.state === 'retracted'
+  return {
+    messageId: row.messageId,
+    from: `${row.senderName}@${row.senderHost}`,
+    to: `${row.recipientName}@${row.recipientHost}`,
+    state: row.state,
+    attempts: row.attempts,
+    queuedAt: row.queuedAt,
+    offeredAt: row.offeredAt,
+    deliveredAt: ended ? null : row.settledAt,
+    readAt: row.readAt,
+    endedAt: ended ? row.settledAt : null,
+    reach: row.state === 'queued' && recipient ? toReach(recipient, row.expiresAt, hub) : null,
+  }
+}
+
+/** A receipt with the beginning of what was said. */
+export function toLogEntry(row: ReceiptRow, recipient: PeerRow | undefined, hub: Hub): LogEntry {
+  return {
+    ...toReceipt(row, recipient, hub),
+    text: row.body.slice(0, EXCERPT_CHARS),
+    chars: row.chars,
+    urgency: row.urgency,
+    replyTo: row.replyTo,
+  }
+}
+
+function toReach(recipient: PeerRow, until: number, hub: Hub): Reach {
+  if (recipient.kind === 'user') return { how: 'human', since: null, until }
+  if (recipient.online) return { how: 'next-event', since: null, until }
+  if (hub.isRunning(recipient)) return { how: 'next-turn', since: null, until }
+  return { how: 'gone', since: recipient.seenAt, until }
+}

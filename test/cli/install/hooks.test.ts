@@ -1,0 +1,93 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { hookCommands, isOurHook, isPredecessorHook, whenMailWaits } from '../../../apps/cli/install/hooks.ts'
+import { openHome } from './home.ts'
+
+const command = (event: string, place: { node: string; root: string }) =>
+  hookCommands(place)[event]?.[0]?.hooks[0]?.command ?? ''
+
+test('the block holds one hook for each event, the one on tool calls behind the gate', () => {
+  const launch = `exec '/n/node' '/r/dist/hook.cjs' "\${CLAUDE_PID:-$PPID}"`
+  const gated = `[ ! -e "$HOME/.claude-peers/sessions/\${CLAUDE_PID:-$PPID}.mail" ] || ${launch}`
+  const hooks = (command: string) => [{ type: 'command', command, timeout: 10 }]
+  expect(hookCommands({ node: '/n/node', root: '/r' })).toEqual({
+    PostToolUse: [{ matcher: '*', hooks: hooks(gated) }],
+    UserPromptSubmit: [{ hooks: hooks(launch) }],
+    SessionStart: [{ hooks: hooks(launch) }],
+    Stop: [{ hooks: hooks(launch) }],
+  })
+  expect(whenMailWaits(launch)).toBe(gated)
+})
+
+test('ours are known from any checkout, the predecessor by bun and its file, and nothing else is', () => {
+  const hook = (command: string) => ({ type: 'command', command })
+  for (const root of ['/a', "/it's here", '/b c']) {
+    const hooks = Object.values(hookCommands({ node: '/n', root }))
+      .flat()
+      .flatMap((group) => group.hooks)
+    expect(hooks.every(isOurHook)).toBe(true)
+    expect(hooks.some(isPredecessorHook)).toBe(false)
+  }
+  const predecessors = [
+    '/path/to/bun /Users/you/claude-peers-mcp/hooks/deliver.ts',
+    'bun hooks/deliver.ts',
+    'bun run --silent "/My Dir/claude-peers/hooks/deliver.ts"',
+    "'/My Dir/bin/bun' '/x/hooks/deliver.ts' --flag",
+    'C:\\bun\\bun.exe C:\\peers\\hooks\\deliver.ts',
+    'cd /x && ~/.bun/bin/bun ./hooks/deliver.ts',
+  ]
+  for (const line of predecessors) expect([line, isPredecessorHook(hook(line))]).toEqual([line, true])
+  const foreign = [
+    'node /x/hooks/deliver.ts',
+    'bun /x/hooks/deliver.tsx',
+    'bun /x/myhooks/deliver.ts',
+    'bunx hooks/deliver.ts',
+    'bun test',
+    'node hook.cjs',
+    '',
+  ]
+  for (const line of foreign) {
+    expect([line, isPredecessorHook(hook(line)), isOurHook(hook(line))]).toEqual([line, false, false])
+  }
+  for (const odd of [null, 7, 'bun hooks/deliver.ts', [], {}, { command: 7 }]) {
+    expect([isPredecessorHook(odd), isOurHook(odd)]).toEqual([false, false])
+  }
+})
+
+test.each(['plain', 'with space', 'it\'s $HOME `x` "q" \\'])(
+  'the gate starts node only while mail waits, from a root named %j',
+  async (name) => {
+    await using home = await openHome()
+    const root = join(home.base, name)
+    const node = join(home.base, name, 'node')
+    const log = join(home.base, 'log')
+    await mkdir(join(root, 'dist'), { recursive: true })
+    await mkdir(home.path('.claude-peers/sessions'), { recursive: true })
+    // A script in Node's place: it logs that it was started, and with what.
+    await writeFile(node, `#!/bin/sh\nprintf '%s\\n' "$@" >> "$LOG"\n`, { mode: 0o755 })
+    const run = async (event: string, env: Record<string, string> = {}) => {
+      const line = command(event, { node, root })
+      const shell = spawn('/bin/sh', ['-c', line], {
+        env: { HOME: home.home, LOG: log, ...env },
+        stdio: 'inherit',
+      })
+      const [code] = await once(shell, 'exit')
+      const started = await readFile(log, 'utf8').catch(() => '')
+      await rm(log, { force: true })
+      return [code, started]
+    }
+    const hook = join(root, 'dist', 'hook.cjs')
+    expect(await run('PostToolUse')).toEqual([0, ''])
+    expect(await run('Stop')).toEqual([0, `${hook}\n${process.pid}\n`])
+
+    await home.write(`.claude-peers/sessions/${process.pid}.mail`, '')
+    expect(await run('PostToolUse')).toEqual([0, `${hook}\n${process.pid}\n`])
+    expect(await run('PostToolUse', { CLAUDE_PID: '4711' })).toEqual([0, ''])
+
+    await home.write('.claude-peers/sessions/4711.mail', '')
+    expect(await run('PostToolUse', { CLAUDE_PID: '4711' })).toEqual([0, `${hook}\n4711\n`])
+  },
+)

@@ -1,0 +1,86 @@
+import { execFile } from 'node:child_process'
+import { mkdir, mkdtemp, readFile, realpath, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { promisify } from 'node:util'
+import { isAlive } from '../../lib/machine/processes.ts'
+import { waitFor } from './wait.ts'
+
+const root = join(import.meta.dirname, '../..')
+const run = promisify(execFile)
+
+export type CliRun = { stdout: string; stderr: string; code: number }
+
+/** A user's home of its own, with a hub on a port of its own; disposing it stops the hub and removes everything. */
+export type Home = AsyncDisposable & {
+  path: string
+  /** An environment made from scratch, for every process of this user. */
+  env: Record<string, string>
+  /** Makes a directory below the home; with `git`, a repository on branch main. */
+  project(name: string, options?: { git?: boolean }): Promise<string>
+  cli(args: string[], options?: { input?: string; env?: Record<string, string> }): Promise<CliRun>
+  /** What the running hub left about itself. */
+  rendezvous(): Promise<{ url: string; pid: number; version: string; tokenPath: string }>
+  token(): Promise<string>
+  /** Stops the hub, if one runs, and waits until its process is gone. */
+  stopHub(signal?: NodeJS.Signals): Promise<void>
+}
+
+/** Makes a home; `host` is the label of its machine. */
+export async function createHome({ host = 'laptop' }: { host?: string } = {}): Promise<Home> {
+  const path = await realpath(await mkdtemp(join(tmpdir(), 'claude-peers-')))
+  const env = {
+    HOME: path,
+    PATH: `${dirname(process.execPath)}:/usr/bin:/bin`,
+    CLAUDE_PEERS_PORT: '0',
+    CLAUDE_PEERS_HOST: host,
+    TMPDIR: tmpdir(),
+  }
+  const rendezvous = async () =>
+    JSON.parse(await readFile(join(path, '.claude-peers/hub.json'), 'utf8')) as Awaited<
+      ReturnType<Home['rendezvous']>
+    >
+  async function stopHub(signal: NodeJS.Signals = 'SIGTERM') {
+    const pid = await rendezvous().then(
+      (left) => left.pid,
+      () => undefined,
+    )
+    if (pid === undefined || !isAlive(pid)) return
+    process.kill(pid, signal)
+    await waitFor(() => !isAlive(pid), 'the hub to be gone')
+  }
+  return {
+    path,
+    env,
+    async project(name, { git = false } = {}) {
+      const directory = join(path, name)
+      await mkdir(directory, { recursive: true })
+      if (git) await run('git', ['init', '--quiet', '--initial-branch=main', directory], { env })
+      return directory
+    },
+    cli: (args, options = {}) => runCli(args, { env: { ...env, ...options.env }, input: options.input }),
+    rendezvous,
+    token: async () => (await readFile(join(path, '.claude-peers/token'), 'utf8')).trim(),
+    stopHub,
+    async [Symbol.asyncDispose]() {
+      await stopHub()
+      await rm(path, { recursive: true, force: true, maxRetries: 5 })
+    },
+  }
+}
+
+function runCli(
+  args: string[],
+  { env, input }: { env: Record<string, string>; input: string | undefined },
+): Promise<CliRun> {
+  return new Promise((resolve) => {
+    const child = execFile(
+      process.execPath,
+      [join(root, 'bin/claude-peers.cjs'), ...args],
+      { env, cwd: env['HOME'], timeout: 60_000 },
+      (cause, stdout, stderr) => resolve({ stdout, stderr, code: cause ? Number(cause.code ?? 1) : 0 }),
+    )
+    child.stdin!.on('error', () => undefined)
+    child.stdin!.end(input ?? '')
+  })
+}
