@@ -7,4 +7,4 @@ if (major < 22 || (major === 22 && minor < 12)) {
   )
   process.exit(1)
 }
-import('../dist/cli.js')
+void import('../dist/cli.js')

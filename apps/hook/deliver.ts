@@ -41,11 +41,16 @@ function toText({ messages, remaining }: Offer, { toolPrefix }: Card): string {
   return renderFrame({ messages, remaining, toolPrefix, now: Date.now() })
 }
 
-/** https://code.claude.com/docs/en/hooks: a Stop is blocked, every other event takes context under its own name. */
+/**
+ * The mail goes into `additionalContext`, also for a Stop: as the `reason` of the block, Claude Code 2.1.330 shows a
+ * text to its model twice (seen), while a Stop's additional context comes once there and in 2.1.197.
+ */
 function toOutput(event: HookEvent, text: string): object {
-  if (event === 'Stop') return { decision: 'block', reason: text }
-  return { hookSpecificOutput: { hookEventName: event, additionalContext: text } }
+  const output = { hookSpecificOutput: { hookEventName: event, additionalContext: text } }
+  return event === 'Stop' ? { decision: 'block', reason: STOP_REASON, ...output } : output
 }
+
+const STOP_REASON = 'Mail from other sessions has arrived; read it before you end your turn.'
 
 /** Resolves once the output has left this process. */
 function print(output: object): Promise<void> {

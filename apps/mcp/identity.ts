@@ -10,7 +10,9 @@ export type ClaudeProcess = { pid: number; start: string | undefined }
 export function findClaude(own: number = process.pid): ClaudeProcess {
   const ancestors = ancestorsOf(own)
   const parent = ancestors[0] ?? readProcess(process.ppid)
-  const claude = isWrapper(parent) ? (ancestors.find((one) => one.name.startsWith('claude')) ?? parent) : parent
+  const claude = isWrapper(parent)
+    ? (ancestors.find((one) => one.name.startsWith('claude')) ?? parent)
+    : parent
   return { pid: claude?.pid ?? process.ppid, start: claude?.start }
 }
 

@@ -1,0 +1,107 @@
+import { execFile } from 'node:child_process'
+import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { runHeadless, type ClientOptions } from './client.ts'
+import { clientEnvironment, createHome, type Home } from './home.ts'
+import { installClaude } from './install.ts'
+import { contextOf, startModel, type Model, type ModelRequest, type Responder } from './model.ts'
+import { waitUntil } from './processes.ts'
+
+type Project = 'api' | 'web'
+
+/** A home with claude-peers installed through the real client, two projects, and a model that they all talk to. */
+export type PeersRig = AsyncDisposable & {
+  model: Model
+  home: Home<Project>
+  client(project: Project): ClientOptions
+  /** Lets a session in `web` send a message with its tool, and gives what the tool answered. */
+  send(to: string, message: string): Promise<string>
+  cli(...args: string[]): Promise<string>
+  /** Resolves when the flag is up that tells a gate of waiting mail. */
+  mailWaits(): Promise<void>
+}
+
+const CLI = join(import.meta.dirname, '../../../bin/claude-peers.cjs')
+const run = promisify(execFile)
+
+/** Makes the rig; `reply` may hold the model's answers back. */
+export async function startPeersRig(
+  version: string,
+  { reply }: { reply?: Responder } = {},
+): Promise<PeersRig> {
+  const binary = await installClaude(version)
+  await using stack = new AsyncDisposableStack()
+  const model = stack.use(await startModel({ ...(reply && { reply }) }))
+  const home = stack.use(await createHome({ projects: ['api', 'web'], git: true }))
+  const peersEnv = { CLAUDE_PEERS_PORT: '0', CLAUDE_PEERS_HOST: 'laptop' }
+  const bin = join(home.path, 'bin')
+  await mkdir(bin)
+  await symlink(binary, join(bin, 'claude'))
+  const base = clientEnvironment({ home, modelUrl: model.url })
+  const env = { ...base, ...peersEnv, PATH: `${bin}:${base['PATH']}` }
+  const cli = async (...args: string[]) => (await run(process.execPath, [CLI, ...args], { env })).stdout
+  await cli('install')
+
+  const client = (project: Project): ClientOptions => ({
+    binary,
+    home,
+    modelUrl: model.url,
+    cwd: home.projects[project],
+    env: peersEnv,
+  })
+  const sessions = join(home.path, '.claude-peers/sessions')
+  const started = stack.move()
+  return {
+    model,
+    home,
+    client,
+    cli,
+    async send(to, message) {
+      const from = model.requests.length
+      const call = `[[call mcp__claude-peers__send_message ${JSON.stringify({ to, message })}]]`
+      await runHeadless({ ...client('web'), prompt: call })
+      return contextOf(model.requests.slice(from).findLast(isOfProject(home.projects.web))!)
+    },
+    mailWaits: () =>
+      waitUntil(async () => (await readdir(sessions)).some((name) => name.endsWith('.mail')), {
+        timeoutMs: 10_000,
+        failure: () => 'no mail flag was raised',
+      }),
+    [Symbol.asyncDispose]: () => started.disposeAsync(),
+  }
+}
+
+/** Whether a request comes from a session in that directory: the client names it in its first messages. */
+export function isOfProject(directory: string): (request: ModelRequest) => boolean {
+  return (request) => JSON.stringify(request.body).includes(directory)
+}
+
+/** A tool call that says when it runs, and ends when the test lets it. */
+export function createLatch(home: Home, name: string) {
+  const started = join(home.path, `${name}.started`)
+  const released = join(home.path, `${name}.released`)
+  return {
+    directive: `[[call Bash ${JSON.stringify({
+      command: `touch ${started}; while [ ! -e ${released} ]; do sleep 0.02; done`,
+    })}]]`,
+    started: () =>
+      waitUntil(
+        () =>
+          readFile(started).then(
+            () => true,
+            () => false,
+          ),
+        {
+          timeoutMs: 30_000,
+          failure: () => `${name} never started`,
+        },
+      ),
+    release: () => writeFile(released, ''),
+  }
+}
+
+/** How often a text stands in what the model saw. */
+export function occurrences(request: ModelRequest | undefined, text: string): number {
+  return request ? contextOf(request).split(text).length - 1 : 0
+}
