@@ -137,7 +137,7 @@ test('a full disk refuses the writes that need room, and what was answered stays
   const insert = db.sqlite.prepare('insert into bodies values (?)')
   const write = (length: number) => db.queue.run(() => insert.run('x'.repeat(length)))
   await write(10)
-  db.sqlite.pragma(`max_page_count = ${db.sqlite.pragma('page_count', { simple: true })}`)
+  db.sqlite.pragma(`max_page_count = ${Number(db.sqlite.pragma('page_count', { simple: true }))}`)
   const writes = await Promise.allSettled([write(20), write(100_000)])
   expect(writes[1]).toMatchObject({ status: 'rejected', reason: { code: 'SQLITE_FULL' } })
   expect(db.sqlite.inTransaction).toBe(false)
