@@ -127,6 +127,8 @@ function toWorld(database: Database, clock: Clock) {
       commit(() => database.mailbox.acknowledge(recipientId, offer.offerId!)),
     release: (recipientId: string, offer: Offer): number =>
       commit(() => database.mailbox.release(recipientId, offer.offerId!)),
+    confirm: (recipientId: string, messageIds: number[]): number =>
+      commit(() => database.mailbox.confirm(recipientId, messageIds)),
     retract: (senderId: string, messageId: number): Receipt[] =>
       commit(() => database.messages.retract(senderId, messageId)),
     sweep: () => commit(() => database.sweep()),
