@@ -1,39 +1,10 @@
 import { createWSClient, createTRPCClient, wsLink } from '@trpc/client'
-import { pino } from 'pino'
 import { describe, expect, test } from 'vitest'
-import { listen } from '../../apps/hub/server.ts'
-import { openInMemory } from '../../lib/db/open.ts'
 import type { AppRouter } from '../../lib/router/router.ts'
 import { openHub, socketWith, stockClient } from '../harness/hub.ts'
 import { dial, exchange } from '../harness/raw.ts'
+import { openServer } from '../harness/server.ts'
 import { waitFor } from '../harness/wait.ts'
-
-const headers = { authorization: 'Bearer a-token-of-this-test' }
-
-/** The server alone, on a database that a test can break. */
-async function openServer() {
-  const lines: { level: number; msg: string }[] = []
-  const database = openInMemory({ folder: 'drizzle', now: Date.now })
-  const server = await listen({
-    bind: '127.0.0.1',
-    port: 0,
-    localToken: 'a-token-of-this-test',
-    sharedToken: undefined,
-    hosts: [],
-    version: '1.2.3',
-    log: pino({ level: 'debug' }, { write: (line: string) => lines.push(JSON.parse(line)) }),
-  })
-  const presence = { opened() {}, closed() {}, async left() {} }
-  const stats = () => ({ pid: 1, startedAt: 0, sockets: 0 })
-  const hub = { version: '1.2.3', machineId: 'm', stats, stop() {}, isRunning: () => undefined, presence }
-  return {
-    url: server.url,
-    lines,
-    serve: () => server.serve({ database, hub }),
-    breakDatabase: () => database.sqlite.close(),
-    [Symbol.asyncDispose]: () => server.close(),
-  }
-}
 
 describe('when the database fails under the hub', () => {
   const PUBLIC =
@@ -41,6 +12,7 @@ describe('when the database fails under the hub', () => {
 
   test('a call over HTTP is answered with where to look, and the log says why', async () => {
     await using server = await openServer()
+    const { headers } = server
     server.serve()
     server.breakDatabase()
     const answer = await exchange(`${server.url}/trpc/peers.list`, { headers })
@@ -63,6 +35,7 @@ describe('when the database fails under the hub', () => {
 
   test('a write is answered in the same way', async () => {
     await using server = await openServer()
+    const { headers } = server
     server.serve()
     server.breakDatabase()
     const registration = {
@@ -79,6 +52,7 @@ describe('when the database fails under the hub', () => {
 
   test('a call and a feed over the WebSocket are answered in the same way', async () => {
     await using server = await openServer()
+    const { headers } = server
     server.serve()
     server.breakDatabase()
     const socket = createWSClient({
@@ -98,6 +72,7 @@ describe('when the database fails under the hub', () => {
 
 test('before it serves, the hub lets nobody but its own clients know that it is there', async () => {
   await using server = await openServer()
+  const { headers } = server
   const own = await exchange(`${server.url}/trpc/hub.stats`, { headers })
   expect(own.status).toBe(503)
   expect(JSON.parse(own.body)).toMatchObject({
