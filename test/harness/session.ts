@@ -28,7 +28,11 @@ export type Session = AsyncDisposable & {
 /** Starts a session in a directory of a home where claude-peers is installed. */
 export async function startSession(
   home: Home,
-  { cwd, sessionId = randomUUID(), env = {} }: { cwd: string; sessionId?: string; env?: Record<string, string> },
+  {
+    cwd,
+    sessionId = randomUUID(),
+    env = {},
+  }: { cwd: string; sessionId?: string; env?: Record<string, string> },
 ): Promise<Session> {
   const child = fork(join(import.meta.dirname, 'session-process.ts'), {
     cwd,
@@ -37,7 +41,8 @@ export async function startSession(
   })
   const call = toCaller(child)
   const exited = once(child, 'exit')
-  const hook = (event: string, input: Record<string, unknown> = {}) => call<HookRun[]>('hook', { event, input })
+  const hook = (event: string, input: Record<string, unknown> = {}) =>
+    call<HookRun[]>('hook', { event, input })
   return {
     pid: child.pid!,
     sessionId,

@@ -143,6 +143,13 @@ describe('an offer', () => {
 })
 
 describe('mailbox.peek and mailbox.read', () => {
+  async function openOffered(text: string) {
+    const { web, api } = await openPair()
+    const { messageId } = await web.caller.messages.send(draft('api', text))
+    await api.caller.mailbox.consume({ budget: 1 })
+    return { api, messageId }
+  }
+
   test('peek shows what waits, and takes nothing', async () => {
     const { web, api } = await openPair()
     for (const text of ['one', 'two', 'three']) await web.caller.messages.send(draft('api', text))
@@ -154,9 +161,8 @@ describe('mailbox.peek and mailbox.read', () => {
   })
 
   test('read gives a long message in pages that make the whole', async () => {
-    const { web, api } = await openPair()
     const text = '0123456789'.repeat(1_000)
-    const { messageId } = await web.caller.messages.send(draft('api', text))
+    const { api, messageId } = await openOffered(text)
     const pages: string[] = []
     for (let offset: number | null = 0; offset !== null;) {
       const page = await api.caller.mailbox.read({ messageId, offset, limit: 3_000 })
@@ -171,9 +177,8 @@ describe('mailbox.peek and mailbox.read', () => {
   test.each([1, 2, 3])(
     'read cuts no character in two, and comes to an end, in pages of %i',
     async (limit) => {
-      const { web, api } = await openPair()
       const text = 'a😀b😀😀c'
-      const { messageId } = await web.caller.messages.send(draft('api', text))
+      const { api, messageId } = await openOffered(text)
       const pages: string[] = []
       for (let offset: number | null = 0; offset !== null && pages.length < 50;) {
         const page = await api.caller.mailbox.read({ messageId, offset, limit })
@@ -186,12 +191,17 @@ describe('mailbox.peek and mailbox.read', () => {
   )
 
   test('read beyond the end is empty, and the end', async () => {
-    const { web, api } = await openPair()
-    const { messageId } = await web.caller.messages.send(draft('api', 'short'))
+    const { api, messageId } = await openOffered('short')
     expect(await api.caller.mailbox.read({ messageId, offset: 99 })).toMatchObject({
       mail: { text: '' },
       next: null,
     })
+  })
+
+  test('read tells nothing of a message that was never offered', async () => {
+    const { web, api } = await openPair()
+    const { messageId } = await web.caller.messages.send(draft('api', 'still queued'))
+    await expect(api.caller.mailbox.read({ messageId })).rejects.toMatchObject({ code: 'NOT_FOUND' })
   })
 
   test('read is for the recipient alone', async () => {
