@@ -18,11 +18,15 @@ CREATE TABLE `deliveries` (
 	FOREIGN KEY (`sender_id`) REFERENCES `peers`(`id`) ON UPDATE no action ON DELETE no action,
 	CONSTRAINT "deliveries_state" CHECK("deliveries"."state" in ('queued', 'offered', 'delivered', 'read', 'expired', 'retracted')),
 	CONSTRAINT "deliveries_lease" CHECK(("deliveries"."state" = 'offered') = ("deliveries"."lease_until" is not null)),
+	CONSTRAINT "deliveries_offer" CHECK("deliveries"."state" <> 'offered' or ("deliveries"."offer_id" is not null and "deliveries"."offered_at" is not null)),
+	CONSTRAINT "deliveries_attempts" CHECK(case when "deliveries"."state" in ('offered', 'delivered', 'read') then "deliveries"."attempts" > 0
+        when "deliveries"."state" = 'retracted' then "deliveries"."attempts" = 0 else "deliveries"."attempts" >= 0 end),
 	CONSTRAINT "deliveries_settled" CHECK(("deliveries"."state" in ('queued', 'offered')) = ("deliveries"."settled_at" is null)),
 	CONSTRAINT "deliveries_read" CHECK(("deliveries"."state" = 'read') = ("deliveries"."read_at" is not null))
 );
 --> statement-breakpoint
-CREATE INDEX `deliveries_waiting` ON `deliveries` (`recipient_id`,`state`,`message_id`) WHERE settled_at is null;--> statement-breakpoint
+CREATE INDEX `deliveries_waiting` ON `deliveries` (`recipient_id`,`state`,`message_id`,`sender_id`,`lease_until`,`expires_at`,`settled_at`) WHERE settled_at is null;--> statement-breakpoint
+CREATE INDEX `deliveries_received` ON `deliveries` (`recipient_id`,`message_id`);--> statement-breakpoint
 CREATE INDEX `deliveries_leases` ON `deliveries` (`lease_until`) WHERE lease_until is not null;--> statement-breakpoint
 CREATE INDEX `deliveries_expiry` ON `deliveries` (`expires_at`) WHERE settled_at is null;--> statement-breakpoint
 CREATE INDEX `deliveries_settled` ON `deliveries` (`settled_at`) WHERE settled_at is not null;--> statement-breakpoint
@@ -82,6 +86,7 @@ CREATE INDEX `peers_name` ON `peers` (`name`);--> statement-breakpoint
 CREATE INDEX `peers_process` ON `peers` (`machine_id`,`pid`);--> statement-breakpoint
 CREATE INDEX `peers_root` ON `peers` (`machine_id`,`root`);--> statement-breakpoint
 CREATE INDEX `peers_changed` ON `peers` (`changed_seq`);--> statement-breakpoint
+CREATE INDEX `peers_idle` ON `peers` (`seen_at`) WHERE online = 0;--> statement-breakpoint
 CREATE TABLE `sessions` (
 	`session_id` text NOT NULL,
 	`peer_id` text NOT NULL,

@@ -12,7 +12,7 @@ export type GuardOptions = {
   localToken: string
   /** A token shared by a fleet, if one is configured. */
   sharedToken: string | undefined
-  /** Host names and addresses the hub is known by, lower case, without port. */
+  /** Host names and addresses the hub is known by, lower case, without port; IPv6 in brackets. */
   hosts: string[]
 }
 
@@ -53,8 +53,8 @@ const refuse = (status: number, reason: string): Verdict => ({ allowed: false, s
 const digest = (text: string) => createHash('sha256').update(text).digest()
 
 function toHostName(header: string | undefined): string | undefined {
-  const match = /^(\[[0-9a-f:.]+\]|[a-z0-9.-]+)(?::\d{1,5})?$/i.exec(header ?? '')
-  return match?.[1]?.toLowerCase()
+  const [, name, port = '0'] = /^(\[[0-9a-f:.]+\]|[a-z0-9.-]+)(?::(\d{1,5}))?$/i.exec(header ?? '') ?? []
+  return Number(port) <= 65_535 ? name?.toLowerCase() : undefined
 }
 
 /** Another port of the same host is another origin: a web app on localhost:3000 is foreign. */

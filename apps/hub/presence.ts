@@ -16,6 +16,8 @@ export function createPresence(options: {
 }): Presence & { tick(): Promise<void> } {
   const { database, isRunning, onError } = options
   const links = new Map<string, number>()
+  /** Who said goodbye with a link still open. A second link means that a new server has replaced the one that left. */
+  const goodbyes = new Set<string>()
   const leaving = new Map(database.peers.online().map((peer) => [peer.id, database.now() + GRACE_MS]))
 
   const turn = (peerId: string, online: boolean) =>
@@ -25,18 +27,25 @@ export function createPresence(options: {
     opened(peerId) {
       links.set(peerId, (links.get(peerId) ?? 0) + 1)
       leaving.delete(peerId)
+      goodbyes.delete(peerId)
       turn(peerId, true).catch(onError)
     },
     closed(peerId) {
       const left = (links.get(peerId) ?? 1) - 1
       if (left > 0) {
         links.set(peerId, left)
+        goodbyes.delete(peerId)
         return
       }
       links.delete(peerId)
-      leaving.set(peerId, database.now() + GRACE_MS)
+      if (goodbyes.delete(peerId)) turn(peerId, false).catch(onError)
+      else leaving.set(peerId, database.now() + GRACE_MS)
     },
     async left(peerId) {
+      if (links.has(peerId)) {
+        goodbyes.add(peerId)
+        return
+      }
       leaving.delete(peerId)
       await turn(peerId, false)
     },

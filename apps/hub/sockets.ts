@@ -4,7 +4,8 @@ import { getWSConnectionHandler } from '@trpc/server/adapters/ws'
 import { WebSocketServer, type WebSocket } from 'ws'
 import type { Context } from '#router/context'
 import { appRouter } from '#router/router'
-import { MAX_BODY_BYTES } from './http.ts'
+import { MAX_BODY_BYTES } from './body.ts'
+import { MAX_BATCH } from './http.ts'
 
 /** A subscriber whose socket holds more unsent bytes than this is told nothing more until it has read. */
 const MAX_BUFFERED_BYTES = 512 * 1_024
@@ -15,7 +16,7 @@ const CLOSE_WAIT_MS = 1_000
 const SERVICE_RESTART = 1012
 
 export type Sockets = {
-  accept(request: IncomingMessage, socket: Duplex, head: Buffer): void
+  accept(request: IncomingMessage, socket: Duplex, head: Buffer, context: Context): void
   count(): number
   /** Asks every client to come back later, and ends those who do not answer within a second. */
   close(): Promise<void>
@@ -23,27 +24,26 @@ export type Sockets = {
 
 /** Serves the router's subscriptions (and calls) to WebSockets that the guard let in. */
 export function createSockets(options: {
-  toContext: (request: IncomingMessage) => Omit<Context, 'drained'>
-  onError: (error: Error, path: string | undefined) => void
+  onError: (error: Error, path: string) => void
+  /** A connection broke, or its client breaks the protocol. */
+  onTrouble: (cause: Error) => void
 }): Sockets {
   const server = new WebSocketServer({ noServer: true, maxPayload: MAX_BODY_BYTES, perMessageDeflate: false })
+  const contexts = new WeakMap<IncomingMessage, Context>()
   const handle = getWSConnectionHandler({
     wss: server,
     router: appRouter,
-    createContext: ({ req, res }) => ({
-      ...options.toContext(req),
-      drained: () => drained(res),
-    }),
-    onError: ({ error, path }) => options.onError(error, path),
+    maxBatchSize: MAX_BATCH,
+    createContext: ({ req, res }) => ({ ...contexts.get(req)!, drained: () => drained(res) }),
+    onError: ({ error, path }) =>
+      path === undefined ? options.onTrouble(error) : options.onError(error, path),
     keepAlive: { enabled: true, pingMs: 30_000, pongWaitMs: 10_000 },
   })
 
   return {
-    accept(request, socket, head) {
-      server.handleUpgrade(request, socket, head, (client) => {
-        client.on('error', (cause) => options.onError(cause, undefined))
-        handle(client, request)
-      })
+    accept(request, socket, head, context) {
+      contexts.set(request, context)
+      server.handleUpgrade(request, socket, head, (client) => handle(client, request))
     },
     count: () => server.clients.size,
     async close() {

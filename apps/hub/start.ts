@@ -56,7 +56,15 @@ export async function startHub({ config, log, onStop, now = Date.now }: StartOpt
   cleanup.defer(() => claim.release())
 
   const hosts = [config.host, hostname(), hostname().split('.')[0]!].map((name) => name.toLowerCase())
-  const server = await listen({ bind: config.bind, port: config.port, sharedToken: config.token, hosts, log })
+  const server = await listen({
+    bind: config.bind,
+    port: config.port,
+    localToken: ensureToken(paths.token),
+    sharedToken: config.token,
+    hosts,
+    version: VERSION,
+    log,
+  })
   const folder = join(PACKAGE_ROOT, 'drizzle')
   const opened = cleanupOnFailure(
     () => openDatabase({ file: config.database, folder, machine, now }),
@@ -81,8 +89,7 @@ export async function startHub({ config, log, onStop, now = Date.now }: StartOpt
     isRunning,
     presence,
   }
-  const localToken = ensureToken(paths.token)
-  server.serve({ database, hub, localToken })
+  server.serve({ database, hub })
 
   let ticks = 0
   const timer = setInterval(() => {

@@ -32,6 +32,9 @@ type OldMessage = {
   delivered_at?: string | null
 }
 
+/** Stands for a machine that v2 knew by its label alone, until that machine registers and says its id. */
+export const formerMachineId = (host: string) => `v2:${host}`
+
 /** Whether the open database has the tables of claude-peers v1 or v2. */
 export function isPredecessor(sqlite: Sqlite.Database): boolean {
   const columns = sqlite.pragma('table_info(messages)') as { name: string }[]
@@ -144,6 +147,7 @@ function adoptMessage(orm: BetterSQLite3Database, old: OldMessage, seats: Map<st
       recipientId: seats.get(old.to_id)!,
       senderId,
       state: delivered ? 'delivered' : 'queued',
+      attempts: delivered ? 1 : 0,
       queuedAt: createdAt,
       settledAt: delivered ? toTime(old.delivered_at, createdAt) : null,
       expiresAt: now + MESSAGE_TTL_MS,

@@ -6,6 +6,10 @@
 export type Bell = {
   /** Notes that a topic changed; `ring` tells the listeners. */
   note(topic: string): void
+  /** Where the notes stand now, for `takeBack`. */
+  mark(): number
+  /** Forgets what was noted since the mark: the write that noted it was rolled back. */
+  takeBack(mark: number): void
   /** Wakes the listeners of every topic noted since the last ring. */
   ring(): void
   /** Listens until disposed. A ring between two waits is kept, so nothing is missed between read and wait. */
@@ -13,21 +17,25 @@ export type Bell = {
 }
 
 export type Listener = Disposable & {
-  /** Resolves at the next ring (at once if one is kept): true, or false when the signal aborted. */
+  /** Resolves at the next ring (at once if one is kept): true, or false at the end of the signal or listener. */
   rung(): Promise<boolean>
 }
 
 /** Makes an independent set of bells. */
 export function createBell(): Bell {
   const listeners = new Map<string, Set<() => void>>()
-  let noted = new Set<string>()
+  let noted: string[] = []
   return {
     note(topic) {
-      noted.add(topic)
+      noted.push(topic)
+    },
+    mark: () => noted.length,
+    takeBack(mark) {
+      noted.length = mark
     },
     ring() {
-      const topics = noted
-      noted = new Set()
+      const topics = new Set(noted)
+      noted = []
       for (const topic of topics) for (const wake of listeners.get(topic) ?? []) wake()
     },
     listen(topic, signal) {
@@ -42,25 +50,30 @@ function addListener(
   signal: AbortSignal | undefined,
 ): Listener {
   let kept = false
+  let ended = signal?.aborted ?? false
   let waiting: ((alive: boolean) => void) | undefined
   const wake = () => {
     kept = true
     waiting?.(true)
   }
-  const stop = () => waiting?.(false)
+  const end = () => {
+    ended = true
+    waiting?.(false)
+  }
   const set = listeners.get(topic) ?? new Set()
   listeners.set(topic, set.add(wake))
-  signal?.addEventListener('abort', stop, { once: true })
+  signal?.addEventListener('abort', end, { once: true })
   return {
     async rung() {
-      if (signal?.aborted) return false
+      if (ended) return false
       const alive = kept || (await new Promise<boolean>((resolve) => (waiting = resolve)))
       kept = false
       waiting = undefined
       return alive
     },
     [Symbol.dispose]() {
-      signal?.removeEventListener('abort', stop)
+      end()
+      signal?.removeEventListener('abort', end)
       set.delete(wake)
       if (set.size === 0 && listeners.get(topic) === set) listeners.delete(topic)
     },

@@ -4,6 +4,7 @@
  * pays one event-loop turn; 64 together pay one sync instead of 64.
  */
 import type Sqlite from 'better-sqlite3'
+import type { Bell } from './bell.ts'
 
 export type CommitQueue = {
   /** Runs `work` inside the next shared transaction; settles after its commit. A throw rolls back only `work`. */
@@ -18,8 +19,11 @@ const LARGEST_GROUP = 256
 type Job = { work: () => unknown; resolve: (value: never) => void; reject: (cause: unknown) => void }
 type Outcome = { value: unknown } | { cause: unknown }
 
-/** Makes the queue of one connection; `onCommit` runs after each commit, before the writers hear of it. */
-export function createCommitQueue(sqlite: Sqlite.Database, onCommit: () => void): CommitQueue {
+/** Makes the queue of one connection. What its writes note is rung after their commit, before the writers hear of it. */
+export function createCommitQueue(
+  sqlite: Sqlite.Database,
+  bell: Pick<Bell, 'mark' | 'takeBack' | 'ring'>,
+): CommitQueue {
   const statements = prepareTransaction(sqlite)
   let jobs: Job[] = []
   let scheduled = false
@@ -29,29 +33,38 @@ export function createCommitQueue(sqlite: Sqlite.Database, onCommit: () => void)
     scheduled = true
     setImmediate(() => {
       scheduled = false
-      commitGroup()
-      if (jobs.length > 0) schedule()
+      try {
+        commitGroup()
+      } finally {
+        if (jobs.length > 0) schedule()
+      }
     })
   }
 
   function commitGroup() {
     const group = jobs.splice(0, LARGEST_GROUP)
     if (group.length === 0) return
+    const mark = bell.mark()
     let outcomes: Outcome[]
     try {
       statements.begin.run()
       outcomes = group.map((job) => runInSavepoint(job.work))
       statements.commit.run()
     } catch (cause) {
-      if (sqlite.inTransaction) statements.rollback.run()
+      bell.takeBack(mark)
       for (const job of group) job.reject(cause)
+      if (sqlite.inTransaction) statements.rollback.run()
       return
     }
-    onCommit()
-    for (const [index, job] of group.entries()) settle(job, outcomes[index]!)
+    try {
+      bell.ring()
+    } finally {
+      for (const [index, job] of group.entries()) settle(job, outcomes[index]!)
+    }
   }
 
   function runInSavepoint(work: () => unknown): Outcome {
+    const mark = bell.mark()
     statements.savepoint.run()
     try {
       const value = work()
@@ -62,6 +75,7 @@ export function createCommitQueue(sqlite: Sqlite.Database, onCommit: () => void)
       if (!sqlite.inTransaction) throw cause
       statements.rollbackTo.run()
       statements.release.run()
+      bell.takeBack(mark)
       return { cause }
     }
   }

@@ -38,7 +38,7 @@ export function connect(sqlite: Sqlite.Database, now: () => number): Connection 
   return {
     sqlite,
     orm: drizzle(sqlite),
-    queue: createCommitQueue(sqlite, () => bell.ring()),
+    queue: createCommitQueue(sqlite, bell),
     bell,
     now,
     ...sequence,

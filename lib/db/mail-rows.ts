@@ -1,4 +1,4 @@
-import { aliasedTable, and, asc, eq, isNull, sql } from 'drizzle-orm'
+import { aliasedTable, and, asc, eq, gt, isNull, sql } from 'drizzle-orm'
 import type { Connection } from './connection.ts'
 import { deliveries, machines, messages, peers } from './schema.ts'
 
@@ -88,7 +88,13 @@ export function selectMail({ orm }: Connection) {
       .limit(sql.placeholder('limit'))
       .prepare(),
     one: mailQuery(orm)
-      .where(and(eq(deliveries.recipientId, recipientId), eq(messages.id, sql.placeholder('messageId'))))
+      .where(
+        and(
+          eq(deliveries.recipientId, recipientId),
+          eq(deliveries.messageId, sql.placeholder('messageId')),
+          gt(deliveries.attempts, 0),
+        ),
+      )
       .prepare(),
   }
 }

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { and, eq, inArray, sql } from 'drizzle-orm'
+import { and, eq, gt, inArray, sql } from 'drizzle-orm'
 import { mailboxTopic, MESSAGES_TOPIC } from './bell.ts'
 import type { Connection } from './connection.ts'
 import { LEASE_MS } from './limits.ts'
@@ -41,7 +41,7 @@ export function createMailbox(connection: Connection) {
   }
 
   return {
-    /** Whether a consume would give anything; a read, so that an empty mailbox costs no transaction. */
+    /** False when a consume would give nothing; a read, so that an empty mailbox costs no transaction. */
     hasMail: (recipientId: string): boolean => reads.any.get({ recipientId, now: now() }) !== undefined,
     /** How many messages wait for the next consume. */
     queued: (recipientId: string): number => reads.queued.get({ recipientId })!.count,
@@ -87,26 +87,41 @@ export function createMailbox(connection: Connection) {
      * nobody else was offered the same messages: they did reach their reader.
      */
     acknowledge(recipientId: string, offerId: string): number {
-      return settleOffer(recipientId, offerId, (messageId) =>
-        writes.deliver.run({ messageId, recipientId, settledAt: now(), changedSeq: nextSeq() }),
+      return settleOffer(
+        recipientId,
+        offerId,
+        (messageId) =>
+          writes.deliver.run({ messageId, recipientId, settledAt: now(), changedSeq: nextSeq() }).changes,
       )
     },
 
     /** Gives an offer back, because its output could not be shown; the messages wait again, in their order. */
     release(recipientId: string, offerId: string): number {
-      return settleOffer(recipientId, offerId, (messageId) =>
-        writes.requeue.run({ messageId, recipientId, changedSeq: nextSeq() }),
+      return settleOffer(
+        recipientId,
+        offerId,
+        (messageId) => writes.giveBack.run({ messageId, recipientId, changedSeq: nextSeq() }).changes,
       )
+    },
+
+    /**
+     * Says that messages were seen in their reader's context; returns how many are read by that. It is the better
+     * proof, so it also settles what was offered and never acknowledged; what was never offered stays as it is.
+     */
+    confirm(recipientId: string, messageIds: number[]): number {
+      const read = messageIds.flatMap(
+        (messageId) =>
+          writes.confirm.get({ messageId, recipientId, readAt: now(), changedSeq: nextSeq() }) ?? [],
+      )
+      for (const mail of read) note(mail, recipientId)
+      return read.length
     },
   }
 
-  function settleOffer(recipientId: string, offerId: string, settle: (messageId: number) => void): number {
-    const open = reads.offered.all({ recipientId, offerId })
-    for (const mail of open) {
-      settle(mail.id)
-      note(mail, recipientId)
-    }
-    return open.length
+  function settleOffer(recipientId: string, offerId: string, settle: (messageId: number) => number): number {
+    const settled = reads.offered.all({ recipientId, offerId }).filter((mail) => settle(mail.id) > 0)
+    for (const mail of settled) note(mail, recipientId)
+    return settled.length
   }
 }
 
@@ -165,6 +180,26 @@ function prepare({ orm }: Connection) {
       .update(deliveries)
       .set({ state: 'queued', leaseUntil: null, changedSeq: value('changedSeq') })
       .where(and(one, eq(deliveries.state, 'offered')))
+      .prepare(),
+    // Unlike a lease that is over: who gave the offer back has shown nothing and can acknowledge nothing.
+    giveBack: orm
+      .update(deliveries)
+      .set({ state: 'queued', leaseUntil: null, offerId: null, changedSeq: value('changedSeq') })
+      .where(and(one, eq(deliveries.state, 'offered')))
+      .prepare(),
+    confirm: orm
+      .update(deliveries)
+      .set({
+        state: 'read',
+        leaseUntil: null,
+        settledAt: sql`coalesce(${deliveries.settledAt}, ${sql.placeholder('readAt')})`,
+        readAt: value('readAt'),
+        changedSeq: value('changedSeq'),
+      })
+      .where(
+        and(one, gt(deliveries.attempts, 0), inArray(deliveries.state, ['queued', 'offered', 'delivered'])),
+      )
+      .returning({ senderId: deliveries.senderId })
       .prepare(),
   }
 }

@@ -1,4 +1,4 @@
-import { asc, desc, eq, getTableColumns, gt, or, sql } from 'drizzle-orm'
+import { and, asc, desc, eq, getTableColumns, gt, or, sql } from 'drizzle-orm'
 import type { Connection } from './connection.ts'
 import { deliveries, machines, peers, sessions } from './schema.ts'
 
@@ -12,12 +12,19 @@ export function selectPeers({ orm }: Connection) {
     select count(*) from ${deliveries}
     where ${deliveries.recipientId} = ${peers.id} and ${deliveries.settledAt} is null
   )`.as('waiting')
+  const ofMachine = eq(peers.machineId, sql.placeholder('machineId'))
+  const ofSessions = eq(peers.kind, sql`'session'`)
   const select = () =>
     orm
       .select({ ...getTableColumns(peers), host: machines.host, waiting })
       .from(peers)
       .innerJoin(machines, eq(machines.id, peers.machineId))
   return {
+    hostOf: orm
+      .select({ host: machines.host })
+      .from(machines)
+      .where(eq(machines.id, sql.placeholder('id')))
+      .prepare(),
     byId: select()
       .where(eq(peers.id, sql.placeholder('id')))
       .prepare(),
@@ -35,27 +42,29 @@ export function selectPeers({ orm }: Connection) {
       .where(eq(peers.name, sql.placeholder('name')))
       .orderBy(asc(machines.host), asc(peers.id))
       .prepare(),
-    ofMachine: select()
-      .where(eq(peers.machineId, sql.placeholder('machineId')))
-      .orderBy(asc(peers.createdAt))
-      .prepare(),
+    ofMachine: select().where(ofMachine).orderBy(asc(peers.createdAt)).prepare(),
     ofProcess: select()
-      .where(
-        sql`${peers.machineId} = ${sql.placeholder('machineId')} and ${peers.pid} = ${sql.placeholder('pid')}`,
-      )
+      .where(and(ofMachine, eq(peers.pid, sql.placeholder('pid')), ofSessions))
       .prepare(),
     ofSession: select()
       .innerJoin(sessions, eq(sessions.peerId, peers.id))
-      .where(
-        sql`${sessions.sessionId} = ${sql.placeholder('sessionId')} and ${peers.machineId} = ${sql.placeholder('machineId')}`,
-      )
+      .where(and(eq(sessions.sessionId, sql.placeholder('sessionId')), ofMachine, ofSessions))
       .orderBy(desc(sessions.boundAt))
       .prepare(),
     ofRoot: select()
-      .where(
-        sql`${peers.machineId} = ${sql.placeholder('machineId')} and ${peers.root} = ${sql.placeholder('root')} and ${peers.kind} = 'session'`,
-      )
+      .where(and(ofMachine, eq(peers.root, sql.placeholder('root')), ofSessions))
       .orderBy(sql`waiting > 0 desc`, asc(peers.createdAt), asc(peers.id))
+      .prepare(),
+    binding: orm
+      .select({ peerId: sessions.peerId })
+      .from(sessions)
+      .where(
+        and(eq(sessions.sessionId, sql.placeholder('sessionId')), eq(sessions.peerId, sql.placeholder('id'))),
+      )
+      .prepare(),
+    counts: orm
+      .select({ online: sql<number>`coalesce(sum(${peers.online}), 0)`, known: sql<number>`count(*)` })
+      .from(peers)
       .prepare(),
   }
 }

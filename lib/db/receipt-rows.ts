@@ -1,4 +1,4 @@
-import { aliasedTable, and, asc, desc, eq, gt, lt, or, sql } from 'drizzle-orm'
+import { aliasedTable, and, asc, desc, eq, gt, inArray, lt, or, sql } from 'drizzle-orm'
 import type { Connection } from './connection.ts'
 import { deliveries, machines, messages, peers } from './schema.ts'
 
@@ -28,7 +28,21 @@ export type Receipt = {
 /** The prepared reads of receipts. */
 export function selectReceipts({ orm }: Connection) {
   const limit = sql.placeholder('limit')
-  const before = lt(deliveries.messageId, sql.placeholder('before'))
+  const before = sql.placeholder('before')
+  const peerId = sql.placeholder('peerId')
+  const newestMessages = orm
+    .select({ id: messages.id })
+    .from(messages)
+    .where(lt(messages.id, before))
+    .orderBy(desc(messages.id))
+    .limit(limit)
+  /** The newest messages of each side are found by an index; an `or` over both would sort all that a peer ever had. */
+  const newestMessagesOf = (column: typeof deliveries.senderId | typeof deliveries.recipientId) => sql`
+    select message_id from (
+      select distinct ${deliveries.messageId} from ${deliveries}
+      where ${column} = ${peerId} and ${deliveries.messageId} < ${before}
+      order by ${deliveries.messageId} desc limit ${limit}
+    )`
   return {
     ofMessage: receiptQuery(orm)
       .where(eq(deliveries.messageId, sql.placeholder('messageId')))
@@ -49,19 +63,21 @@ export function selectReceipts({ orm }: Connection) {
       .orderBy(asc(deliveries.changedSeq))
       .limit(limit)
       .prepare(),
-    newest: receiptQuery(orm).where(before).orderBy(desc(deliveries.messageId)).limit(limit).prepare(),
+    newest: receiptQuery(orm)
+      .where(inArray(deliveries.messageId, newestMessages))
+      .orderBy(desc(deliveries.messageId), asc(deliveries.recipientId))
+      .prepare(),
     newestOf: receiptQuery(orm)
       .where(
         and(
-          before,
-          or(
-            eq(deliveries.senderId, sql.placeholder('peerId')),
-            eq(deliveries.recipientId, sql.placeholder('peerId')),
-          ),
+          sql`${deliveries.messageId} in (
+            ${newestMessagesOf(deliveries.senderId)} union ${newestMessagesOf(deliveries.recipientId)}
+            order by message_id desc limit ${limit}
+          )`,
+          or(eq(deliveries.senderId, peerId), eq(deliveries.recipientId, peerId)),
         ),
       )
-      .orderBy(desc(deliveries.messageId))
-      .limit(limit)
+      .orderBy(desc(deliveries.messageId), asc(deliveries.recipientId))
       .prepare(),
   }
 }

@@ -3,15 +3,15 @@
  * was bound to, if nobody alive holds it (`--resume`); one on this machine for the same repository whose session is
  * gone, so that the name and the waiting mail go to the successor; else a new one. Run it inside one transaction.
  */
-import { eq } from 'drizzle-orm'
+import { formerMachineId } from './adopt.ts'
 import { MESSAGES_TOPIC, PEERS_TOPIC } from './bell.ts'
 import type { Connection } from './connection.ts'
 import { createSecret, hashKey, toPeerId } from './keys.ts'
 import { toName, uniqueName } from './names.ts'
 import { selectPeers, type PeerRow } from './peer-rows.ts'
-import { machines, peers, sessions } from './schema.ts'
+import { writePeers } from './peer-writes.ts'
 
-/** What a session says of itself. `pidStart` is an opaque token that differs when a pid is reused. */
+/** What a session says of itself. `pidStart` is an opaque token that differs when a pid is reused; not every system has it. */
 export type Registration = {
   machine: { id: string; host: string }
   kind: 'session' | 'user'
@@ -38,8 +38,9 @@ export type RegistrationOptions = {
 
 /** Makes the registration of one connection. Without a kept key, the result carries a new `secret`. */
 export function createRegistration(connection: Connection) {
-  const { orm, now, nextSeq, bell } = connection
+  const { now, nextSeq, bell } = connection
   const reads = selectPeers(connection)
+  const writes = writePeers(connection)
 
   function findSeat(
     wanted: Registration,
@@ -53,7 +54,7 @@ export function createRegistration(connection: Connection) {
     if (wanted.pid !== undefined) {
       const same = reads.ofProcess
         .all({ machineId, pid: wanted.pid })
-        .find((peer) => peer.pidStart === (wanted.pidStart ?? null))
+        .find((peer) => isSameProcess(peer, wanted))
       if (same) return [same, 'same-process']
     }
     if (wanted.sessionId !== undefined) {
@@ -65,27 +66,23 @@ export function createRegistration(connection: Connection) {
     return left && [left, 'succeeded']
   }
 
+  function freeName(machineId: string, text: string): string {
+    const taken = new Set(reads.ofMachine.all({ machineId }).map((peer) => peer.name))
+    return uniqueName(text, (name) => taken.has(name))
+  }
+
   function createSeat(wanted: Registration): PeerRow {
-    const taken = new Set(reads.ofMachine.all({ machineId: wanted.machine.id }).map((peer) => peer.name))
     const id = toPeerId()
-    orm
-      .insert(peers)
-      .values({
-        ...toColumns(wanted),
-        id,
-        machineId: wanted.machine.id,
-        kind: wanted.kind,
-        name: wanted.kind === 'user' ? 'user' : uniqueName(wanted.root, (name) => taken.has(name)),
-        summary: wanted.summary,
-        keyHash: '',
-        online: false,
-        onlineSeq: 0,
-        seenAt: now(),
-        heldSince: now(),
-        createdAt: now(),
-        changedSeq: nextSeq(),
-      })
-      .run()
+    writes.create.run({
+      ...toColumns(wanted),
+      id,
+      machineId: wanted.machine.id,
+      kind: wanted.kind,
+      name: wanted.kind === 'user' ? 'user' : freeName(wanted.machine.id, wanted.root),
+      summary: wanted.summary,
+      now: now(),
+      changedSeq: nextSeq(),
+    })
     return reads.byId.get({ id })!
   }
 
@@ -95,41 +92,53 @@ export function createRegistration(connection: Connection) {
     const [seat, origin] = found ?? [createSeat(wanted), 'new' as const]
     const keepsKey = options.keyFor === seat.id
     const secret = keepsKey ? undefined : createSecret()
-    // The process that stays knows less than we do: its session id may be from before a `/clear`.
-    const stale = origin === 'same-process' && seat.sessionId !== null
-    const sessionId = stale ? seat.sessionId : (wanted.sessionId ?? null)
-    orm
-      .update(peers)
-      .set({
-        ...toColumns(wanted),
-        sessionId,
-        seenAt: now(),
-        changedSeq: nextSeq(),
-        ...(secret && { keyHash: hashKey(secret) }),
-        ...(origin === 'succeeded' && { heldSince: now(), summary: wanted.summary }),
-      })
-      .where(eq(peers.id, seat.id))
-      .run()
-    if (sessionId !== null && !stale) {
-      orm
-        .insert(sessions)
-        .values({ sessionId, peerId: seat.id, boundAt: now() })
-        .onConflictDoUpdate({ target: [sessions.sessionId, sessions.peerId], set: { boundAt: now() } })
-        .run()
+    const sessionId = origin === 'same-process' ? newerSession(seat, wanted) : (wanted.sessionId ?? null)
+    const isNewHolder = origin === 'succeeded'
+    writes.take.run({
+      ...toColumns(wanted),
+      id: seat.id,
+      isRepo: Number(wanted.isRepo),
+      sessionId,
+      now: now(),
+      changedSeq: nextSeq(),
+      keyHash: secret === undefined ? seat.keyHash : hashKey(secret),
+      heldSince: isNewHolder ? now() : seat.heldSince,
+      summary: isNewHolder ? wanted.summary : seat.summary,
+    })
+    if (sessionId !== null && sessionId === wanted.sessionId) {
+      writes.rememberSession.run({ id: seat.id, sessionId, now: now() })
     }
     bell.note(PEERS_TOPIC)
     bell.note(MESSAGES_TOPIC)
     return { peer: reads.byId.get({ id: seat.id })!, origin, ...(secret && { secret }) }
   }
 
-  function noteMachine({ id, host }: { id: string; host: string }) {
-    const values = { id, host: toName(host), createdAt: now(), seenAt: now() }
-    orm
-      .insert(machines)
-      .values(values)
-      .onConflictDoUpdate({ target: machines.id, set: { host: values.host, seenAt: values.seenAt } })
-      .run()
+  /** A process may still say the id from before a `/clear`; one that its seat never had can only be newer. */
+  function newerSession({ id, sessionId }: PeerRow, wanted: Registration): string | null {
+    if (wanted.sessionId === undefined) return sessionId
+    return reads.binding.get({ id, sessionId: wanted.sessionId }) ? sessionId : wanted.sessionId
   }
+
+  /** A label is part of every address on its machine, so a new one is a change of all of its seats. */
+  function noteMachine(machine: Registration['machine']) {
+    const { id } = machine
+    const host = toName(machine.host)
+    const before = reads.hostOf.get({ id })
+    writes.noteMachine.run({ id, host, now: now() })
+    if (before?.host === host) return
+    const renamed = before ? reads.ofMachine.all({ machineId: id }) : []
+    for (const seat of renamed) writes.relabel.run({ id: seat.id, changedSeq: nextSeq() })
+    for (const seat of reads.ofMachine.all({ machineId: formerMachineId(host) })) {
+      const name = freeName(id, seat.name)
+      writes.move.run({ id: seat.id, machineId: id, name, changedSeq: nextSeq() })
+    }
+  }
+}
+
+/** Without a start time a reused pid looks the same: then only a successor's right to the seat is given. */
+function isSameProcess(peer: PeerRow, wanted: Registration): boolean {
+  if (wanted.pidStart === undefined) return peer.pidStart === null && peer.root === wanted.root
+  return peer.pidStart === wanted.pidStart
 }
 
 function toColumns(wanted: Registration) {

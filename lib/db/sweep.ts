@@ -1,102 +1,129 @@
-import { and, eq, inArray, isNull, lt, lte, notExists, sql, type SQL } from 'drizzle-orm'
+import { and, eq, isNull, lt, lte, notExists, sql, type SQL } from 'drizzle-orm'
 import { mailboxTopic, MESSAGES_TOPIC, PEERS_TOPIC } from './bell.ts'
 import type { Connection } from './connection.ts'
 import { RETENTION_MS } from './limits.ts'
 import { deliveries, messages, peers } from './schema.ts'
 
-/** How many rows of each kind one sweep changed. */
+/** How many rows of each kind one sweep changed: deliveries `requeued` and `expired`, messages `forgotten`, seats. */
 export type Swept = { requeued: number; expired: number; forgotten: number; seats: number }
 
 /** Rows of one kind changed in one sweep at most: a large clean-up is spread over many short transactions. */
 const ROWS_PER_SWEEP = 500
 
+type Found = { messageId: number; senderId: string; recipientId: string }
+
 /**
- * Makes the one sweeper: queues messages again whose lease is over, expires what waited 48 hours, and forgets what
- * has been settled, and seats that nobody has used and no message mentions, for 30 days. Run it inside `queue.run`.
+ * Makes the one sweeper: queues messages again whose lease is over, expires what waited 48 hours, forgets what has been
+ * settled for 30 days, and removes the seats of sessions that were not heard of for 30 days and that no message
+ * mentions. Run it inside `queue.run`.
  */
 export function createSweeper(connection: Connection) {
-  const { orm, now, nextSeq, bell } = connection
+  const { now, nextSeq, bell } = connection
+  const statements = prepare(connection)
 
   /** One number for each changed row: two rows with one number could fall on both sides of a feed's page. */
-  function change(where: SQL | undefined, changes: Partial<typeof deliveries.$inferInsert>): number {
-    const rows = orm.select().from(deliveries).where(where).limit(ROWS_PER_SWEEP).all()
-    for (const { messageId, senderId, recipientId } of rows) {
-      orm
-        .update(deliveries)
-        .set({ ...changes, changedSeq: nextSeq() })
-        .where(and(eq(deliveries.messageId, messageId), eq(deliveries.recipientId, recipientId)))
-        .run()
-      bell.note(mailboxTopic(senderId))
-      bell.note(mailboxTopic(recipientId))
+  function change(rows: Found[], write: (row: Found & { now: number; changedSeq: number }) => void): number {
+    for (const row of rows) {
+      write({ ...row, now: now(), changedSeq: nextSeq() })
+      bell.note(mailboxTopic(row.senderId))
+      bell.note(mailboxTopic(row.recipientId))
       bell.note(MESSAGES_TOPIC)
     }
     return rows.length
   }
 
-  function requeue(): number {
-    return change(lte(deliveries.leaseUntil, now()), { state: 'queued', leaseUntil: null })
-  }
-
-  function expire(): number {
-    const over = and(
-      isNull(deliveries.settledAt),
-      eq(deliveries.state, 'queued'),
-      lte(deliveries.expiresAt, now()),
-    )
-    return change(over, { state: 'expired', settledAt: now() })
-  }
-
-  function forget(before: number): number {
-    const old = orm
-      .select({ rowid: sql<number>`rowid` })
-      .from(deliveries)
-      .where(lt(deliveries.settledAt, before))
-      .limit(ROWS_PER_SWEEP)
-    const removed = orm
-      .delete(deliveries)
-      .where(inArray(sql`rowid`, old))
-      .returning({ messageId: deliveries.messageId })
-      .all()
-    const left = orm
-      .select({ one: sql`1` })
-      .from(deliveries)
-      .where(eq(deliveries.messageId, messages.id))
-    for (const { messageId } of removed) {
-      orm
-        .delete(messages)
-        .where(and(eq(messages.id, messageId), notExists(left)))
-        .run()
-    }
-    return removed.length
-  }
-
-  function removeSeats(before: number): number {
-    const candidates = orm
-      .select({ id: peers.id })
-      .from(peers)
-      .where(and(eq(peers.online, false), lt(peers.seenAt, before)))
-      .limit(ROWS_PER_SWEEP)
-      .all()
-    if (candidates.length === 0) return 0
-    const removed = orm
-      .delete(peers)
-      .where(
-        and(
-          inArray(
-            peers.id,
-            candidates.map((candidate) => candidate.id),
-          ),
-          sql`${peers.id} not in (select ${deliveries.recipientId} from ${deliveries})`,
-          sql`${peers.id} not in (select ${messages.senderId} from ${messages})`,
-        ),
-      )
-      .run().changes
-    if (removed > 0) bell.note(PEERS_TOPIC)
-    return removed
+  function remove<Row>(rows: Row[], write: (row: Row) => void): number {
+    for (const row of rows) write(row)
+    return rows.length
   }
 
   return function sweep(): Swept {
     const before = now() - RETENTION_MS
-    return { requeued: requeue(), expired: expire(), forgotten: forget(before), seats: removeSeats(before) }
+    const requeued = change(statements.leaseOver.all({ now: now() }), (row) => statements.requeue.run(row))
+    const expired = change(statements.outdated.all({ now: now() }), (row) => statements.expire.run(row))
+    const forgotten = remove(statements.old.all({ before }), (row) => statements.forget.run(row))
+    const seats = remove(statements.unused.all({ before }), (row) => statements.removeSeat.run(row))
+    if (seats > 0) bell.note(PEERS_TOPIC)
+    return { requeued, expired, forgotten, seats }
+  }
+}
+
+function prepare({ orm }: Connection) {
+  const value = (name: string) => sql`${sql.placeholder(name)}`
+  const one = and(
+    eq(deliveries.messageId, sql.placeholder('messageId')),
+    eq(deliveries.recipientId, sql.placeholder('recipientId')),
+  )
+  const find = (where: SQL | undefined) =>
+    orm
+      .select({
+        messageId: deliveries.messageId,
+        senderId: deliveries.senderId,
+        recipientId: deliveries.recipientId,
+      })
+      .from(deliveries)
+      .where(where)
+      .limit(ROWS_PER_SWEEP)
+      .prepare()
+  const younger = sql`exists (
+    select 1 from ${deliveries} as other where other.message_id = ${deliveries.messageId}
+      and (other.settled_at is null or other.settled_at >= ${sql.placeholder('before')})
+  )`
+  const received = orm
+    .select({ one: sql`1` })
+    .from(deliveries)
+    .where(eq(deliveries.recipientId, peers.id))
+  const sent = orm
+    .select({ one: sql`1` })
+    .from(messages)
+    .where(eq(messages.senderId, peers.id))
+  return {
+    leaseOver: find(lte(deliveries.leaseUntil, sql.placeholder('now'))),
+    requeue: orm
+      .update(deliveries)
+      .set({ state: 'queued', leaseUntil: null, changedSeq: value('changedSeq') })
+      .where(one)
+      .prepare(),
+    outdated: find(
+      and(
+        isNull(deliveries.settledAt),
+        eq(deliveries.state, sql`'queued'`),
+        lte(deliveries.expiresAt, sql.placeholder('now')),
+      ),
+    ),
+    expire: orm
+      .update(deliveries)
+      .set({ state: 'expired', settledAt: value('now'), changedSeq: value('changedSeq') })
+      .where(one)
+      .prepare(),
+    // A message is forgotten as a whole: with some of its recipients gone, a repeated send would seem another one.
+    old: orm
+      .selectDistinct({ messageId: deliveries.messageId })
+      .from(deliveries)
+      .where(and(lt(deliveries.settledAt, sql.placeholder('before')), sql`not ${younger}`))
+      .limit(ROWS_PER_SWEEP)
+      .prepare(),
+    forget: orm
+      .delete(messages)
+      .where(eq(messages.id, sql.placeholder('messageId')))
+      .prepare(),
+    unused: orm
+      .select({ id: peers.id })
+      .from(peers)
+      .where(
+        and(
+          eq(peers.online, sql`0`),
+          lt(peers.seenAt, sql.placeholder('before')),
+          eq(peers.kind, sql`'session'`),
+          notExists(received),
+          notExists(sent),
+        ),
+      )
+      .limit(ROWS_PER_SWEEP)
+      .prepare(),
+    removeSeat: orm
+      .delete(peers)
+      .where(eq(peers.id, sql.placeholder('id')))
+      .prepare(),
   }
 }

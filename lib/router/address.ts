@@ -1,4 +1,5 @@
 import { TRPCError } from '@trpc/server'
+import { toName } from '#db/names'
 import type { Database } from '#db/open'
 import type { PeerRow } from '#db/peer-rows'
 
@@ -18,15 +19,18 @@ export function resolveAddress(database: Database, address: string, ownMachineId
   if (matching.length === 0) return notFound(database, address)
   throw new TRPCError({
     code: 'BAD_REQUEST',
-    message: `"${shorten(address)}" could be ${matching.map(describe).join(' or ')}: use the full address${
-      host === undefined ? '' : ' or the id'
+    message: `"${shorten(address)}" could be ${matching.map(describe).join(' or ')}: ${
+      host === undefined ? 'use the full address or the id' : 'use the id'
     }.`,
   })
 }
 
+/** A host is known by the form that names have: `Server.example.com` is `server-example-com`. */
 function splitAddress(address: string): [string, string | undefined] {
   const at = address.lastIndexOf('@')
-  return at < 0 ? [address, undefined] : [address.slice(0, at), address.slice(at + 1)]
+  if (at < 0) return [address, undefined]
+  const host = address.slice(at + 1)
+  return [address.slice(0, at), host && toName(host)]
 }
 
 function preferOwn(peers: PeerRow[], ownMachineId: string): PeerRow[] {

@@ -30,7 +30,7 @@ export type Hub = {
 export type Presence = {
   opened(peerId: string): void
   closed(peerId: string): void
-  /** The peer says goodbye: no grace. */
+  /** The peer says goodbye: it is offline when its link closes, without a grace; without a link, at once. */
   left(peerId: string): Promise<void>
 }
 

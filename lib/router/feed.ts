@@ -1,8 +1,8 @@
 import { tracked } from '@trpc/server'
 import type { Context } from './context.ts'
 
-/** Rows read at once; a page of receipts is some 40 KiB on the wire, far below the socket's limit. */
-const PAGE = 100
+/** Rows read at once. The widest are peers with paths of 4 KiB: a page of them is 250 KiB on the wire. */
+const PAGE = 25
 
 export type FeedOptions<Row> = {
   ctx: Context
@@ -26,11 +26,11 @@ export async function* followChanges<Row extends { changedSeq: number }>(
   let cursor = options.cursor
   for (;;) {
     await ctx.drained?.()
+    if (signal?.aborted) return
     const rows = read(cursor, PAGE)
     cursor = rows.at(-1)?.changedSeq ?? cursor
     yield rows
     if (rows.length < PAGE && !(await listener.rung())) return
-    if (signal?.aborted) return
   }
 }
 

@@ -15,6 +15,7 @@ import {
   settled,
   type MailboxEvent,
 } from './shapes/mailbox.ts'
+import { wholeCharacters } from './text.ts'
 import { peerProcedure, router } from './trpc.ts'
 import { toMail, toReceipt } from './views.ts'
 
@@ -79,8 +80,11 @@ export const mailboxRouter = router({
           message: `You have no message ${input.messageId}, or it was settled over 30 days ago.`,
         })
       }
-      const end = wholeCharacters(row.body, input.offset + input.limit)
-      const text = row.body.slice(wholeCharacters(row.body, input.offset), end)
+      const start = wholeCharacters(row.body, input.offset)
+      const cut = wholeCharacters(row.body, start + input.limit)
+      // A page too small for its first character gets that whole: the next one must come further.
+      const end = cut > start || start === row.chars ? cut : start + 2
+      const text = row.body.slice(start, end)
       return {
         mail: { ...toMail(row), text },
         offset: input.offset,
@@ -128,10 +132,4 @@ async function* watchMailbox(
   } finally {
     hub.presence.closed(self.id)
   }
-}
-
-/** Moves a cut that would fall between the halves of a surrogate pair. */
-function wholeCharacters(text: string, index: number): number {
-  const code = text.charCodeAt(index)
-  return index < text.length && code >= 0xdc_00 && code <= 0xdf_ff ? index - 1 : Math.min(index, text.length)
 }

@@ -75,19 +75,16 @@ export const messagesRouter = router({
     .input(historyInput)
     .output(history)
     .query(({ ctx, input }) => {
-      const { database, hub } = ctx
-      const { limit } = input
-      const before = input.before ?? Number.MAX_SAFE_INTEGER
-      const machineId = findCaller(ctx)?.machineId ?? hub.machineId
-      const rows =
-        input.with === undefined
-          ? database.messages.history({ before, limit })
-          : database.messages.historyOf({
-              peerId: resolveAddress(database, input.with, machineId).id,
-              before,
-              limit,
-            })
-      return { entries: rows.map((row) => toEntry(ctx, row)) }
+      const { messages } = ctx.database
+      const { limit, before = Number.MAX_SAFE_INTEGER } = input
+      if (input.with === undefined) {
+        return { entries: toEntries(ctx, messages.history({ before, limit }), limit, () => true) }
+      }
+      const machineId = findCaller(ctx)?.machineId ?? ctx.hub.machineId
+      const peerId = resolveAddress(ctx.database, input.with, machineId).id
+      const rows = messages.historyOf({ peerId, before, limit })
+      const isParty = (row: ReceiptRow) => row.senderId === peerId || row.recipientId === peerId
+      return { entries: toEntries(ctx, rows, limit, isParty) }
     }),
 
   /** Every message of the network as it is sent and as its receipts change. */
@@ -172,6 +169,20 @@ function toError(outcome: Refusal, recipients: PeerRow[]): TRPCError {
 
 function toReceipts(ctx: Context, rows: ReceiptRow[]): Receipt[] {
   return rows.map((row) => toReceipt(row, ctx.database.peers.get(row.recipientId), ctx.hub))
+}
+
+/** A page ends with a whole message: the next one starts before it, and would leave its other recipients out. */
+function toEntries(
+  ctx: Context,
+  rows: ReceiptRow[],
+  limit: number,
+  belongs: (row: ReceiptRow) => boolean,
+): LogEntry[] {
+  const last = rows.length < limit ? undefined : rows.at(-1)
+  const told = new Set(rows.filter((row) => row.messageId === last?.messageId).map((row) => row.recipientId))
+  const rest = last ? ctx.database.messages.receipts(last.messageId) : []
+  const missing = rest.filter((row) => belongs(row) && !told.has(row.recipientId))
+  return [...rows, ...missing].map((row) => toEntry(ctx, row))
 }
 
 function toEntry(ctx: Context, row: ReceiptRow): LogEntry {

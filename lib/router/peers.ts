@@ -71,7 +71,7 @@ export const peersRouter = router({
       }),
     ),
 
-  /** Goes offline at once. The seat keeps its name and its mail. */
+  /** Says goodbye: offline from the end of its link on, without a grace. The seat keeps its name and its mail. */
   leave: peerProcedure.output(peer).mutation(async ({ ctx }) => {
     await ctx.hub.presence.left(ctx.self.id)
     return toPeer(ctx.database.peers.get(ctx.self.id)!)
@@ -91,29 +91,26 @@ async function* watchPeers(
   const { database } = ctx
   const resumed = toCursor(lastEventId, ctx)
   const start = resumed ?? database.lastSeq()
+  /** Who was online when the caller last heard of them. */
+  const heard = new Map<string, boolean>()
   if (resumed === undefined) {
     const rows = database.peers.list(database.now() - LISTED_MS)
+    for (const row of rows) heard.set(row.id, row.online)
     yield event(start, { type: 'snapshot', peers: rows.map(toPeer) } as const)
   }
-  let told = start
-  const pages = followChanges({
-    ctx,
-    topic: PEERS_TOPIC,
-    signal,
-    cursor: start,
-    read: database.peers.changedSince,
-  })
-  for await (const rows of pages) {
+  const read = database.peers.changedSince
+  for await (const rows of followChanges({ ctx, topic: PEERS_TOPIC, signal, cursor: start, read })) {
     for (const row of rows) {
-      yield event(row.changedSeq, { type: toChange(row, told), peer: toPeer(row) } as const)
+      const before = heard.get(row.id) ?? (row.onlineSeq > start ? !row.online : row.online)
+      heard.set(row.id, row.online)
+      yield event(row.changedSeq, { type: toChange(row.online, before), peer: toPeer(row) } as const)
     }
-    told = rows.at(-1)?.changedSeq ?? told
   }
 }
 
-function toChange(row: PeerRow, told: number): 'joined' | 'changed' | 'left' {
-  if (row.onlineSeq <= told) return 'changed'
-  return row.online ? 'joined' : 'left'
+function toChange(online: boolean, before: boolean): 'joined' | 'changed' | 'left' {
+  if (online === before) return 'changed'
+  return online ? 'joined' : 'left'
 }
 
 function isWithin(scope: Scope, self: PeerRow | undefined): (row: PeerRow) => boolean {

@@ -5,6 +5,7 @@ import type { Hub } from './context.ts'
 import type { Mail } from './shapes/mailbox.ts'
 import type { LogEntry, Reach, Receipt } from './shapes/messages.ts'
 import type { Peer } from './shapes/peers.ts'
+import { wholeCharacters } from './text.ts'
 
 /** Characters of a body in a log entry. */
 const EXCERPT_CHARS = 200
@@ -64,7 +65,7 @@ export function toReceipt(row: ReceiptRow, recipient: PeerRow | undefined, hub: 
 export function toLogEntry(row: ReceiptRow, recipient: PeerRow | undefined, hub: Hub): LogEntry {
   return {
     ...toReceipt(row, recipient, hub),
-    text: row.body.slice(0, EXCERPT_CHARS),
+    text: row.body.slice(0, wholeCharacters(row.body, EXCERPT_CHARS)),
     chars: row.chars,
     urgency: row.urgency,
     replyTo: row.replyTo,

@@ -4,3 +4,5 @@
 export const MOUNT = '/trpc/'
 /** The header that carries a mailbox key, `<peer id>.<secret>`. */
 export const KEY_HEADER = 'x-claude-peers-key'
+/** The header of every answer that tells the hub's version. */
+export const VERSION_HEADER = 'x-claude-peers-version'

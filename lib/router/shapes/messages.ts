@@ -55,7 +55,10 @@ export const sent = z.object({ messageId, repeated: z.boolean(), recipients: z.a
 export const messageInput = z.object({ messageId })
 export const messageStatus = z.object({ messageId, recipients: z.array(receipt) })
 
-/** `with`: only what this peer sent or got. `before`: only older messages. Newest first. */
+/**
+ * `with`: only what this peer sent or got. `before`: only older messages. One entry for each recipient, newest first;
+ * the last message is told of whole, even beyond the limit.
+ */
 export const historyInput = z.object({
   with: address.optional(),
   before: messageId.optional(),

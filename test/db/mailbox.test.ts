@@ -1,0 +1,408 @@
+import { expect, test } from 'vitest'
+import { LEASE_MS } from '../../lib/db/limits.ts'
+import { bodies, openWorld } from './harness.ts'
+
+test('mail that was sent while nobody looked is offered once and delivered by the acknowledgement', () => {
+  using world = openWorld()
+  const [api, web] = [world.join('api'), world.join('web')]
+  const id = world.send(api, web, 'hello')
+  expect(world.receipt(id)).toMatchObject({ state: 'queued', attempts: 0, offeredAt: null, settledAt: null })
+
+  world.advance(5)
+  const offer = world.consume(web)
+  expect(bodies(offer)).toEqual(['hello'])
+  expect(offer.leaseUntil).toBe(world.clock.now + LEASE_MS)
+  expect(world.receipt(id)).toMatchObject({ state: 'offered', attempts: 1, offeredAt: world.clock.now })
+  expect(world.consume(web)).toMatchObject({ offerId: undefined, messages: [], remaining: 0 })
+
+  world.advance(5)
+  expect(world.acknowledge(web, offer)).toBe(1)
+  expect(world.receipt(id)).toMatchObject({ state: 'delivered', settledAt: world.clock.now, readAt: null })
+  world.advance(LEASE_MS * 2)
+  world.sweep()
+  expect(bodies(world.consume(web))).toEqual([])
+})
+
+test('a message carries who wrote it, from where and in reply to what', () => {
+  using world = openWorld()
+  const [api, web] = [world.join('api'), world.join('web')]
+  const question = world.send(web, api, 'which port?')
+  world.send(api, web, { body: '7899 🚪', urgency: 'fyi', replyTo: question })
+  expect(world.consume(web).messages[0]).toMatchObject({
+    body: '7899 🚪',
+    chars: 7,
+    urgency: 'fyi',
+    replyTo: question,
+    senderId: api,
+    senderName: 'api',
+    senderHost: 'laptop',
+    senderCwd: '/work/api',
+    attempts: 1,
+  })
+})
+
+test('of many callers at once exactly one gets the mail', async () => {
+  using world = openWorld()
+  const [api, web] = [world.join('api'), world.join('web')]
+  world.send(api, web)
+  const { mailbox, queue } = world.database
+  const calls = Array.from({ length: 20 }, () =>
+    queue.run(() => mailbox.consume({ recipientId: web, budget: 1_000, overhead: 0 })),
+  )
+  const offers = await Promise.all(calls)
+  expect(offers.filter((offer) => offer.messages.length > 0)).toHaveLength(1)
+})
+
+test('the mail of one mailbox is offered to no other, and acknowledged by no other', () => {
+  using world = openWorld()
+  const [api, web, cli] = [world.join('api'), world.join('web'), world.join('cli')]
+  const id = world.send(api, web)
+  expect(world.consume(cli).messages).toEqual([])
+  const offer = world.consume(web)
+  expect(world.acknowledge(cli, offer)).toBe(0)
+  expect(world.release(cli, offer)).toBe(0)
+  expect(world.receipt(id).state).toBe('offered')
+})
+
+test('one message to several recipients has its own course with each', () => {
+  using world = openWorld()
+  const [api, web, cli] = [world.join('api'), world.join('web'), world.join('cli')]
+  const id = world.send(api, [web, cli])
+  world.acknowledge(web, world.consume(web))
+  const states = world.database.messages.receipts(id).map((one) => [one.recipientId, one.state])
+  expect(Object.fromEntries(states)).toEqual({ [web]: 'delivered', [cli]: 'queued' })
+  expect(world.consume(cli).messages).toHaveLength(1)
+})
+
+test('hasMail is true while a consume would give something, and false while all is on offer', () => {
+  using world = openWorld()
+  const [api, web] = [world.join('api'), world.join('web')]
+  const { mailbox } = world.database
+  expect(mailbox.hasMail(web)).toBe(false)
+  world.send(api, web)
+  expect(mailbox.hasMail(web)).toBe(true)
+  const offer = world.consume(web)
+  expect(mailbox.hasMail(web)).toBe(false)
+  world.advance(LEASE_MS)
+  expect(mailbox.hasMail(web)).toBe(true)
+  world.acknowledge(web, offer)
+  expect(mailbox.hasMail(web)).toBe(false)
+})
+
+test('peek shows queued and offered mail, oldest first, and takes nothing', () => {
+  using world = openWorld()
+  const [api, web, cli] = [world.join('api'), world.join('web'), world.join('cli')]
+  world.send(api, web, 'one')
+  world.consume(web)
+  world.send(cli, web, 'two')
+  world.send(api, web, 'three')
+  const { mailbox, peers } = world.database
+  expect(mailbox.peek(web, 10).map((mail) => mail.body)).toEqual(['one', 'two', 'three'])
+  expect(mailbox.peek(web, 2)).toHaveLength(2)
+  expect(mailbox.queued(web)).toBe(2)
+  expect(peers.get(web)?.waiting).toBe(3)
+  expect(bodies(world.consume(web))).toEqual(['two'])
+})
+
+test('a message on offer for 30 seconds is queued again, and its second offer is marked by its attempts', () => {
+  using world = openWorld()
+  const [api, web] = [world.join('api'), world.join('web')]
+  const id = world.send(api, web, 'hello')
+  const first = world.consume(web)
+  world.advance(LEASE_MS - 1)
+  expect(world.consume(web).messages).toEqual([])
+  world.advance(1)
+  const second = world.consume(web)
+  expect(bodies(second)).toEqual(['hello'])
+  expect(second.messages[0]?.attempts).toBe(2)
+  expect(second.offerId).not.toBe(first.offerId)
+  expect(world.receipt(id)).toMatchObject({ state: 'offered', attempts: 2 })
+})
+
+test('redelivery keeps the order of each sender', () => {
+  using world = openWorld()
+  const [api, web] = [world.join('api'), world.join('web')]
+  for (const body of ['1', '2', '3']) world.send(api, web, body)
+  expect(bodies(world.consume(web, { budget: 2 }))).toEqual(['1', '2'])
+  world.send(api, web, '4')
+  world.advance(LEASE_MS)
+  const again = world.consume(web, { budget: 3 })
+  expect(bodies(again)).toEqual(['1', '2', '3'])
+  world.acknowledge(web, again)
+  expect(bodies(world.consume(web))).toEqual(['4'])
+})
+
+test('while an offer is open, later mail of its senders waits and that of others does not', () => {
+  using world = openWorld()
+  const [api, web, cli] = [world.join('api'), world.join('web'), world.join('cli')]
+  world.send(api, web, 'api 1')
+  const open = world.consume(web)
+  world.send(api, web, 'api 2')
+  world.send(cli, web, 'cli 1')
+  const other = world.consume(web)
+  expect(bodies(other)).toEqual(['cli 1'])
+  expect(other.remaining).toBe(1)
+  expect(bodies(world.consume(web))).toEqual([])
+  world.acknowledge(web, open)
+  expect(bodies(world.consume(web))).toEqual(['api 2'])
+})
+
+test('senders take turns, so a chatty one cannot hide the mail of another', () => {
+  using world = openWorld()
+  const [chatty, calm, web] = [world.join('chatty'), world.join('calm'), world.join('web')]
+  for (let number = 1; number <= 50; number++) world.send(chatty, web, `chat ${number}`)
+  world.send(calm, web, 'calm 1')
+  world.send(calm, web, 'calm 2')
+  const offer = world.consume(web, { budget: 30 })
+  expect(bodies(offer)).toEqual(['chat 1', 'chat 2', 'chat 3', 'calm 1', 'calm 2'])
+  expect(offer.remaining).toBe(47)
+})
+
+test('within one turn the oldest message comes first, whoever wrote it', () => {
+  using world = openWorld()
+  const [api, cli, web] = [world.join('api'), world.join('cli'), world.join('web')]
+  world.send(cli, web, 'cli 1')
+  world.send(api, web, 'api 1')
+  world.send(api, web, 'api 2')
+  world.send(cli, web, 'cli 2')
+  expect(bodies(world.consume(web))).toEqual(['cli 1', 'api 1', 'api 2', 'cli 2'])
+})
+
+test('the first message always fits, however long it is, and leaves no room for others', () => {
+  using world = openWorld()
+  const [api, cli, web] = [world.join('api'), world.join('cli'), world.join('web')]
+  world.send(api, web, 'x'.repeat(60_000))
+  world.send(cli, web, 'short')
+  const offer = world.consume(web, { budget: 9_500 })
+  expect(offer.messages.map((mail) => mail.chars)).toEqual([60_000])
+  expect(offer.remaining).toBe(1)
+})
+
+test('a message that does not fit waits and blocks only its own sender', () => {
+  using world = openWorld()
+  const [api, cli, web] = [world.join('api'), world.join('cli'), world.join('web')]
+  world.send(api, web, 'first')
+  world.send(cli, web, 'x'.repeat(500))
+  world.send(cli, web, 'c')
+  world.send(api, web, 'second')
+  expect(bodies(world.consume(web, { budget: 100 }))).toEqual(['first', 'second'])
+})
+
+test('each message costs its overhead besides its characters', () => {
+  using world = openWorld()
+  const [api, web] = [world.join('api'), world.join('web')]
+  for (const body of ['12345', '12345', '12345']) world.send(api, web, body)
+  expect(world.consume(web, { budget: 20, overhead: 5 }).messages).toHaveLength(2)
+})
+
+test('a budget that is spent exactly is not exceeded', () => {
+  using world = openWorld()
+  const [api, web] = [world.join('api'), world.join('web')]
+  for (const body of ['12345', '12345', '1']) world.send(api, web, body)
+  const offer = world.consume(web, { budget: 10 })
+  expect(offer.messages).toHaveLength(2)
+  expect(offer.remaining).toBe(1)
+})
+
+test('fyi mail alone is not taken by a caller that skips it, and waits for one that does not', () => {
+  using world = openWorld()
+  const [api, cli, web] = [world.join('api'), world.join('cli'), world.join('web')]
+  world.send(api, web, { body: 'for your information', urgency: 'fyi' })
+  const skipped = world.consume(web, { skipIfOnlyFyi: true })
+  expect(skipped).toMatchObject({ offerId: undefined, messages: [], remaining: 1 })
+  world.send(cli, web, 'now please')
+  expect(bodies(world.consume(web, { skipIfOnlyFyi: true }))).toEqual(['for your information', 'now please'])
+})
+
+test('normal mail that waits behind an open offer does not make a caller take fyi mail it skips', () => {
+  using world = openWorld()
+  const [api, cli, web] = [world.join('api'), world.join('cli'), world.join('web')]
+  world.send(api, web, 'normal 1')
+  world.consume(web)
+  world.send(api, web, 'normal 2')
+  world.send(cli, web, { body: 'fyi', urgency: 'fyi' })
+  expect(world.consume(web, { skipIfOnlyFyi: true }).messages).toEqual([])
+})
+
+test('a late acknowledgement counts before the mail is queued again', () => {
+  using world = openWorld()
+  const [api, web] = [world.join('api'), world.join('web')]
+  const id = world.send(api, web)
+  const offer = world.consume(web)
+  world.advance(LEASE_MS * 3)
+  expect(world.acknowledge(web, offer)).toBe(1)
+  expect(world.receipt(id).state).toBe('delivered')
+})
+
+test('a late acknowledgement counts after the mail is queued again', () => {
+  using world = openWorld()
+  const [api, web] = [world.join('api'), world.join('web')]
+  const id = world.send(api, web)
+  const offer = world.consume(web)
+  world.advance(LEASE_MS)
+  expect(world.sweep().requeued).toBe(1)
+  expect(world.receipt(id).state).toBe('queued')
+  expect(world.acknowledge(web, offer)).toBe(1)
+  expect(world.receipt(id).state).toBe('delivered')
+  expect(world.consume(web).messages).toEqual([])
+})
+
+test('a late acknowledgement settles nothing that was offered again meanwhile, and the rest of its own', () => {
+  using world = openWorld()
+  const [api, cli, web] = [world.join('api'), world.join('cli'), world.join('web')]
+  const first = world.send(api, web, 'a')
+  const second = world.send(cli, web, 'b')
+  const late = world.consume(web)
+  world.advance(LEASE_MS)
+  const again = world.consume(web, { budget: 1 })
+  expect(bodies(again)).toEqual(['a'])
+  expect(world.acknowledge(web, late)).toBe(1)
+  expect([world.receipt(first).state, world.receipt(second).state]).toEqual(['offered', 'delivered'])
+  expect(world.acknowledge(web, again)).toBe(1)
+})
+
+test('an acknowledgement that is repeated, or of an offer that never was, settles nothing', () => {
+  using world = openWorld()
+  const [api, web] = [world.join('api'), world.join('web')]
+  const id = world.send(api, web)
+  const offer = world.consume(web)
+  world.acknowledge(web, offer)
+  const before = world.receipt(id)
+  world.advance(10)
+  expect(world.acknowledge(web, offer)).toBe(0)
+  expect(world.acknowledge(web, { ...offer, offerId: 'never' })).toBe(0)
+  expect(world.receipt(id)).toEqual(before)
+})
+
+test('a released offer waits again at once, in its order, and counts as an attempt', () => {
+  using world = openWorld()
+  const [api, web] = [world.join('api'), world.join('web')]
+  for (const body of ['1', '2', '3']) world.send(api, web, body)
+  const offer = world.consume(web, { budget: 2 })
+  expect(world.release(web, offer)).toBe(2)
+  const again = world.consume(web)
+  expect(bodies(again)).toEqual(['1', '2', '3'])
+  expect(again.messages.map((mail) => mail.attempts)).toEqual([2, 2, 1])
+})
+
+test('an offer that was given back can be neither given back again nor acknowledged', () => {
+  using world = openWorld()
+  const [api, web] = [world.join('api'), world.join('web')]
+  const id = world.send(api, web)
+  const offer = world.consume(web)
+  world.release(web, offer)
+  const before = world.receipt(id)
+  expect(world.release(web, offer)).toBe(0)
+  expect(world.acknowledge(web, offer)).toBe(0)
+  expect(world.receipt(id)).toEqual(before)
+})
+
+test('a release that comes after the lease gives nothing back: it waits already', () => {
+  using world = openWorld()
+  const [api, web] = [world.join('api'), world.join('web')]
+  const id = world.send(api, web)
+  const offer = world.consume(web)
+  world.advance(LEASE_MS)
+  world.sweep()
+  const before = world.receipt(id)
+  expect(world.release(web, offer)).toBe(0)
+  expect(world.receipt(id)).toEqual(before)
+})
+
+test('a release or an acknowledgement after delivery changes no receipt back', () => {
+  using world = openWorld()
+  const [api, web] = [world.join('api'), world.join('web')]
+  const id = world.send(api, web)
+  const offer = world.consume(web)
+  world.acknowledge(web, offer)
+  expect(world.release(web, offer)).toBe(0)
+  expect(world.receipt(id).state).toBe('delivered')
+})
+
+test('what was seen in the transcript is read, and its receipt says since when', () => {
+  using world = openWorld()
+  const [api, web] = [world.join('api'), world.join('web')]
+  const id = world.send(api, web)
+  world.acknowledge(web, world.consume(web))
+  const delivered = world.receipt(id)
+  world.advance(5)
+  expect(world.confirm(web, [id])).toBe(1)
+  expect(world.receipt(id)).toMatchObject({
+    state: 'read',
+    settledAt: delivered.settledAt,
+    readAt: world.clock.now,
+  })
+  const read = world.receipt(id)
+  world.advance(5)
+  expect(world.confirm(web, [id])).toBe(0)
+  expect(world.receipt(id)).toEqual(read)
+})
+
+test('what was seen although its acknowledgement was lost is read, and not delivered again', () => {
+  using world = openWorld()
+  const [api, cli, web] = [world.join('api'), world.join('cli'), world.join('web')]
+  const [first, second] = [world.send(api, web, 'a'), world.send(cli, web, 'b')]
+  const offer = world.consume(web)
+  expect(world.confirm(web, [first])).toBe(1)
+  world.advance(LEASE_MS)
+  world.sweep()
+  expect(world.confirm(web, [second])).toBe(1)
+  expect(world.receipt(second)).toMatchObject({ state: 'read', settledAt: world.clock.now })
+  expect(world.acknowledge(web, offer)).toBe(0)
+  expect(world.consume(web).messages).toEqual([])
+})
+
+test('nobody can have read what was never offered, was sent to another, or is not there', () => {
+  using world = openWorld()
+  const [api, cli, web] = [world.join('api'), world.join('cli'), world.join('web')]
+  const [queued, other, retracted] = [world.send(api, web), world.send(api, cli), world.send(api, web)]
+  world.consume(cli)
+  world.retract(api, retracted)
+  expect(world.confirm(web, [queued, other, retracted, 4_711])).toBe(0)
+  expect([queued, other, retracted].map((id) => world.receipt(id).state)).toEqual([
+    'queued',
+    'offered',
+    'retracted',
+  ])
+})
+
+test('mail past its time is not offered, even before the sweeper comes by', () => {
+  using world = openWorld()
+  const [api, web] = [world.join('api'), world.join('web')]
+  const id = world.send(api, web)
+  world.advance(world.receipt(id).expiresAt - world.clock.now)
+  expect(world.consume(web).messages).toEqual([])
+})
+
+test('mail on offer when its time is over can still be acknowledged', () => {
+  using world = openWorld()
+  const [api, web] = [world.join('api'), world.join('web')]
+  const id = world.send(api, web)
+  world.advance(world.receipt(id).expiresAt - world.clock.now - 1)
+  const offer = world.consume(web)
+  world.advance(LEASE_MS - 1)
+  expect(world.sweep().expired).toBe(0)
+  expect(world.acknowledge(web, offer)).toBe(1)
+  expect(world.receipt(id).state).toBe('delivered')
+})
+
+test('a mailbox is drained by consuming again and again, each message once', () => {
+  using world = openWorld()
+  const senders = ['a', 'b', 'c'].map((name) => world.join(name))
+  const web = world.join('web')
+  const sent = senders.flatMap((sender) =>
+    Array.from({ length: 20 }, (_, number) =>
+      world.send(sender, web, `${number}`.padEnd(1 + number * 7, '.')),
+    ),
+  )
+  const got: number[] = []
+  for (
+    let offer = world.consume(web, { budget: 100 });
+    offer.offerId;
+    offer = world.consume(web, { budget: 100 })
+  ) {
+    got.push(...offer.messages.map((mail) => mail.id))
+    world.acknowledge(web, offer)
+  }
+  expect(got.toSorted((a, b) => a - b)).toEqual(sent)
+})

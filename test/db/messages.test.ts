@@ -1,0 +1,304 @@
+import { expect, test } from 'vitest'
+import { LEASE_MS, MAX_SENDS_PER_MINUTE, MAX_WAITING, MESSAGE_TTL_MS } from '../../lib/db/limits.ts'
+import { HOUR, makeDirectory, openFileWorld, openWorld, SECOND } from './harness.ts'
+
+const MINUTE = 60 * SECOND
+
+test('a message gets an ascending number and waits 48 hours', () => {
+  using world = openWorld()
+  const [api, web] = [world.join('api'), world.join('web')]
+  const first = world.send(api, web)
+  const second = world.send(web, api)
+  expect(second).toBeGreaterThan(first)
+  expect(world.receipt(first)).toMatchObject({
+    senderId: api,
+    senderName: 'api',
+    senderHost: 'laptop',
+    recipientId: web,
+    recipientName: 'web',
+    recipientHost: 'laptop',
+    queuedAt: world.clock.now,
+    expiresAt: world.clock.now + 48 * HOUR,
+  })
+})
+
+test('the same key is the same message, also after it was delivered', () => {
+  using world = openWorld()
+  const [api, web] = [world.join('api'), world.join('web')]
+  const draft = { idempotencyKey: 'one', body: 'hello' }
+  const id = world.send(api, web, draft)
+  expect(world.trySend(api, web, draft)).toEqual({ kind: 'repeated', messageId: id })
+  world.acknowledge(web, world.consume(web))
+  expect(world.trySend(api, web, draft)).toEqual({ kind: 'repeated', messageId: id })
+  expect(world.database.messages.counts()).toEqual({ queued: 0, offered: 0, settled: 1 })
+})
+
+test('the same key is the same message after the file is opened again', () => {
+  using directory = makeDirectory()
+  const draft = { idempotencyKey: 'one', body: 'hello' }
+  let sent: { api: string; web: string; id: number }
+  {
+    using world = openFileWorld(directory.file)
+    const [api, web] = [world.join('api'), world.join('web')]
+    sent = { api, web, id: world.send(api, web, draft) }
+  }
+  using world = openFileWorld(directory.file)
+  expect(world.trySend(sent.api, sent.web, draft)).toEqual({ kind: 'repeated', messageId: sent.id })
+})
+
+test.for([
+  ['another body', { body: 'else' }],
+  ['another urgency', { urgency: 'fyi' }],
+  ['another message that it replies to', { replyTo: 1 }],
+] as const)('a key that comes again with %s is refused', ([, change]) => {
+  using world = openWorld()
+  const [api, web] = [world.join('api'), world.join('web')]
+  const draft = { idempotencyKey: 'one', body: 'hello' } as const
+  const id = world.send(api, web, draft)
+  expect(world.trySend(api, web, { ...draft, ...change })).toEqual({ kind: 'key-reused', messageId: id })
+})
+
+test('a key that comes again for other recipients is refused, in another order it is the same', () => {
+  using world = openWorld()
+  const [api, web, cli] = [world.join('api'), world.join('web'), world.join('cli')]
+  const draft = { idempotencyKey: 'one', body: 'hello' }
+  const id = world.send(api, [web, cli], draft)
+  expect(world.trySend(api, [web], draft)).toEqual({ kind: 'key-reused', messageId: id })
+  expect(world.trySend(api, [cli, web], draft)).toEqual({ kind: 'repeated', messageId: id })
+})
+
+test('the keys of two senders have nothing to do with each other', () => {
+  using world = openWorld()
+  const [api, web, cli] = [world.join('api'), world.join('web'), world.join('cli')]
+  world.send(api, cli, { idempotencyKey: 'one', body: 'a' })
+  expect(world.trySend(web, cli, { idempotencyKey: 'one', body: 'b' }).kind).toBe('sent')
+})
+
+test('a repeated send is told so even when the mailbox has become full or the minute is used up', () => {
+  using world = openWorld()
+  const [api, web] = [world.join('api'), world.join('web')]
+  const draft = { idempotencyKey: 'one', body: 'hello' }
+  world.send(api, web, draft)
+  for (let count = 1; count < MAX_SENDS_PER_MINUTE; count++) world.send(api, web)
+  expect(world.trySend(api, web).kind).toBe('too-fast')
+  expect(world.trySend(api, web, draft).kind).toBe('repeated')
+})
+
+test('the 61st message of a pair within a minute is refused, and other pairs are not', () => {
+  using world = openWorld()
+  const [api, web, cli] = [world.join('api'), world.join('web'), world.join('cli')]
+  for (let count = 0; count < MAX_SENDS_PER_MINUTE; count++) {
+    world.send(api, web)
+    world.advance(100)
+  }
+  expect(world.trySend(api, web)).toEqual({ kind: 'too-fast', recipientId: web })
+  expect(world.trySend(api, [cli, web])).toEqual({ kind: 'too-fast', recipientId: web })
+  expect(world.trySend(api, cli).kind).toBe('sent')
+  expect(world.trySend(cli, web).kind).toBe('sent')
+  world.advance(MINUTE - MAX_SENDS_PER_MINUTE * 100)
+  expect(world.trySend(api, web).kind).toBe('sent')
+  expect(world.trySend(api, web).kind).toBe('too-fast')
+})
+
+test('delivered messages count for the minute too', () => {
+  using world = openWorld()
+  const [api, web] = [world.join('api'), world.join('web')]
+  for (let count = 0; count < MAX_SENDS_PER_MINUTE; count++) {
+    world.send(api, web)
+    world.acknowledge(web, world.consume(web))
+  }
+  expect(world.trySend(api, web).kind).toBe('too-fast')
+})
+
+test('a clock that was set back does not keep a pair from talking', () => {
+  using world = openWorld()
+  const [api, web] = [world.join('api'), world.join('web')]
+  for (let count = 0; count < MAX_SENDS_PER_MINUTE; count++) world.send(api, web)
+  world.advance(-5 * HOUR)
+  expect(world.trySend(api, web).kind).toBe('sent')
+})
+
+test('a mailbox takes 1,000 waiting messages from all senders together, and more when some are read', () => {
+  using world = openWorld()
+  const web = world.join('web')
+  const senders = Array.from({ length: MAX_WAITING / 50 }, (_, number) => world.join(`sender-${number}`))
+  for (const sender of senders) for (let count = 0; count < 50; count++) world.send(sender, web)
+  const [first] = senders as [string]
+  expect(world.trySend(first, web)).toEqual({ kind: 'mailbox-full', recipientId: web })
+  const cli = world.join('cli')
+  expect(world.trySend(first, [cli, web])).toEqual({ kind: 'mailbox-full', recipientId: web })
+  expect(world.database.mailbox.hasMail(cli)).toBe(false)
+  expect(world.trySend(first, cli).kind).toBe('sent')
+
+  const offer = world.consume(web, { budget: 100 })
+  expect(world.trySend(first, web).kind).toBe('mailbox-full')
+  world.acknowledge(web, offer)
+  expect(world.trySend(first, web).kind).toBe('sent')
+})
+
+test('a refused send leaves nothing behind', () => {
+  using world = openWorld()
+  const [api, web] = [world.join('api'), world.join('web')]
+  for (let count = 0; count < MAX_SENDS_PER_MINUTE; count++) world.send(api, web)
+  const draft = { idempotencyKey: 'refused', body: 'hello' }
+  expect(world.trySend(api, web, draft).kind).toBe('too-fast')
+  world.advance(MINUTE)
+  expect(world.trySend(api, web, draft).kind).toBe('sent')
+})
+
+test('a send to a peer that does not exist throws and leaves nothing behind', () => {
+  using world = openWorld()
+  const [api, web] = [world.join('api'), world.join('web')]
+  const draft = { idempotencyKey: 'one', body: 'hello' }
+  expect(() => world.trySend(api, [web, 'p_nobody'], draft)).toThrow('FOREIGN KEY')
+  expect(world.database.mailbox.hasMail(web)).toBe(false)
+  expect(world.trySend(api, web, draft).kind).toBe('sent')
+})
+
+test('what was never offered can be retracted, and is not delivered', () => {
+  using world = openWorld()
+  const [api, web] = [world.join('api'), world.join('web')]
+  const id = world.send(api, web)
+  world.advance(7)
+  expect(world.retract(api, id)).toMatchObject([{ state: 'retracted', settledAt: world.clock.now }])
+  expect(world.consume(web).messages).toEqual([])
+  world.advance(7)
+  expect(world.retract(api, id)).toMatchObject([{ state: 'retracted', settledAt: world.clock.now - 7 }])
+})
+
+test('only the sender can retract', () => {
+  using world = openWorld()
+  const [api, web] = [world.join('api'), world.join('web')]
+  const id = world.send(api, web)
+  expect(world.retract(web, id)).toMatchObject([{ state: 'queued' }])
+  expect(world.consume(web).messages).toHaveLength(1)
+})
+
+test('what is on offer or delivered is not retracted', () => {
+  using world = openWorld()
+  const [api, web] = [world.join('api'), world.join('web')]
+  const id = world.send(api, web)
+  const offer = world.consume(web)
+  expect(world.retract(api, id)).toMatchObject([{ state: 'offered' }])
+  world.acknowledge(web, offer)
+  expect(world.retract(api, id)).toMatchObject([{ state: 'delivered' }])
+})
+
+// It may have been read: "retracted" would be a lie when its acknowledgement arrives after all.
+test('what was offered before and waits again is not retracted', () => {
+  using world = openWorld()
+  const [api, web] = [world.join('api'), world.join('web')]
+  const id = world.send(api, web)
+  const offer = world.consume(web)
+  world.advance(LEASE_MS)
+  world.sweep()
+  expect(world.retract(api, id)).toMatchObject([{ state: 'queued', attempts: 1 }])
+  expect(world.acknowledge(web, offer)).toBe(1)
+  expect(world.receipt(id).state).toBe('delivered')
+})
+
+test('a retraction takes back from those recipients that were not reached yet', () => {
+  using world = openWorld()
+  const [api, web, cli] = [world.join('api'), world.join('web'), world.join('cli')]
+  const id = world.send(api, [web, cli])
+  world.acknowledge(web, world.consume(web))
+  const states = world.retract(api, id).map((one) => [one.recipientId, one.state])
+  expect(Object.fromEntries(states)).toEqual({ [web]: 'delivered', [cli]: 'retracted' })
+})
+
+test('a message that is not there has no receipts and cannot be retracted', () => {
+  using world = openWorld()
+  const api = world.join('api')
+  expect(world.database.messages.receipts(42)).toEqual([])
+  expect(world.retract(api, 42)).toEqual([])
+})
+
+test('a recipient can read again what it was offered, and nobody else can', () => {
+  using world = openWorld()
+  const [api, web] = [world.join('api'), world.join('web')]
+  const id = world.send(api, web, 'hello')
+  world.acknowledge(web, world.consume(web))
+  const { messages } = world.database
+  expect(messages.received(web, id)?.body).toBe('hello')
+  expect(messages.received(api, id)).toBeUndefined()
+})
+
+// Else it would enter a context while its receipt says queued, or although it was taken back.
+test('a recipient cannot read what it was never offered', () => {
+  using world = openWorld()
+  const [api, web] = [world.join('api'), world.join('web')]
+  const [queued, retracted] = [world.send(api, web), world.send(api, web)]
+  world.retract(api, retracted)
+  const { messages } = world.database
+  expect([messages.received(web, queued), messages.received(web, retracted)]).toEqual([undefined, undefined])
+  world.consume(web)
+  expect(messages.received(web, queued)?.id).toBe(queued)
+  world.advance(LEASE_MS)
+  world.sweep()
+  expect(messages.received(web, queued)?.id).toBe(queued)
+})
+
+test('history shows the newest messages first, and of one peer what it sent and got', () => {
+  using world = openWorld()
+  const [api, web, cli] = [world.join('api'), world.join('web'), world.join('cli')]
+  const sent = [world.send(api, web), world.send(web, cli), world.send(cli, api), world.send(web, api)]
+  const { messages } = world.database
+  const all = messages.history({ before: Number.MAX_SAFE_INTEGER, limit: 10 })
+  expect(all.map((one) => one.messageId)).toEqual(sent.toReversed())
+  const ofApi = messages.historyOf({ peerId: api, before: Number.MAX_SAFE_INTEGER, limit: 10 })
+  expect(ofApi.map((one) => one.messageId)).toEqual([sent[3], sent[2], sent[0]])
+  expect(messages.historyOf({ peerId: api, before: sent[2]!, limit: 10 })).toHaveLength(1)
+})
+
+test('a page of history ends between two messages, never between the recipients of one', () => {
+  using world = openWorld()
+  const [api, web, cli, ops] = ['api', 'web', 'cli', 'ops'].map((name) => world.join(name)) as [
+    string,
+    string,
+    string,
+    string,
+  ]
+  for (let count = 0; count < 5; count++) world.send(api, [web, cli, ops])
+  const { messages } = world.database
+  for (const read of [
+    (before: number) => messages.history({ before, limit: 2 }),
+    (before: number) => messages.historyOf({ peerId: api, before, limit: 2 }),
+  ]) {
+    const seen: string[] = []
+    for (let page = read(Number.MAX_SAFE_INTEGER); page.length > 0; page = read(page.at(-1)!.messageId)) {
+      seen.push(...page.map((one) => `${one.messageId} ${one.recipientId}`))
+    }
+    expect(new Set(seen).size).toBe(15)
+    expect(seen).toHaveLength(15)
+  }
+})
+
+test('history of one peer shows no receipts between others', () => {
+  using world = openWorld()
+  const [api, web, cli] = [world.join('api'), world.join('web'), world.join('cli')]
+  world.send(api, [web, cli])
+  const { messages } = world.database
+  const read = (peerId: string) => messages.historyOf({ peerId, before: Number.MAX_SAFE_INTEGER, limit: 10 })
+  expect(read(web).map((one) => one.recipientId)).toEqual([web])
+  expect(
+    read(api)
+      .map((one) => one.recipientId)
+      .toSorted(),
+  ).toEqual([cli, web].toSorted())
+})
+
+test('the stages are counted', () => {
+  using world = openWorld()
+  const [api, web] = [world.join('api'), world.join('web')]
+  expect(world.database.messages.counts()).toEqual({ queued: 0, offered: 0, settled: 0 })
+  world.send(api, web)
+  world.acknowledge(web, world.consume(web))
+  world.retract(api, world.send(api, web))
+  world.send(api, web)
+  world.advance(MESSAGE_TTL_MS)
+  world.sweep()
+  world.send(api, web)
+  world.consume(web)
+  world.send(api, web)
+  expect(world.database.messages.counts()).toEqual({ queued: 1, offered: 1, settled: 3 })
+})

@@ -1,0 +1,35 @@
+import { expect, test } from 'vitest'
+import { toName, uniqueName } from '../../lib/db/names.ts'
+
+test.for([
+  ['/home/me/api', 'api'],
+  ['/home/me/api/', 'api'],
+  ['C:\\Users\\me\\api', 'api'],
+  ['My_Great App!', 'my-great-app'],
+  ['Bobs-MacBook.local', 'bobs-macbook-local'],
+  ['--odd--', 'odd'],
+  ['Café Ünïcode', 'cafe-unicode'],
+  ['日本語', 'session'],
+  ['/', 'session'],
+  ['', 'session'],
+  [`${'a'.repeat(47)}-tail`, 'a'.repeat(47)],
+  ['x'.repeat(200), 'x'.repeat(48)],
+] as const)('%s becomes the name %s', ([text, name]) => {
+  expect(toName(text)).toBe(name)
+})
+
+test('a taken name gets the first free number', () => {
+  const taken = new Set(['api', 'api-2', 'api-4'])
+  expect(uniqueName('/work/api', (name) => taken.has(name))).toBe('api-3')
+})
+
+test('the names of the human and of everybody are never free', () => {
+  expect(uniqueName('User', () => false)).toBe('user-2')
+  expect(uniqueName('all', () => false)).toBe('all-2')
+})
+
+test('the longest name still fits the table with a number', () => {
+  const taken = new Set(Array.from({ length: 99_999 }, (_, index) => `${'x'.repeat(48)}-${index + 2}`))
+  taken.add('x'.repeat(48))
+  expect(uniqueName('x'.repeat(80), (name) => taken.has(name)).length).toBeLessThanOrEqual(64)
+})

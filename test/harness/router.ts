@@ -1,0 +1,70 @@
+import type { inferRouterInputs } from '@trpc/server'
+import { openInMemory } from '../../lib/db/open.ts'
+import type { Context, Hub } from '../../lib/router/context.ts'
+import { appRouter, type AppRouter } from '../../lib/router/router.ts'
+import { createCallerFactory } from '../../lib/router/trpc.ts'
+
+type Registration = inferRouterInputs<AppRouter>['peers']['register']
+export type Caller = ReturnType<ReturnType<typeof createCallerFactory<AppRouter['_def']['record']>>>
+export type RouterSeat = { id: string; name: string; key: string; origin: string; caller: Caller }
+
+const createCaller = createCallerFactory(appRouter)
+/** The machine that the hub runs on. */
+export const HOME_MACHINE = { id: 'machine-home', host: 'laptop' }
+
+/** The router on a database in memory; the test owns the time, the processes and who is connected. */
+export function openRouter() {
+  const time = { now: Date.UTC(2026, 10, 1) }
+  const running = new Map<string, boolean>()
+  const stops: string[] = []
+  const database = openInMemory({ folder: 'drizzle', now: () => time.now })
+  const turn = (peerId: string, online: boolean) =>
+    database.queue.run(() => database.peers.setOnline(peerId, online))
+  const hub: Hub = {
+    version: '9.8.7',
+    machineId: HOME_MACHINE.id,
+    stats: () => ({ pid: 4711, startedAt: 1, sockets: 2 }),
+    stop: (reason) => stops.push(reason),
+    isRunning: (peer) => running.get(peer.id),
+    presence: {
+      opened: (peerId) => void turn(peerId, true),
+      closed: () => undefined,
+      left: (peerId) => turn(peerId, false),
+    },
+  }
+  const call = (context: Partial<Context> = {}, signal?: AbortSignal): Caller =>
+    createCaller({ database, hub, key: undefined, local: true, ...context }, { signal })
+  return {
+    time,
+    running,
+    stops,
+    database,
+    hub,
+    call,
+    turn,
+    /** Takes a seat for a session in `/work/<name>`; it is online unless the test says otherwise. */
+    async seat(
+      name: string,
+      { online = true, ...extra }: Partial<Registration> & { online?: boolean } = {},
+    ): Promise<RouterSeat> {
+      const { peer, key, origin } = await call().peers.register({
+        machine: HOME_MACHINE,
+        directory: `/work/${name}`,
+        root: `/work/${name}`,
+        isRepo: true,
+        summary: `working on ${name}`,
+        ...extra,
+      })
+      if (online) await turn(peer.id, true)
+      return { id: peer.id, name: peer.name, key, origin, caller: call({ key }) }
+    },
+  }
+}
+
+let keys = 0
+/** What `messages.send` needs besides the words. */
+export const draft = (to: string | string[], message = 'hello') => ({
+  to,
+  message,
+  idempotencyKey: `test-key-${++keys}`,
+})

@@ -1,0 +1,32 @@
+import { pino } from 'pino'
+import { listen } from '../../apps/hub/server.ts'
+import { openInMemory } from '../../lib/db/open.ts'
+
+/** The hub's server alone, on a database in memory that a test can fill and break. */
+export async function openServer() {
+  const token = 'a-token-of-this-test'
+  const lines: { level: number; msg: string }[] = []
+  const database = openInMemory({ folder: 'drizzle', now: Date.now })
+  const server = await listen({
+    bind: '127.0.0.1',
+    port: 0,
+    localToken: token,
+    sharedToken: undefined,
+    hosts: [],
+    version: '1.2.3',
+    log: pino({ level: 'debug' }, { write: (line: string) => lines.push(JSON.parse(line)) }),
+  })
+  const presence = { opened() {}, closed() {}, async left() {} }
+  const stats = () => ({ pid: 1, startedAt: 0, sockets: 0 })
+  const hub = { version: '1.2.3', machineId: 'm', stats, stop() {}, isRunning: () => undefined, presence }
+  return {
+    url: server.url,
+    token,
+    headers: { authorization: `Bearer ${token}` },
+    lines,
+    database,
+    serve: () => server.serve({ database, hub }),
+    breakDatabase: () => database.sqlite.close(),
+    [Symbol.asyncDispose]: () => server.close(),
+  }
+}

@@ -1,0 +1,230 @@
+import { describe, expect, test } from 'vitest'
+import { draft, openRouter, type Caller } from '../harness/router.ts'
+
+const LEASE_MS = 30_000
+
+async function openPair() {
+  const router = openRouter()
+  return { ...router, web: await router.seat('web'), api: await router.seat('api') }
+}
+
+describe('mailbox.consume', () => {
+  test('offers what waits, with what the reader needs to know', async () => {
+    const { web, api, time } = await openPair()
+    const { messageId } = await web.caller.messages.send({ ...draft('api', 'hello'), urgency: 'fyi' })
+    expect(await api.caller.mailbox.consume({ budget: 1_000 })).toEqual({
+      offerId: expect.any(String),
+      remaining: 0,
+      messages: [
+        {
+          id: messageId,
+          from: 'web@laptop',
+          directory: '/work/web',
+          text: 'hello',
+          urgency: 'fyi',
+          replyTo: null,
+          sentAt: time.now,
+          again: false,
+          forPrevious: false,
+        },
+      ],
+    })
+  })
+
+  test('has no offer when nothing waits', async () => {
+    const { api } = await openPair()
+    expect(await api.caller.mailbox.consume({ budget: 1_000 })).toEqual({
+      offerId: null,
+      messages: [],
+      remaining: 0,
+    })
+  })
+
+  test('offers a message to one of many callers', async () => {
+    const { web, api } = await openPair()
+    await web.caller.messages.send(draft('api'))
+    const offers = await Promise.all([1, 2, 3, 4].map(() => api.caller.mailbox.consume({ budget: 1_000 })))
+    expect(offers.filter((offer) => offer.offerId !== null)).toHaveLength(1)
+    expect(offers.flatMap((offer) => offer.messages)).toHaveLength(1)
+  })
+
+  test('leaves fyi mail alone when asked to, unless other mail waits too', async () => {
+    const { web, api } = await openPair()
+    await web.caller.messages.send({ ...draft('api', 'by the way'), urgency: 'fyi' })
+    const options = { budget: 1_000, skipIfOnlyFyi: true }
+    expect(await api.caller.mailbox.consume(options)).toMatchObject({ offerId: null, remaining: 1 })
+    await web.caller.messages.send(draft('api', 'now'))
+    expect((await api.caller.mailbox.consume(options)).messages.map((mail) => mail.text)).toEqual([
+      'by the way',
+      'now',
+    ])
+  })
+
+  test('stays within the budget, and says how much is left', async () => {
+    const { web, api } = await openPair()
+    for (const text of ['a', 'b', 'c']) await web.caller.messages.send(draft('api', text.repeat(40)))
+    const offer = await api.caller.mailbox.consume({ budget: 100, overhead: 10 })
+    expect(offer.messages.map((mail) => mail.text[0])).toEqual(['a', 'b'])
+    expect(offer.remaining).toBe(1)
+  })
+
+  test('offers again what nobody acknowledged, and says that it may have been seen', async () => {
+    const { web, api, time } = await openPair()
+    await web.caller.messages.send(draft('api'))
+    const first = await api.caller.mailbox.consume({ budget: 1_000 })
+    expect((await api.caller.mailbox.consume({ budget: 1_000 })).messages).toEqual([])
+    time.now += LEASE_MS
+    const second = await api.caller.mailbox.consume({ budget: 1_000 })
+    expect(second.messages).toMatchObject([{ id: first.messages[0]!.id, again: true }])
+    expect(second.offerId).not.toBe(first.offerId)
+  })
+
+  test('tells a successor which mail was meant for the session before it', async () => {
+    const { web, api, seat, running, time } = await openPair()
+    await web.caller.messages.send(draft('api', 'old'))
+    running.set(api.id, false)
+    time.now += 1_000
+    const next = await seat('api')
+    await web.caller.messages.send(draft('api', 'new'))
+    const { messages } = await next.caller.mailbox.consume({ budget: 1_000 })
+    expect(messages.map((mail) => [mail.text, mail.forPrevious])).toEqual([
+      ['old', true],
+      ['new', false],
+    ])
+  })
+
+  test.each([{ budget: 0 }, { budget: 1.5 }, { budget: 10, overhead: -1 }, { budget: Number.NaN }])(
+    'refuses %o',
+    async (options) => {
+      const { api } = await openPair()
+      await expect(api.caller.mailbox.consume(options)).rejects.toMatchObject({ code: 'BAD_REQUEST' })
+    },
+  )
+})
+
+describe('an offer', () => {
+  async function openOffer() {
+    const pair = await openPair()
+    const { messageId } = await pair.web.caller.messages.send(draft('api'))
+    const { offerId } = await pair.api.caller.mailbox.consume({ budget: 1_000 })
+    const state = async () => (await pair.web.caller.messages.status({ messageId })).recipients[0]!.state
+    return { ...pair, messageId, offerId: offerId!, state }
+  }
+
+  test('that is acknowledged is delivered, once', async () => {
+    const { api, offerId, state } = await openOffer()
+    expect(await api.caller.mailbox.ack({ offerId })).toEqual({ settled: 1, remaining: 0 })
+    expect(await state()).toBe('delivered')
+    expect(await api.caller.mailbox.ack({ offerId })).toEqual({ settled: 0, remaining: 0 })
+  })
+
+  test('that is given back waits again at once', async () => {
+    const { api, offerId, state } = await openOffer()
+    expect(await api.caller.mailbox.release({ offerId })).toEqual({ settled: 1, remaining: 1 })
+    expect(await state()).toBe('queued')
+    expect((await api.caller.mailbox.consume({ budget: 1_000 })).messages).toHaveLength(1)
+  })
+
+  test('is not the business of any other mailbox', async () => {
+    const { web, seat, offerId, state } = await openOffer()
+    const spy = await seat('spy')
+    for (const { caller } of [web, spy]) {
+      expect(await caller.mailbox.ack({ offerId })).toMatchObject({ settled: 0 })
+      expect(await caller.mailbox.release({ offerId })).toMatchObject({ settled: 0 })
+    }
+    expect(await state()).toBe('offered')
+  })
+
+  test('that nobody made settles nothing', async () => {
+    const { api } = await openPair()
+    expect(await api.caller.mailbox.ack({ offerId: 'no-such-offer' })).toEqual({ settled: 0, remaining: 0 })
+    await expect(api.caller.mailbox.ack({ offerId: '' })).rejects.toMatchObject({ code: 'BAD_REQUEST' })
+  })
+})
+
+describe('mailbox.peek and mailbox.read', () => {
+  async function openOffered(text: string) {
+    const { web, api } = await openPair()
+    const { messageId } = await web.caller.messages.send(draft('api', text))
+    await api.caller.mailbox.consume({ budget: 1 })
+    return { api, messageId }
+  }
+
+  test('peek shows what waits, and takes nothing', async () => {
+    const { web, api } = await openPair()
+    for (const text of ['one', 'two', 'three']) await web.caller.messages.send(draft('api', text))
+    for (let round = 0; round < 2; round++) {
+      const { messages, waiting } = await api.caller.mailbox.peek({ limit: 2 })
+      expect(messages.map((mail) => mail.text)).toEqual(['one', 'two'])
+      expect(waiting).toBe(3)
+    }
+  })
+
+  test('read gives a long message in pages that make the whole', async () => {
+    const text = '0123456789'.repeat(1_000)
+    const { api, messageId } = await openOffered(text)
+    const pages: string[] = []
+    for (let offset: number | null = 0; offset !== null;) {
+      const page = await api.caller.mailbox.read({ messageId, offset, limit: 3_000 })
+      expect(page).toMatchObject({ offset, total: 10_000 })
+      pages.push(page.mail.text)
+      offset = page.next
+    }
+    expect(pages).toHaveLength(4)
+    expect(pages.join('')).toBe(text)
+  })
+
+  test.each([1, 2, 3])(
+    'read cuts no character in two, and comes to an end, in pages of %i',
+    async (limit) => {
+      const text = 'a😀b😀😀c'
+      const { api, messageId } = await openOffered(text)
+      const pages: string[] = []
+      for (let offset: number | null = 0; offset !== null && pages.length < 50;) {
+        const page = await api.caller.mailbox.read({ messageId, offset, limit })
+        pages.push(page.mail.text)
+        offset = page.next
+      }
+      expect(pages.join('')).toBe(text)
+      expect(pages.every((page) => page.isWellFormed())).toBe(true)
+    },
+  )
+
+  test('read beyond the end is empty, and the end', async () => {
+    const { api, messageId } = await openOffered('short')
+    expect(await api.caller.mailbox.read({ messageId, offset: 99 })).toMatchObject({
+      mail: { text: '' },
+      next: null,
+    })
+  })
+
+  test('read tells nothing of a message that was never offered', async () => {
+    const { web, api } = await openPair()
+    const { messageId } = await web.caller.messages.send(draft('api', 'still queued'))
+    await expect(api.caller.mailbox.read({ messageId })).rejects.toMatchObject({ code: 'NOT_FOUND' })
+  })
+
+  test('read is for the recipient alone', async () => {
+    const { web, seat } = await openPair()
+    const spy = await seat('spy')
+    const { messageId } = await web.caller.messages.send(draft('api', 'secret'))
+    for (const { caller } of [web, spy]) {
+      await expect(caller.mailbox.read({ messageId })).rejects.toMatchObject({
+        code: 'NOT_FOUND',
+        message: `You have no message ${messageId}, or it was settled over 30 days ago.`,
+      })
+    }
+  })
+
+  const calls: [string, (caller: Caller) => Promise<unknown>][] = [
+    ['consume', (caller) => caller.mailbox.consume({ budget: 1 })],
+    ['ack', (caller) => caller.mailbox.ack({ offerId: 'x' })],
+    ['release', (caller) => caller.mailbox.release({ offerId: 'x' })],
+    ['peek', (caller) => caller.mailbox.peek()],
+    ['read', (caller) => caller.mailbox.read({ messageId: 1 })],
+    ['watch', (caller) => caller.mailbox.watch()],
+  ]
+  test.each(calls)('%s needs the key of a mailbox', async (_, call) => {
+    await expect(call(openRouter().call())).rejects.toMatchObject({ code: 'UNAUTHORIZED' })
+  })
+})

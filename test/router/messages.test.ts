@@ -1,0 +1,308 @@
+import { describe, expect, test } from 'vitest'
+import { draft, openRouter, type Caller } from '../harness/router.ts'
+
+const PUBLIC_NOT_FOUND =
+  /^You sent no message \d+, or it was settled over 30 days ago\. Use the message_id that send returned\.$/
+
+async function openPair() {
+  const router = openRouter()
+  return { ...router, web: await router.seat('web'), api: await router.seat('api') }
+}
+
+describe('messages.send', () => {
+  test('queues the message, and says how it will be reached', async () => {
+    const { web, time } = await openPair()
+    const { messageId, repeated, recipients } = await web.caller.messages.send(draft('api', 'hello'))
+    expect({ messageId, repeated }).toEqual({ messageId: expect.any(Number), repeated: false })
+    expect(recipients).toEqual([
+      {
+        messageId,
+        from: 'web@laptop',
+        to: 'api@laptop',
+        state: 'queued',
+        attempts: 0,
+        queuedAt: time.now,
+        offeredAt: null,
+        deliveredAt: null,
+        readAt: null,
+        endedAt: null,
+        reach: { how: 'next-event', since: null, until: time.now + 48 * 3_600_000 },
+      },
+    ])
+  })
+
+  test.each([
+    ['whose server is away while its process runs, with its next turn', true, 'next-turn', false],
+    ['that is gone, when it comes back, and since when it has been away', false, 'gone', true],
+  ])('reaches a session %s', async (_, runs, how, dated) => {
+    const { web, api, turn, running, time } = await openPair()
+    await turn(api.id, false)
+    running.set(api.id, runs)
+    const since = time.now
+    time.now += 60_000
+    const { recipients } = await web.caller.messages.send(draft('api'))
+    expect(recipients[0]!.reach).toMatchObject({ how, since: dated ? since : null })
+  })
+
+  test('with the same key is the same message, also for racing senders', async () => {
+    const { web, api } = await openPair()
+    const one = draft('api', 'once')
+    const sent = await Promise.all([1, 2, 3].map(() => web.caller.messages.send(one)))
+    expect(new Set(sent.map((each) => each.messageId)).size).toBe(1)
+    expect(sent.filter((each) => each.repeated)).toHaveLength(2)
+    expect((await api.caller.mailbox.peek()).messages).toHaveLength(1)
+  })
+
+  test('with a used key and other words is refused', async () => {
+    const { web } = await openPair()
+    const one = draft('api', 'one thing')
+    const { messageId } = await web.caller.messages.send(one)
+    await expect(web.caller.messages.send({ ...one, message: 'another' })).rejects.toMatchObject({
+      code: 'CONFLICT',
+      message: `This idempotency key was used for message ${messageId}, which said something else: take a new key.`,
+    })
+  })
+
+  test('keeps the keys of different senders apart', async () => {
+    const { web, api, seat } = await openPair()
+    const docs = await seat('docs')
+    const one = draft('docs', 'same key')
+    const [first, second] = [await web.caller.messages.send(one), await api.caller.messages.send(one)]
+    expect(first.messageId).not.toBe(second.messageId)
+    expect((await docs.caller.mailbox.peek()).messages).toHaveLength(2)
+  })
+
+  test('takes 64 KiB and not a byte more, counted as they travel', async () => {
+    const { web } = await openPair()
+    await expect(web.caller.messages.send(draft('api', 'é'.repeat(32_768)))).resolves.toMatchObject({
+      repeated: false,
+    })
+    await expect(web.caller.messages.send(draft('api', `${'é'.repeat(32_768)}x`))).rejects.toMatchObject({
+      code: 'PAYLOAD_TOO_LARGE',
+      message:
+        'The message has 65537 bytes; the limit is 65536. Write it to a file and send the path, or send it in parts.',
+    })
+  })
+
+  test('refuses the 61st message to one peer within a minute, and takes it a minute later', async () => {
+    const { web, seat, time } = await openPair()
+    await seat('docs')
+    for (let count = 0; count < 60; count++) await web.caller.messages.send(draft('api'))
+    await expect(web.caller.messages.send(draft('api'))).rejects.toMatchObject({
+      code: 'TOO_MANY_REQUESTS',
+      message:
+        'You sent api@laptop 60 messages within a minute. Nothing was sent: wait a minute, and say more in one message.',
+    })
+    await expect(web.caller.messages.send(draft(['docs', 'api']))).rejects.toThrow('Nothing was sent')
+    await expect(web.caller.messages.send(draft('docs'))).resolves.toBeDefined()
+    time.now += 60_000
+    await expect(web.caller.messages.send(draft('api'))).resolves.toBeDefined()
+  })
+
+  test('refuses mail for a mailbox in which a thousand messages wait', async () => {
+    const { web, api, database, time } = await openPair()
+    await database.queue.run(() => {
+      for (let count = 0; count < 1_000; count++) {
+        if (count % 50 === 0) time.now += 60_000
+        const sent = database.messages.send({
+          senderId: web.id,
+          recipientIds: [api.id],
+          idempotencyKey: `fill-${count}`,
+          body: 'x',
+          urgency: 'normal',
+        })
+        expect(sent.kind).toBe('sent')
+      }
+    })
+    time.now += 60_000
+    await expect(web.caller.messages.send(draft('api'))).rejects.toMatchObject({
+      code: 'TOO_MANY_REQUESTS',
+      message:
+        'The mailbox of api@laptop is full (1000 messages wait). Nothing was sent: try again when it has read some.',
+    })
+  })
+
+  test('may answer only what the sender has sent or got', async () => {
+    const { web, api, seat } = await openPair()
+    const spy = await seat('spy')
+    const { messageId } = await web.caller.messages.send(draft('api'))
+    await expect(api.caller.messages.send({ ...draft('web'), replyTo: messageId })).resolves.toBeDefined()
+    await expect(web.caller.messages.send({ ...draft('api'), replyTo: messageId })).resolves.toBeDefined()
+    for (const replyTo of [messageId, 999_999]) {
+      await expect(spy.caller.messages.send({ ...draft('web'), replyTo })).rejects.toMatchObject({
+        code: 'BAD_REQUEST',
+        message: `reply_to ${replyTo} is no message that you sent or received: use an id from your mail, or leave it out.`,
+      })
+    }
+  })
+
+  test.each([
+    ['no words', { message: '' }, 'message: the message is empty'],
+    ['a short key', { idempotencyKey: 'x' }, /^idempotencyKey: /],
+    ['an urgency that is none', { urgency: 'panic' }, /^urgency: /],
+    ['51 recipients', { to: Array.from({ length: 51 }, (_, index) => `peer-${index}`) }, /^to: /],
+    ['an id that is none', { replyTo: 0.5 }, /^replyTo: /],
+    ['several mistakes', { message: '', idempotencyKey: '' }, /^message: .*; idempotencyKey: /],
+  ])('refuses %s, and says which field is wrong', async (_, wrong, words) => {
+    const { web } = await openPair()
+    const failing = web.caller.messages.send({ ...draft('api'), ...wrong } as never)
+    await expect(failing).rejects.toMatchObject({ code: 'BAD_REQUEST' })
+    await expect(toPublic(failing)).resolves.toMatch(words)
+  })
+
+  test('takes the sender from the key, whatever the body says', async () => {
+    const { web, api } = await openPair()
+    const forged = { ...draft('api'), senderId: api.id, from: 'user@laptop', self: { id: api.id } }
+    await web.caller.messages.send(forged)
+    expect((await api.caller.mailbox.peek()).messages).toMatchObject([{ from: 'web@laptop' }])
+  })
+})
+
+describe('messages.status and messages.retract', () => {
+  test('follow the message for its sender', async () => {
+    const { web, api, time } = await openPair()
+    const { messageId } = await web.caller.messages.send(draft('api'))
+    const state = async () => (await web.caller.messages.status({ messageId })).recipients[0]
+    const offer = await api.caller.mailbox.consume({ budget: 1_000 })
+    expect(await state()).toMatchObject({ state: 'offered', attempts: 1, reach: null })
+    time.now += 5
+    await api.caller.mailbox.ack({ offerId: offer.offerId! })
+    expect(await state()).toMatchObject({ state: 'delivered', deliveredAt: time.now, endedAt: null })
+  })
+
+  test('retract what nobody was offered yet, and leave the rest', async () => {
+    const { web, api, seat, time } = await openPair()
+    await seat('docs')
+    const { messageId } = await web.caller.messages.send(draft(['api', 'docs']))
+    await api.caller.mailbox.consume({ budget: 1_000 })
+    const { recipients } = await web.caller.messages.retract({ messageId })
+    expect(Object.fromEntries(recipients.map((one) => [one.to, one.state]))).toEqual({
+      'api@laptop': 'offered',
+      'docs@laptop': 'retracted',
+    })
+    expect(recipients.find((one) => one.state === 'retracted')).toMatchObject({
+      endedAt: time.now,
+      deliveredAt: null,
+    })
+    expect(await web.caller.messages.retract({ messageId })).toEqual({ messageId, recipients })
+  })
+
+  test('are answered to strangers and recipients as if there were no such message', async () => {
+    const { web, api, seat } = await openPair()
+    const spy = await seat('spy')
+    const { messageId } = await web.caller.messages.send(draft('api'))
+    for (const { caller } of [spy, api]) {
+      for (const id of [messageId, 999_999]) {
+        await expect(caller.messages.status({ messageId: id })).rejects.toThrow(PUBLIC_NOT_FOUND)
+        await expect(caller.messages.retract({ messageId: id })).rejects.toThrow(PUBLIC_NOT_FOUND)
+      }
+    }
+    expect((await api.caller.mailbox.peek()).messages).toHaveLength(1)
+  })
+
+  const calls: [string, (caller: Caller) => Promise<unknown>][] = [
+    ['send', (caller) => caller.messages.send(draft('api'))],
+    ['status', (caller) => caller.messages.status({ messageId: 1 })],
+    ['retract', (caller) => caller.messages.retract({ messageId: 1 })],
+  ]
+  test.each(calls)('%s needs the key of a mailbox', async (_, call) => {
+    await expect(call(openRouter().call())).rejects.toMatchObject({ code: 'UNAUTHORIZED' })
+  })
+})
+
+describe('messages.history', () => {
+  test('shows the newest first, with the beginning of what was said', async () => {
+    const { web, api, call, time } = await openPair()
+    await web.caller.messages.send(draft('api', 'first'))
+    time.now += 1_000
+    await api.caller.messages.send(draft('web', `second ${'x'.repeat(500)}`))
+    const { entries } = await call().messages.history({})
+    expect(entries.map((entry) => [entry.from, entry.to, entry.text.slice(0, 6)])).toEqual([
+      ['api@laptop', 'web@laptop', 'second'],
+      ['web@laptop', 'api@laptop', 'first'],
+    ])
+    expect(entries[0]).toMatchObject({ chars: 507, text: expect.stringMatching(/^.{200}$/) })
+  })
+
+  test('goes back page by page', async () => {
+    const { web, call } = await openPair()
+    for (let count = 1; count <= 7; count++) await web.caller.messages.send(draft('api', `message ${count}`))
+    const seen: string[] = []
+    for (let before: number | undefined; ;) {
+      const { entries } = await call().messages.history({ limit: 3, before })
+      if (entries.length === 0) break
+      seen.push(...entries.map((entry) => entry.text))
+      before = entries.at(-1)!.messageId
+    }
+    expect(seen).toEqual([7, 6, 5, 4, 3, 2, 1].map((count) => `message ${count}`))
+  })
+
+  test('loses no recipient where a page ends in the middle of a message', async () => {
+    const { web, call, seat } = await openPair()
+    for (const name of ['docs', 'ops']) await seat(name)
+    for (const text of ['one', 'two']) await web.caller.messages.send(draft(['api', 'docs', 'ops'], text))
+    const seen: string[] = []
+    for (let before: number | undefined; ;) {
+      const { entries } = await call().messages.history({ limit: 2, before })
+      if (entries.length === 0) break
+      seen.push(...entries.map((entry) => `${entry.text} ${entry.to}`))
+      before = entries.at(-1)!.messageId
+    }
+    const expected = ['one', 'two'].flatMap((text) =>
+      ['api', 'docs', 'ops'].map((to) => `${text} ${to}@laptop`),
+    )
+    expect(seen.toSorted()).toEqual(expected.toSorted())
+    const { entries } = await call().messages.history({ limit: 1, with: 'ops' })
+    expect(entries).toHaveLength(1)
+  })
+
+  test('of one peer shows what it sent and got, by any form of its address', async () => {
+    const { web, api, call, seat } = await openPair()
+    const docs = await seat('docs')
+    await web.caller.messages.send(draft('api', 'to api'))
+    await api.caller.messages.send(draft('docs', 'from api'))
+    await docs.caller.messages.send(draft('web', 'without api'))
+    for (const address of ['api', 'API@laptop', api.id]) {
+      const { entries } = await call().messages.history({ with: address })
+      expect(entries.map((entry) => entry.text)).toEqual(['from api', 'to api'])
+    }
+    await expect(call().messages.history({ with: 'nobody' })).rejects.toMatchObject({ code: 'NOT_FOUND' })
+  })
+
+  test('of a name means the hub’s own machine when a program asks that is no peer', async () => {
+    const { web, call, seat } = await openPair()
+    await seat('api', { machine: { id: 'machine-desktop', host: 'desktop' } })
+    await web.caller.messages.send(draft('api', 'near'))
+    await web.caller.messages.send(draft('api@desktop', 'far'))
+    const { entries } = await call().messages.history({ with: 'api' })
+    expect(entries.map((entry) => entry.text)).toEqual(['near'])
+  })
+
+  test('does not cut a character in two', async () => {
+    const { web, call } = await openPair()
+    await web.caller.messages.send(draft('api', `${'x'.repeat(199)}😀 and more`))
+    const [entry] = (await call().messages.history({})).entries
+    expect(entry!.text).toBe('x'.repeat(199))
+  })
+})
+
+/** The words that reach a client, after the error has been formatted for it. */
+async function toPublic(failing: Promise<unknown>): Promise<string> {
+  const { getTRPCErrorShape } = await import('@trpc/server')
+  const { appRouter } = await import('../../lib/router/router.ts')
+  const error = await failing.then(
+    () => {
+      throw new Error('it did not fail')
+    },
+    (cause: unknown) => cause,
+  )
+  const shape = getTRPCErrorShape({
+    config: appRouter._def._config,
+    error: error as never,
+    type: 'unknown',
+    path: 'messages.send',
+    input: undefined,
+    ctx: undefined,
+  })
+  return shape.message
+}
