@@ -1,16 +1,21 @@
 import { readCard, type Card } from '#machine/cards'
 import { ancestorsOf, isSameProcess } from '#machine/processes'
 
+/** Whether the Claude process that a card was written for still runs: its pid may be another's by now. */
+export function isOfLiving({ claude }: Card): boolean {
+  return isSameProcess(claude.pid, claude.start)
+}
+
 /**
- * The card of the session that runs this hook. The command names the Claude pid; where a wrapper stands in between,
- * the nearest ancestor with a card is it.
+ * Where a wrapper stands in between: the nearest ancestor whose card knows this session. Another ancestor's is not
+ * taken: a Claude that this one's Claude started has no card yet when it starts, and must not take its parent's mail.
  */
-export function findCard(directory: string, claudePid: number): Card | undefined {
-  const named = claudePid > 0 ? readCard(directory, claudePid) : undefined
-  if (named && isSameProcess(claudePid, named.claude.start)) return named
+export function findAncestorCard(directory: string, sessionId: string | undefined): Card | undefined {
+  if (sessionId === undefined) return undefined
   for (const ancestor of ancestorsOf(process.pid)) {
     const card = readCard(directory, ancestor.pid)
-    if (card && (!card.claude.start || card.claude.start === ancestor.start)) return card
+    const isIts = card && (!card.claude.start || card.claude.start === ancestor.start)
+    if (isIts && card.sessionIds.includes(sessionId)) return card
   }
   return undefined
 }

@@ -1,41 +1,62 @@
+import { writeSync } from 'node:fs'
+import type { Readable } from 'node:stream'
 import { FRAME_BUDGET, MESSAGE_OVERHEAD, renderFrame, toBodyBudget } from '#frame/frame'
-import { setMailFlag, type Card } from '#machine/cards'
+import { readCard, setMailFlag, writeCard, type Card } from '#machine/cards'
 import { toPaths } from '#machine/paths'
+import { isSameProcess } from '#machine/processes'
 import type { Offer } from '#router/shapes/mailbox'
-import { findCard } from './card.ts'
+import { findAncestorCard, isOfLiving } from './card.ts'
 import { openHubCalls, type HubCalls } from './hub-calls.ts'
-import type { HookEvent, HookInput } from './input.ts'
+import { readInput, type HookEvent } from './input.ts'
 
 /**
- * Delivers what waits for the session of this Claude process: offered by the hub to this caller alone, printed,
- * flushed, and then acknowledged. Rejects with whatever went wrong; the mail is then still the hub's.
+ * Delivers what waits for the session of this Claude process: offered by the hub to this caller alone, printed, and
+ * then acknowledged. Rejects with whatever went wrong; the mail is then still the hub's.
  */
-export async function deliver(input: HookInput, claudePid: number): Promise<void> {
+export async function deliver(openInput: () => Readable, claudePid: number): Promise<void> {
   const { sessions } = toPaths()
-  const card = findCard(sessions, claudePid)
+  const named = readCard(sessions, claudePid)
+  // It connects while the input is opened and read.
+  const opened = named && openHubCalls(named)
+  const input = await readInput(openInput())
+  if (!input) return
+  const isNamed = named !== undefined && isOfLiving(named)
+  const card = isNamed ? named : findAncestorCard(sessions, input.sessionId)
   if (!card) return
-  const calls = openHubCalls(card)
-  if (input.event === 'SessionStart' && input.sessionId) await calls.bindSession(input.sessionId)
-  // Lowered before the mail is taken: what arrives from here on raises it again.
-  setMailFlag(sessions, card.claude.pid, false)
-  const offer = await takeMail(calls, input.event).catch((cause: unknown) => {
-    setMailFlag(sessions, card.claude.pid, true)
-    throw cause
-  })
-  if (offer.remaining > 0) setMailFlag(sessions, card.claude.pid, true)
-  if (offer.offerId === null) return
-  await print(toOutput(input.event, toText(offer, card)))
-  await calls.acknowledge(offer.offerId)
-}
-
-function takeMail(calls: HubCalls, event: HookEvent): Promise<Offer> {
-  return calls.consume({
+  const calls = isNamed && opened ? opened : openHubCalls(card)
+  await rebind(calls, { sessions, card, sessionId: input.sessionId })
+  const offer = await calls.consume({
     budget: toBodyBudget(FRAME_BUDGET),
     overhead: MESSAGE_OVERHEAD,
     // Mail that is only for information must not keep a session from ending its turn.
-    skipIfOnlyFyi: event === 'Stop',
+    skipIfOnlyFyi: input.event === 'Stop',
   })
+  if (offer.remaining === 0) lowerOrphanedFlag(sessions, card)
+  if (offer.offerId === null) return
+  print(toOutput(input.event, toText(offer, card)))
+  await calls.acknowledge(offer.offerId)
 }
+
+/** The MCP server tends the flag; where it has died, nobody else would ever lower it. */
+function lowerOrphanedFlag(sessions: string, { claude, mcp }: Card) {
+  if (!isSameProcess(mcp.pid, mcp.start)) setMailFlag(sessions, claude.pid, false)
+}
+
+/**
+ * Tells the hub when this Claude process shows another session id, as after `/clear` or a resume inside it. Any event
+ * will do, so that a SessionStart that found no hub is made up for; the card remembers what the hub knows.
+ */
+async function rebind(
+  calls: HubCalls,
+  { sessions, card, sessionId }: { sessions: string; card: Card; sessionId: string | undefined },
+): Promise<void> {
+  if (sessionId === undefined || sessionId === card.sessionIds.at(-1)) return
+  await calls.bindSession(sessionId)
+  const seen = card.sessionIds.filter((id) => id !== sessionId)
+  writeCard(sessions, { ...card, sessionIds: [...seen, sessionId].slice(-MAX_SESSION_IDS) })
+}
+
+const MAX_SESSION_IDS = 20
 
 function toText({ messages, remaining }: Offer, { toolPrefix }: Card): string {
   return renderFrame({ messages, remaining, toolPrefix, now: Date.now() })
@@ -52,9 +73,11 @@ function toOutput(event: HookEvent, text: string): object {
 
 const STOP_REASON = 'Mail from other sessions has arrived; read it before you end your turn.'
 
-/** Resolves once the output has left this process. */
-function print(output: object): Promise<void> {
-  return new Promise((resolve, reject) => {
-    process.stdout.write(JSON.stringify(output), (cause) => (cause ? reject(cause) : resolve()))
-  })
+/**
+ * Returns once the output has left this process: what fits a pipe never blocks, and one that is full, broken or closed
+ * throws. process.stdout would tell the same later.
+ */
+function print(output: object) {
+  const bytes = Buffer.from(JSON.stringify(output))
+  for (let written = 0; written < bytes.length;) written += writeSync(1, bytes, written)
 }

@@ -1,10 +1,10 @@
-import { Agent } from 'node:http'
 import { toHeaders } from '#client/endpoint'
-import { requestJson } from '#client/request'
+import { requestJson, type Answer } from '#client/request'
 import type { Card } from '#machine/cards'
 import { MOUNT } from '#router/wire'
 import type { AppRouter } from '#router/router'
 import type { inferRouterInputs, inferRouterOutputs } from '@trpc/server'
+import { openLocalHttp, type LocalPost } from './local-http.ts'
 
 type Inputs = inferRouterInputs<AppRouter>
 type Outputs = inferRouterOutputs<AppRouter>
@@ -12,21 +12,16 @@ type Outputs = inferRouterOutputs<AppRouter>
 /** The calls a hook makes, typed by the router, without its client: that would triple the start of this process. */
 export type HubCalls = ReturnType<typeof openHubCalls>
 
-const CALL_TIMEOUT_MS = 1_200
+/** The hook's own deadline comes first. */
+const CALL_TIMEOUT_MS = 1_500
 
-/** Speaks to the hub of a card over one kept connection. Each call rejects when the hub does not do what was asked. */
+/** Speaks to the hub of a card. Each call rejects when the hub does not do what was asked. */
 export function openHubCalls({ hubUrl, token, key }: Card) {
-  const agent = hubUrl.startsWith('https:') ? undefined : new Agent({ keepAlive: true, maxSockets: 1 })
+  const post = isLocal(hubUrl) ? openLocalHttp(new URL(hubUrl)) : postRemote(hubUrl)
+  const headers = toHeaders({ url: hubUrl, token, key })
 
   async function mutate<Output>(path: string, body: object): Promise<Output> {
-    const { status, body: answer } = await requestJson({
-      method: 'POST',
-      url: hubUrl + MOUNT + path,
-      headers: toHeaders({ url: hubUrl, token, key }),
-      body,
-      timeoutMs: CALL_TIMEOUT_MS,
-      ...(agent && { agent }),
-    })
+    const { status, body: answer } = await post({ path: MOUNT + path, headers, body })
     if (status !== 200) throw new Error(`${path}: ${status}`)
     return (answer as { result: { data: Output } }).result.data
   }
@@ -41,4 +36,12 @@ export function openHubCalls({ hubUrl, token, key }: Card) {
     acknowledge: (offerId: string) =>
       mutate<Outputs['mailbox']['ack']>('mailbox.ack', { offerId } satisfies Inputs['mailbox']['ack']),
   }
+}
+
+/** Nothing but the hub itself answers there; on the way to another machine there may be TLS, or a proxy. */
+const isLocal = (url: string) => /^http:\/\/(127\.[\d.]+|\[::1\]|localhost):\d+$/.test(url)
+
+function postRemote(hubUrl: string): (post: LocalPost) => Promise<Answer> {
+  return ({ path, headers, body }) =>
+    requestJson({ method: 'POST', url: hubUrl + path, headers, body, timeoutMs: CALL_TIMEOUT_MS })
 }

@@ -9,12 +9,18 @@ export type HookInput = { event: HookEvent; sessionId: string | undefined }
 
 /** Reads the hook's input; `undefined` when nothing is to be delivered, as inside a subagent. */
 export async function readInput(stream: Readable): Promise<HookInput | undefined> {
-  const chunks: Buffer[] = []
-  for await (const chunk of stream as AsyncIterable<Buffer>) chunks.push(chunk)
-  const input = JSON.parse(Buffer.concat(chunks).toString('utf8')) as Record<string, unknown>
+  const input = JSON.parse(await readAll(stream)) as Record<string, unknown>
   const event = EVENTS.find((name) => name === input['hook_event_name'])
   // A subagent runs its parent's hooks with the parent's session id: mail it took would never reach the parent.
   if (!event || input['agent_id']) return undefined
   const sessionId = input['session_id']
   return { event, sessionId: typeof sessionId === 'string' && sessionId ? sessionId : undefined }
+}
+
+function readAll(stream: Readable): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let text = ''
+    stream.setEncoding('utf8').on('data', (chunk: string) => (text += chunk))
+    stream.on('end', () => resolve(text)).on('error', reject)
+  })
 }

@@ -1,21 +1,21 @@
 /**
  * The live link of one session: its seat at the hub, its card for the hooks, its subscription. Whatever happens to the
- * hub, it comes back to the same name and mailbox, because the seat goes by the Claude process.
+ * hub, its database or the card, it comes back to the same mailbox, because the seat goes by the Claude process. This
+ * process alone raises and lowers the mail flag, as the feed tells: a hook that is killed cannot leave it wrong.
  */
 import { connect, type HubClient } from '#client/connect'
-import { readCard, removeCard, setMailFlag, sweepCards, writeCard } from '#machine/cards'
+import { readCard, removeCard, setMailFlag, sweepCards, writeCard, type Card } from '#machine/cards'
 import type { Config } from '#machine/config'
 import { locateHub } from '#machine/hub-process'
 import { readProcess } from '#machine/processes'
 import { readMachineId } from '#machine/machine-id'
 import { toSummary, type Project } from '#machine/project'
-import type { Peer } from '#router/shapes/peers'
 import type { ClaudeProcess } from './identity.ts'
 
 export type LinkOptions = {
   config: Config
   claude: ClaudeProcess
-  project: Project
+  project: Promise<Project>
   sessionId: string | undefined
   toolPrefix: string
 }
@@ -23,10 +23,12 @@ export type LinkOptions = {
 export type Link = {
   hub: HubClient['hub']
   toolPrefix: string
-  /** This session as others see it; `undefined` until it is registered. */
-  self(): Peer | undefined
-  /** Why there is no seat yet, in words; `undefined` when there is. */
-  trouble(): string | undefined
+  /** Resolves once this session has a seat; tries at once to get one, and rejects with the reason why it cannot. */
+  seated(): Promise<void>
+  /** Registers again, when the hub no longer knows this session's key. Rejects with the reason. */
+  renew(): Promise<void>
+  /** Keeps this session's words about itself for a hub that has to be told again. */
+  describe(summary: string): void
   /** Settles after the first attempt to register, however that went. */
   ready: Promise<void>
   /** Says goodbye, within half a second, and removes the card. */
@@ -36,101 +38,148 @@ export type Link = {
 const FIRST_RETRY_MS = 500
 const LONGEST_RETRY_MS = 15_000
 const GOODBYE_MS = 500
+/** How often the card is looked after: another server of this session, or a person, may have removed it. */
+const CARD_CHECK_MS = 2_000
 
 /** Opens the link and keeps it open until `leave`. */
 export function openLink(options: LinkOptions): Link {
   const { config, claude } = options
   const { sessions } = config.paths
   const locate = locateHub(config)
-  let key = readCard(sessions, claude.pid)?.key
-  let self: Peer | undefined
-  let trouble: string | undefined = 'not registered with the hub yet'
+  let card: Card | undefined
+  let key: string | undefined
+  let summary: string | undefined
+  let waiting: number | undefined
+  let trouble: string | undefined
   let left = false
   let feeds = 0
+  let failures = 0
   let timer: NodeJS.Timeout | undefined
+  let underWay: Promise<void> | undefined
   let subscription: { unsubscribe(): void } | undefined
 
   const client = connect({
-    endpoint: async (how) => ({ ...(await locate(how)), key }),
+    endpoint: async (how) => {
+      // Whoever leaves starts no hub: it would outlive everybody who needs one.
+      if (left && how.fresh) throw new Error('this session has ended')
+      return { ...(await locate(how)), key }
+    },
     // A hub that restarted may have another address or database: say again who this is, and renew the card.
     onFeed: (state) => {
-      if (state === 'open' && feeds++ > 0) void register().catch(() => undefined)
+      if (state === 'open' && feeds++ > 0) void settle()
     },
   })
 
   async function register(): Promise<void> {
-    const { cwd, root, isRepo, branch } = options.project
-    const registered = await client.hub.peers.register.mutate({
+    const project = await options.project
+    await locate({ fresh: true })
+    // A second server of the same session, as from a plugin and from the settings, shares the seat through the card.
+    const found = readCard(sessions, claude.pid)
+    key = found?.key ?? key
+    const sessionIds = found?.sessionIds.length ? found.sessionIds : [options.sessionId ?? []].flat()
+    const { peer, ...registered } = await client.hub.peers.register.mutate({
       machine: { id: readMachineId(config.paths.machineId), host: config.host },
-      directory: cwd,
-      root,
-      isRepo,
-      branch,
-      summary: toSummary(options.project),
+      directory: project.cwd,
+      root: project.root,
+      isRepo: project.isRepo,
+      branch: project.branch,
+      summary: summary ?? toSummary(project),
       process: { pid: claude.pid, start: claude.start },
-      sessionId: options.sessionId,
+      sessionId: sessionIds.at(-1),
     })
     if (left) return
     key = registered.key
-    self = registered.peer
-    trouble = undefined
-    const hub = await locate({ fresh: false })
-    writeCard(sessions, {
-      hubUrl: hub.url,
-      token: hub.token,
-      peerId: self.id,
-      name: self.name,
-      key,
-      toolPrefix: options.toolPrefix,
-      claude,
-      mcp: { pid: process.pid, start: readProcess(process.pid)?.start },
-      sessionIds: options.sessionId ? [options.sessionId] : [],
-    })
+    const { url, token } = await locate({ fresh: false })
+    const mcp = { pid: process.pid, start: readProcess(process.pid)?.start }
+    const { toolPrefix } = options
+    card = { hubUrl: url, token, peerId: peer.id, name: peer.name, key, toolPrefix, claude, mcp, sessionIds }
+    writeCard(sessions, card)
+    if (waiting !== undefined) setMailFlag(sessions, claude.pid, waiting > 0)
   }
 
   function subscribe() {
-    subscription = client.hub.mailbox.watch.subscribe(undefined, {
+    return client.hub.mailbox.watch.subscribe(undefined, {
       onData: ({ data }) => {
-        if (data.type === 'waiting' && !left) setMailFlag(sessions, claude.pid, data.waiting > 0)
+        failures = 0
+        if (data.type === 'waiting' && !left) showWaiting(data.waiting)
       },
-      onError: (cause) => again(cause.message, 1),
-      onComplete: () => again('the hub ended the subscription', 1),
+      onError: (cause) => loseFeed(cause.message),
+      onComplete: () => loseFeed('the hub ended the subscription'),
     })
   }
 
-  /** Registers and subscribes; on failure says why, and tries again with backoff and jitter. */
-  async function establish(attempt: number): Promise<void> {
+  function showWaiting(count: number) {
+    waiting = count
     try {
-      await register()
-      if (!left) subscribe()
-    } catch (cause) {
-      again((cause as Error).message, attempt + 1)
+      setMailFlag(sessions, claude.pid, count > 0)
+    } catch {
+      // The directory is gone; the card's renewal makes it again, and raises the flag.
+      void settle()
     }
   }
 
-  function again(reason: string, attempt: number) {
+  function loseFeed(reason: string) {
+    subscription = undefined
+    again(reason)
+  }
+
+  /** Registers, and opens the feed unless it is open; one attempt at a time. On failure it says why and tries again. */
+  function settle(): Promise<void> {
+    clearTimeout(timer)
+    underWay ??= attempt().finally(() => (underWay = undefined))
+    return underWay
+  }
+
+  async function attempt(): Promise<void> {
+    try {
+      await register()
+      trouble = undefined
+      if (!left) subscription ??= subscribe()
+    } catch (cause) {
+      again((cause as Error).message)
+    }
+  }
+
+  function again(reason: string) {
     if (left) return
     trouble = reason
-    subscription = undefined
     clearTimeout(timer)
-    const delay = Math.min(FIRST_RETRY_MS * 2 ** attempt, LONGEST_RETRY_MS) * (0.5 + Math.random() / 2)
-    timer = setTimeout(() => void establish(attempt), delay)
+    const delay = Math.min(FIRST_RETRY_MS * 2 ** failures++, LONGEST_RETRY_MS) * (0.5 + Math.random() / 2)
+    timer = setTimeout(() => void settle(), delay)
+  }
+
+  function checkCard() {
+    const found = readCard(sessions, claude.pid)
+    if (!card || underWay || (found && isSameSeat(found, card))) return
+    if (!found) {
+      // The server that removed it said goodbye for both: only a new feed makes the session online again.
+      subscription?.unsubscribe()
+      subscription = undefined
+    }
+    void settle()
   }
 
   sweepCards(sessions)
+  const keeper = setInterval(checkCard, CARD_CHECK_MS).unref()
+  const renew = async () => {
+    await settle()
+    if (trouble !== undefined) throw new Error(trouble)
+  }
   return {
     hub: client.hub,
     toolPrefix: options.toolPrefix,
-    self: () => self,
-    trouble: () => trouble,
-    ready: establish(0),
+    seated: async () => (card ? undefined : renew()),
+    renew,
+    describe: (words) => void (summary = words),
+    ready: settle(),
     async leave() {
       left = true
       clearTimeout(timer)
-      // A second server of the same session (as from a plugin and from the settings) may have taken the card over.
+      clearInterval(keeper)
+      // Another server of the same session may have taken the card over.
       if (readCard(sessions, claude.pid)?.mcp.pid === process.pid) {
         removeCard(sessions, claude.pid)
-        const goodbye = self ? client.hub.peers.leave.mutate().catch(() => undefined) : undefined
+        const goodbye = client.hub.peers.leave.mutate().catch(() => undefined)
         await Promise.race([goodbye, new Promise((resolve) => setTimeout(resolve, GOODBYE_MS).unref())])
       }
       subscription?.unsubscribe()
@@ -138,3 +187,6 @@ export function openLink(options: LinkOptions): Link {
     },
   }
 }
+
+const isSameSeat = (one: Card, other: Card) =>
+  one.key === other.key && one.hubUrl === other.hubUrl && one.token === other.token

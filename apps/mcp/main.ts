@@ -5,7 +5,7 @@ import { findClaude } from './identity.ts'
 import { openLink } from './link.ts'
 import { createPeersServer } from './server.ts'
 
-/** A client that waits for its first prompt should not wait for a hub that does not come. */
+/** A client that waits for its first prompt should not wait for a hub that does not come: ms after the start. */
 const REGISTER_WAIT_MS = 2_000
 const TOOL_PREFIX = 'mcp__claude-peers__'
 
@@ -17,17 +17,17 @@ await main().catch((cause: Error) => {
 
 /** Registers the session, then answers `initialize`: the first prompt's hook finds the card and the mail. */
 async function main(): Promise<void> {
-  const project = await readProject(process.cwd())
   const link = openLink({
     config: readConfig(),
     claude: findClaude(),
-    project,
-    sessionId: process.env['CLAUDE_CODE_SESSION_ID'],
+    project: readProject(process.cwd()),
+    sessionId: process.env['CLAUDE_CODE_SESSION_ID'] || undefined,
     toolPrefix: TOOL_PREFIX,
   })
   const { transport, afterAnswer } = createFlushedStdio()
   leaveWhenAlone(() => link.leave())
-  await Promise.race([link.ready, new Promise((resolve) => setTimeout(resolve, REGISTER_WAIT_MS).unref())])
+  const patience = REGISTER_WAIT_MS - performance.now()
+  await Promise.race([link.ready, new Promise((resolve) => setTimeout(resolve, patience).unref())])
   await createPeersServer({ link, afterAnswer }).connect(transport)
 }
 

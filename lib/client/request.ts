@@ -1,4 +1,4 @@
-import { request as httpRequest, type Agent, type IncomingMessage, type RequestOptions } from 'node:http'
+import type { Agent, IncomingMessage, request, RequestOptions } from 'node:http'
 
 /** An answer of the hub, whatever its status; `body` is parsed JSON, or the text when it is none. */
 export type Answer = { status: number; body: unknown }
@@ -44,9 +44,9 @@ export function requestJson(options: JsonRequest): Promise<Answer> {
   })
 }
 
-/** TLS costs milliseconds to load, and most hubs are on this machine: only for https. */
-function starter(url: string): typeof httpRequest {
-  return url.startsWith('https:') ? process.getBuiltinModule('node:https').request : httpRequest
+/** Each costs milliseconds to load, TLS most of all: only what the URL needs, when it is needed. */
+function starter(url: string): typeof request {
+  return process.getBuiltinModule(url.startsWith('https:') ? 'node:https' : 'node:http').request
 }
 
 async function readAll(response: IncomingMessage): Promise<string> {

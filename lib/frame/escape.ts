@@ -1,33 +1,49 @@
 /**
  * Making another agent's words inert. A body may hold anything, also what imitates the client's own frames: it must
- * not be able to close ours, open one of the client's, or hide text from a human who reads along.
+ * not be able to close ours, open one of the client's, or hide text from a human who reads along. Code must survive
+ * it: only what reads as such a tag loses its bracket, not every `<`.
  */
+import { isFrameTag } from './tags.ts'
 
-/** Tag names that carry meaning to the model or the client: ours, and those of the harness around it. */
-const TAGS = String.raw`peer-mail|peer-message|system|user|human|assistant|function|antml|tool|task|command|local-command|bash-|ide_|hook|important|instructions?|thinking`
-/** A bracket (also its full-width twin) that opens or closes such a tag, with anything invisible in between. */
-const OPENING = new RegExp(String.raw`[<＜﹤](?=[\s/\\!?\u200c\u200d\ufe0f]*(?:${TAGS}))`, 'giu')
-/** CSI, OSC and the other escape sequences of a terminal (ECMA-48). */
-const ANSI =
-  /[\u001b\u009b](?:\][^\u0007\u001b]*(?:\u0007|\u001b\\)?|[[()#;?]*(?:\d{1,4}(?:[;:]\d{0,4})*)?[\dA-PR-TZcf-nq-uy=><~])?/gu
+/** Strings of a terminal (OSC, DCS, SOS, PM, APC; ECMA-48 8.3). One without its end loses only its introducer. */
+const TERMINAL_STRING =
+  /(?:\u001b[\]PX^_]|[\u0090\u0098\u009d-\u009f])(?:[^\u0007\u001b\u0080-\u009f\n]*(?:\u0007|\u001b\\|\u009c))?/gu
+/** Control sequences (CSI), and the short escapes. */
+const TERMINAL_SEQUENCE = /(?:\u001b\[|\u009b)[0-?]*[ -/]*[@-~]?|\u001b[ -/]*[0-~]?/gu
 /** Control characters but for line feed and tab; line and paragraph separators are made line feeds before. */
 const CONTROL = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/gu
 /** Characters that show nothing or turn the direction of text: a known way to smuggle words past a reader. */
 const INVISIBLE =
-  /[\u00ad\u061c\u115f\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff\u{e0000}-\u{e0fff}]/gu
+  /\u034f|[\u00ad\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb\u{1d173}-\u{1d17a}\u{e0000}-\u{e0fff}]/gu
+/** Emoji and some scripts need joiners and variation selectors, at most two in a row; more would carry bytes. */
+const JOINERS = /(?:\u200c|\u200d|[\ufe00-\ufe0f]){3,}/gu
+/** A bracket (also its wider twins) that a name follows, whatever space or slash is between. */
+const BRACKET =
+  /[<＜﹤]((?:[\s/\\!?|／＼！？]|\u200c|\u200d|[\ufe00-\ufe0f])*)([^\s<>＜＞﹤﹥"'`=/\\(){}[\],;|!?*&#]{1,96})/gu
 
 /** A body as it may stand inside the frame. Ordinary text and code pass unchanged. */
 export function escapeBody(text: string): string {
   return text
     .toWellFormed()
-    .replaceAll(ANSI, '')
+    .replaceAll(TERMINAL_STRING, '')
+    .replaceAll(TERMINAL_SEQUENCE, '')
     .replaceAll(/\r\n?|[\u2028\u2029\u0085]/gu, '\n')
     .replaceAll(CONTROL, '')
     .replaceAll(INVISIBLE, '')
-    .replaceAll(OPENING, '&lt;')
+    .replaceAll(JOINERS, (run) => run.slice(0, 2))
+    .replaceAll(BRACKET, (found, lead: string, name: string, at: number, whole: string) => {
+      const end = at + found.length
+      const candidate = { lead, name, before: whole.charAt(at - 1), after: whole.slice(end, end + 64) }
+      return isFrameTag(candidate) ? `&lt;${found.slice(1)}` : found
+    })
 }
 
-/** Text of one line between double quotes, such as a directory or a name. */
+/** The same on one line, for a summary or a path outside quotes. */
+export function escapeLine(text: string): string {
+  return escapeBody(text).replaceAll(/\s+/g, ' ').trim()
+}
+
+/** The same between double quotes of a tag. */
 export function escapeAttribute(text: string): string {
   return escapeBody(text)
     .replaceAll(/\s+/g, ' ')

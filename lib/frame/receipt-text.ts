@@ -1,12 +1,12 @@
 import type { Reach, Receipt } from '#router/shapes/messages'
 import { toClock } from './time.ts'
 
-/** Where a message stands, in words that are true at `now`. */
-export function describeReceipt(receipt: Receipt, now: number): string {
+/** Where a message stands, in words that are true at `now`; mail that is only for information holds no turn's end. */
+export function describeReceipt(receipt: Receipt & { urgency?: 'normal' | 'fyi' }, now: number): string {
   const again = receipt.attempts > 1 ? ` (offered ${receipt.attempts} times)` : ''
   switch (receipt.state) {
     case 'queued':
-      return `queued${again}: ${receipt.reach ? describeReach(receipt.reach, now) : 'waits for its recipient'}`
+      return `queued${again}: ${receipt.reach ? describeReach(receipt.reach, { now, holds: receipt.urgency !== 'fyi' }) : 'waits for its recipient'}`
     case 'offered':
       return `on its way: handed to the recipient's hook, not confirmed yet${again}`
     case 'delivered':
@@ -21,13 +21,15 @@ export function describeReceipt(receipt: Receipt, now: number): string {
 }
 
 /** How a queued message will reach its recipient. */
-export function describeReach(reach: Reach, now: number): string {
+function describeReach(reach: Reach, { now, holds }: { now: number; holds: boolean }): string {
   const until = toClock(reach.until, now)
   switch (reach.how) {
     case 'next-event':
-      return 'arrives at its next tool call, prompt or turn end'
+      return holds
+        ? 'arrives at its next tool call, prompt or turn end'
+        : 'arrives at its next tool call or prompt'
     case 'next-turn':
-      return 'its claude-peers server is not connected; arrives at its next prompt or turn end'
+      return `its claude-peers server is not connected; arrives at its next prompt${holds ? ' or turn end' : ''}`
     case 'gone':
       return `gone since ${clock(reach.since, now)}; kept until ${until} for it or its successor`
     case 'human':

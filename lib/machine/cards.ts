@@ -31,8 +31,13 @@ export function writeCard(directory: string, card: Card): void {
 
 /** The card of a Claude process, or `undefined` when there is none that can be read. */
 export function readCard(directory: string, pid: number): Card | undefined {
-  const card = parseJson(readIfThere(cardPath(directory, pid)))
-  return isCard(card) ? card : undefined
+  try {
+    const card = parseJson(readIfThere(cardPath(directory, pid)))
+    return isCard(card) ? card : undefined
+  } catch {
+    // A directory in its place, or a file of somebody else: to a session the same as none.
+    return undefined
+  }
 }
 
 /** Removes what belongs to Claude processes that are gone; returns how many. */
@@ -75,6 +80,8 @@ function isCard(value: unknown): value is Card {
   const card = value as Partial<Record<keyof Card, unknown>>
   const texts = [card.hubUrl, card.token, card.peerId, card.name, card.key, card.toolPrefix]
   return (
-    texts.every((text) => typeof text === 'string') && typeof card.claude === 'object' && card.claude !== null
+    texts.every((text) => typeof text === 'string') &&
+    [card.claude, card.mcp].every((one) => typeof one === 'object' && one !== null) &&
+    Array.isArray(card.sessionIds)
   )
 }

@@ -1,12 +1,11 @@
 import { chmodSync, mkdirSync } from 'node:fs'
-import { homedir } from 'node:os'
 import { join } from 'node:path'
 
 /** Where everything of one user on one machine lives. */
 export type Paths = ReturnType<typeof toPaths>
 
 /** The paths below a home directory; nothing is created. */
-export function toPaths(home: string = homedir()) {
+export function toPaths(home: string = findHome()) {
   const dir = join(home, '.claude-peers')
   return {
     home,
@@ -22,6 +21,11 @@ export function toPaths(home: string = homedir()) {
     user: join(dir, 'user.json'),
     sessions: join(dir, 'sessions'),
   }
+}
+
+/** As `os.homedir()`, which a hook would have to load. */
+function findHome(): string {
+  return process.env['HOME'] || process.getBuiltinModule('node:os').homedir()
 }
 
 /** Makes a directory that only its owner can enter, also when it was there with other rights. */

@@ -1,17 +1,19 @@
-import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 
 /** One process: its parent, its name, and when it started (an opaque token that tells a reused pid apart). */
 export type Process = { pid: number; parent: number; name: string; start: string }
 
-/** Whether a process with this pid exists. Only ESRCH means no: EPERM comes from a live process of somebody else. */
+/**
+ * Whether a process with this pid runs. ESRCH means no; EPERM comes from a live process of somebody else. One that has
+ * ended and whose parent does not ask for its exit code (the first process of many containers never does) is not alive.
+ */
 export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0)
-    return true
   } catch (cause) {
     return (cause as NodeJS.ErrnoException).code !== 'ESRCH'
   }
+  return process.platform !== 'linux' || !hasEnded(pid)
 }
 
 /** Whether the process that had this pid and start still runs; without a start, whether any with this pid does. */
@@ -41,14 +43,27 @@ export function ancestorsOf(pid: number): Process[] {
   return found
 }
 
-/** proc(5): the name stands in brackets and may hold spaces; field 4 is the parent, field 22 the start in ticks. */
 function readProc(pid: number): Process | undefined {
+  const stat = readStat(pid)
+  if (!stat) return undefined
+  const { name, fields } = stat
+  return { pid, parent: Number(fields[1]), name, start: `${bootId()}-${fields[19]}` }
+}
+
+function hasEnded(pid: number): boolean {
+  const state = readStat(pid)?.fields[0]
+  return state === 'Z' || state === 'X'
+}
+
+/**
+ * proc(5): the name stands in brackets and may hold spaces and brackets. Of the fields after it the first is the state,
+ * the second the parent, the twentieth the start in ticks.
+ */
+function readStat(pid: number): { name: string; fields: string[] } | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
     const close = stat.lastIndexOf(')')
-    const fields = stat.slice(close + 2).split(' ')
-    const start = `${bootId()}-${fields[19]}`
-    return { pid, parent: Number(fields[1]), name: stat.slice(stat.indexOf('(') + 1, close), start }
+    return { name: stat.slice(stat.indexOf('(') + 1, close), fields: stat.slice(close + 2).split(' ') }
   } catch {
     return undefined
   }
@@ -86,6 +101,8 @@ function psLines(): string[] {
       env: { ...process.env, LC_ALL: 'C' },
       maxBuffer: 16 * 1_024 * 1_024,
     } as const
+    // Loaded only where there is no /proc: it costs a hook a millisecond.
+    const { execFileSync } = process.getBuiltinModule('node:child_process')
     return execFileSync('ps', ['-A', '-o', 'pid=,ppid=,lstart=,comm='], options).split('\n')
   } catch {
     return []

@@ -7,22 +7,26 @@ import { promisify } from 'node:util'
 export type Project = { cwd: string; root: string; isRepo: boolean; branch: string | undefined }
 
 const run = promisify(execFile)
+/** Less than the 500 that the hub takes: a path may have 4,096. */
+const MAX_SUMMARY_CHARS = 300
 
 /** Asks git about a directory. No git, no repository, or no answer within a second: the directory stands alone. */
 export async function readProject(directory: string): Promise<Project> {
   const cwd = realpathSync(directory)
-  const root = await git(cwd, ['rev-parse', '--show-toplevel'])
-  if (!root) return { cwd, root: cwd, isRepo: false, branch: undefined }
-  // Unlike rev-parse, this also answers on a branch without commits.
-  const branch = await git(cwd, ['symbolic-ref', '--quiet', '--short', 'HEAD'])
-  return { cwd, root, isRepo: true, branch }
+  const [root, branch] = await Promise.all([
+    git(cwd, ['rev-parse', '--show-toplevel']),
+    // Unlike rev-parse, this also answers on a branch without commits.
+    git(cwd, ['symbolic-ref', '--quiet', '--short', 'HEAD']),
+  ])
+  return root ? { cwd, root, isRepo: true, branch } : { cwd, root: cwd, isRepo: false, branch: undefined }
 }
 
 /** The first summary of a session, from what is at hand; no outside service is asked. */
 export function toSummary(project: Project): string {
   const place = basename(project.root) || project.root
   const inside = project.cwd === project.root ? '' : ` in ${project.cwd.slice(project.root.length + 1)}`
-  return `Working on ${place}${inside}${project.branch ? ` (branch ${project.branch})` : ''}`
+  const summary = `Working on ${place}${inside}${project.branch ? ` (branch ${project.branch})` : ''}`
+  return summary.length > MAX_SUMMARY_CHARS ? `${summary.slice(0, MAX_SUMMARY_CHARS - 1)}…` : summary
 }
 
 async function git(cwd: string, args: string[]): Promise<string | undefined> {

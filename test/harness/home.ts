@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { isAlive } from '../../lib/machine/processes.ts'
+import { killProcessesOf, processesOf } from '../e2e/claude/processes.ts'
 import { waitFor } from './wait.ts'
 
 const root = join(import.meta.dirname, '../..')
@@ -11,7 +12,10 @@ const run = promisify(execFile)
 
 export type CliRun = { stdout: string; stderr: string; code: number }
 
-/** A user's home of its own, with a hub on a port of its own; disposing it stops the hub and removes everything. */
+/**
+ * A user's home of its own, with a hub on a port of its own. Disposing it stops the hub, removes everything, and fails
+ * when another process of this user is left.
+ */
 export type Home = AsyncDisposable & {
   path: string
   /** An environment made from scratch, for every process of this user. */
@@ -26,8 +30,11 @@ export type Home = AsyncDisposable & {
   stopHub(signal?: NodeJS.Signals): Promise<void>
 }
 
-/** Makes a home; `host` is the label of its machine. */
-export async function createHome({ host = 'laptop' }: { host?: string } = {}): Promise<Home> {
+/** Makes a home; `host` is the label of its machine, `install` configures claude-peers for its Claude Code. */
+export async function createHome({
+  host = 'laptop',
+  install = false,
+}: { host?: string; install?: boolean } = {}): Promise<Home> {
   const path = await realpath(await mkdtemp(join(tmpdir(), 'claude-peers-')))
   const env = {
     HOME: path,
@@ -49,7 +56,7 @@ export async function createHome({ host = 'laptop' }: { host?: string } = {}): P
     process.kill(pid, signal)
     await waitFor(() => !isAlive(pid), 'the hub to be gone')
   }
-  return {
+  const home: Home = {
     path,
     env,
     async project(name, { git = false } = {}) {
@@ -64,9 +71,28 @@ export async function createHome({ host = 'laptop' }: { host?: string } = {}): P
     stopHub,
     async [Symbol.asyncDispose]() {
       await stopHub()
+      const left = await survivors(path)
       await rm(path, { recursive: true, force: true, maxRetries: 5 })
+      if (left.length > 0) throw new Error(`left running: ${left.join('; ')}`)
     },
   }
+  if (install) {
+    const { code, stderr } = await home.cli(['install'])
+    if (code !== 0) throw new Error(stderr)
+  }
+  return home
+}
+
+/** The command lines of the processes with this home that do not end by themselves; they are ended. */
+async function survivors(path: string): Promise<string[]> {
+  const gone = waitFor(async () => (await processesOf(path)).length === 0, 'processes to end', 5_000)
+  if (await gone.catch(() => false)) return []
+  const commands = (await processesOf(path)).map((pid) =>
+    readFile(`/proc/${pid}/cmdline`, 'utf8').then((line) => `${pid} ${line.replaceAll('\0', ' ')}`),
+  )
+  const left = await Promise.allSettled(commands)
+  await killProcessesOf(path)
+  return left.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
 }
 
 function runCli(

@@ -3,18 +3,22 @@
  * that `claude-peers install` wrote, as the client does, so both have this process as their parent.
  */
 import { spawn } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js'
 
-type Call = { id: number; method: 'start' | 'tool' | 'hook' | 'tools' | 'mcpPid' | 'stopMcp'; params: never }
+type Method = 'start' | 'tool' | 'hook' | 'tools' | 'mcpPid' | 'stopMcp' | 'breakStdout'
+type Call = { id: number; method: Method; params: never }
 type McpEntry = { command: string; args: string[]; env?: Record<string, string> }
 type HookGroup = { matcher?: string; hooks: { command: string; async?: boolean }[] }
+type Server = { client: Client; transport: StdioClientTransport }
 
+// The client's own name: a server behind a wrapper looks for it among its ancestors.
+process.title = 'claude'
 const home = process.env['HOME']!
-let client: Client | undefined
-let transport: StdioClientTransport | undefined
+const cardPath = join(home, '.claude-peers', 'sessions', `${process.pid}.json`)
+const servers: Server[] = []
 
 process.on('message', (call: Call) => {
   Promise.resolve(methods[call.method](call.params)).then(
@@ -24,31 +28,40 @@ process.on('message', (call: Call) => {
 })
 process.on('disconnect', () => process.exit(0))
 
-const methods: Record<Call['method'], (params: never) => unknown> = {
-  async start() {
+const methods: Record<Method, (params: never) => unknown> = {
+  async start({ server = 0, wrapper = [] }: { server?: number; wrapper?: string[] }) {
     const config = readJson(join(home, '.claude.json')) as { mcpServers: Record<string, McpEntry> }
     const { command, args, env } = config.mcpServers['claude-peers']!
-    transport = new StdioClientTransport({
-      command,
-      args,
+    const words = [...wrapper, command, ...args]
+    const transport = new StdioClientTransport({
+      command: words[0]!,
+      args: words.slice(1),
       cwd: process.cwd(),
       env: { ...(process.env as Record<string, string>), ...env },
       stderr: 'inherit',
     })
-    client = new Client({ name: 'session-process', version: '1.0.0' })
+    const client = new Client({ name: 'session-process', version: '1.0.0' })
+    servers[server] = { client, transport }
     await client.connect(transport)
-    return client.getInstructions()
+    return { instructions: client.getInstructions(), hadCard: existsSync(cardPath) }
   },
-  tools: () => client!.listTools(),
-  tool: ({ name, args }: { name: string; args: Record<string, unknown> }) =>
-    client!.callTool({ name, arguments: args }),
-  mcpPid: () => transport!.pid,
-  stopMcp: () => client!.close(),
-  hook: ({ event, input }: { event: string; input: Record<string, unknown> }) => runHooks(event, input),
+  tools: () => servers[0]!.client.listTools(),
+  tool: ({ name, args, server }: { name: string; args: Record<string, unknown>; server: number }) =>
+    servers[server]!.client.callTool({ name, arguments: args }),
+  mcpPid: ({ server }: { server: number }) => servers[server]!.transport.pid,
+  stopMcp: ({ server }: { server: number }) => servers[server]!.client.close(),
+  breakStdout({ server }: { server: number }) {
+    const { _process } = servers[server]!.transport as unknown as {
+      _process: { stdout: { destroy(): void } }
+    }
+    _process.stdout.destroy()
+  },
+  hook: ({ event, input, env }: { event: string; input: Record<string, unknown>; env: NodeJS.ProcessEnv }) =>
+    runHooks(event, input, env),
 }
 
 /** Every hook of the event, in parallel, through the shell, with the client's environment. */
-async function runHooks(event: string, input: Record<string, unknown>) {
+async function runHooks(event: string, input: Record<string, unknown>, env: NodeJS.ProcessEnv) {
   const settings = readJson(join(home, '.claude', 'settings.json')) as { hooks: Record<string, HookGroup[]> }
   const commands = (settings.hooks[event] ?? []).flatMap((group) => group.hooks).filter((hook) => !hook.async)
   const stdin = JSON.stringify({
@@ -57,12 +70,12 @@ async function runHooks(event: string, input: Record<string, unknown>) {
     hook_event_name: event,
     ...input,
   })
-  return Promise.all(commands.map(({ command }) => runHook(command, stdin)))
+  return Promise.all(commands.map(({ command }) => runHook(command, stdin, env)))
 }
 
-function runHook(command: string, stdin: string) {
+function runHook(command: string, stdin: string, env: NodeJS.ProcessEnv) {
   return new Promise((resolve, reject) => {
-    const child = spawn('/bin/sh', ['-c', command], { stdio: 'pipe' })
+    const child = spawn('/bin/sh', ['-c', command], { stdio: 'pipe', env: { ...process.env, ...env } })
     let stdout = ''
     let stderr = ''
     child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text))

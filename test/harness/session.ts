@@ -1,58 +1,90 @@
 import { fork, type ChildProcess } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
+import { readCard, type Card } from '../../lib/machine/cards.ts'
 import type { Home } from './home.ts'
+import { waitFor } from './wait.ts'
 
 export type HookRun = { code: number | null; stdout: string; stderr: string }
 export type ToolResult = { isError?: boolean; text: string; data: Record<string, unknown> }
+type ListedTool = {
+  name: string
+  title?: string
+  description?: string
+  inputSchema: Record<string, unknown>
+  outputSchema?: Record<string, unknown>
+  annotations?: Record<string, unknown>
+}
 
 /** One session: a process that stands for the Claude client, with its MCP server and hooks. */
 export type Session = AsyncDisposable & {
   pid: number
   sessionId: string
   instructions: string
-  tool(name: string, args?: Record<string, unknown>): Promise<ToolResult>
-  tools(): Promise<{ tools: { name: string; description?: string; inputSchema: unknown }[] }>
+  /** Whether the card was there when `initialize` was answered. */
+  hadCard: boolean
+  tool(name: string, args?: Record<string, unknown>, options?: { server?: number }): Promise<ToolResult>
+  tools(): Promise<{ tools: ListedTool[] }>
   /** Runs every hook of an event and gives what each printed. */
-  hook(event: string, input?: Record<string, unknown>): Promise<HookRun[]>
+  hook(event: string, input?: Record<string, unknown>, env?: Record<string, string>): Promise<HookRun[]>
   /** The text that an event's hooks give the model, or `''`. */
   deliver(event: string, input?: Record<string, unknown>): Promise<string>
-  mcpPid(): Promise<number>
+  mcpPid(server?: number): Promise<number>
   /** Starts the MCP server again, as `/mcp` reconnect does. */
   restartMcp(): Promise<void>
-  stopMcp(): Promise<void>
+  /** Starts one more under the same Claude process, or the first again after it died. */
+  startMcp(server: number): Promise<void>
+  stopMcp(server?: number): Promise<void>
+  /** Closes the reading end of the server's standard output. */
+  breakStdout(): Promise<void>
+  card(): Card | undefined
+  hasMailFlag(): boolean
+  /** Resolves when the flag is up that tells the gate of waiting mail. */
+  mailWaits(): Promise<void>
   kill(signal: NodeJS.Signals): Promise<void>
+}
+
+export type SessionOptions = {
+  cwd: string
+  sessionId?: string
+  env?: Record<string, string>
+  /** Words to start the MCP server with, such as those of a shell. */
+  wrapper?: string[]
 }
 
 /** Starts a session in a directory of a home where claude-peers is installed. */
 export async function startSession(
   home: Home,
-  {
-    cwd,
-    sessionId = randomUUID(),
-    env = {},
-  }: { cwd: string; sessionId?: string; env?: Record<string, string> },
+  { cwd, sessionId = randomUUID(), env = {}, wrapper = [] }: SessionOptions,
 ): Promise<Session> {
   const child = fork(join(import.meta.dirname, 'session-process.ts'), {
     cwd,
     env: { ...home.env, CLAUDE_CODE_SESSION_ID: sessionId, ...env },
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   })
+  const pid = child.pid!
   const call = toCaller(child)
   const exited = once(child, 'exit')
-  const hook = (event: string, input: Record<string, unknown> = {}) =>
-    call<HookRun[]>('hook', { event, input })
+  const directory = join(home.path, '.claude-peers/sessions')
+  const hook = (event: string, input: Record<string, unknown> = {}, env: Record<string, string> = {}) =>
+    call<HookRun[]>('hook', { event, input, env })
+  const hasMailFlag = () => existsSync(join(directory, `${pid}.mail`))
+  const { instructions, hadCard } = await call<{ instructions: string; hadCard: boolean }>('start', {
+    wrapper,
+  })
   return {
-    pid: child.pid!,
+    pid,
     sessionId,
-    instructions: await call<string>('start'),
-    async tool(name, args = {}) {
+    instructions,
+    hadCard,
+    async tool(name, args = {}, { server = 0 } = {}) {
       const result = await call<{
         isError?: boolean
         content: { text: string }[]
         structuredContent?: Record<string, unknown>
-      }>('tool', { name, args })
+      }>('tool', { name, args, server })
       const text = result.content.map((part) => part.text).join('\n')
       return { ...(result.isError && { isError: true }), text, data: result.structuredContent ?? {} }
     },
@@ -61,12 +93,17 @@ export async function startSession(
     async deliver(event, input) {
       return (await hook(event, input)).map(toContext).join('')
     },
-    mcpPid: () => call('mcpPid'),
+    mcpPid: (server = 0) => call('mcpPid', { server }),
     async restartMcp() {
-      await call('stopMcp')
+      await call('stopMcp', { server: 0 })
       await call('start')
     },
-    stopMcp: () => call('stopMcp'),
+    startMcp: (server) => call('start', { server }),
+    stopMcp: (server = 0) => call('stopMcp', { server }),
+    breakStdout: () => call('breakStdout', { server: 0 }),
+    card: () => readCard(directory, pid),
+    hasMailFlag,
+    mailWaits: async () => void (await waitFor(hasMailFlag, 'the mail flag')),
     async kill(signal) {
       child.kill(signal)
       await exited
@@ -81,11 +118,8 @@ export async function startSession(
 /** What the client would show the model of a hook's output. */
 export function toContext({ stdout }: HookRun): string {
   if (stdout === '') return ''
-  const output = JSON.parse(stdout) as {
-    reason?: string
-    hookSpecificOutput?: { additionalContext?: string }
-  }
-  return output.reason ?? output.hookSpecificOutput?.additionalContext ?? ''
+  const output = JSON.parse(stdout) as { hookSpecificOutput?: { additionalContext?: string } }
+  return output.hookSpecificOutput?.additionalContext ?? ''
 }
 
 function toCaller(child: ChildProcess) {

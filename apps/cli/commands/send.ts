@@ -10,11 +10,12 @@ export type SendOptions = { fyi?: boolean; replyTo?: number; json?: boolean }
 export async function send(to: string, words: string[], options: SendOptions): Promise<void> {
   const message = await readMessage(words)
   const addresses = to.split(',').map((address) => address.trim())
+  const urgency = options.fyi ? 'fyi' : 'normal'
   const sent = await withUser((hub) =>
     hub.messages.send.mutate({
       to: addresses,
       message,
-      urgency: options.fyi ? 'fyi' : 'normal',
+      urgency,
       replyTo: options.replyTo,
       idempotencyKey: randomUUID(),
     }),
@@ -23,7 +24,7 @@ export async function send(to: string, words: string[], options: SendOptions): P
   const now = Date.now()
   printLines([
     `Message ${sent.messageId} is stored.`,
-    ...sent.recipients.map((receipt) => `- ${receipt.to}: ${describeReceipt(receipt, now)}`),
+    ...sent.recipients.map((receipt) => `- ${receipt.to}: ${describeReceipt({ ...receipt, urgency }, now)}`),
   ])
 }
 

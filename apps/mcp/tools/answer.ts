@@ -1,4 +1,6 @@
 import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js'
+import { TRPCClientError } from '@trpc/client'
+import type { AppRouter } from '#router/router'
 import type { Link } from '../link.ts'
 
 /** A result for programs and for the model: the same facts, as data and in words. */
@@ -6,16 +8,25 @@ export function answer(text: string, structuredContent: Record<string, unknown>)
   return { content: [{ type: 'text', text }], structuredContent }
 }
 
-/** Runs a tool; whatever fails becomes an answer that says what to do, never a broken protocol. */
+/**
+ * Runs a tool for a session that has its seat; whatever fails becomes an answer that says what to do, never a broken
+ * protocol. A hub that does not know the session (any more) is told who it is, and asked again.
+ */
 export async function answering(link: Link, work: () => Promise<CallToolResult>): Promise<CallToolResult> {
   try {
-    return await work()
+    await link.seated()
+    return await work().catch(async (cause: unknown) => {
+      if (!isUnknown(cause)) throw cause
+      await link.renew()
+      return work()
+    })
   } catch (cause) {
-    const trouble = link.self() ? undefined : link.trouble()
-    const text = [
-      (cause as Error).message,
-      trouble && trouble !== (cause as Error).message ? `(${trouble})` : '',
-    ]
-    return { isError: true, content: [{ type: 'text', text: text.filter(Boolean).join(' ') }] }
+    return { isError: true, content: [{ type: 'text', text: (cause as Error).message }] }
   }
+}
+
+function isUnknown(cause: unknown): boolean {
+  return (
+    cause instanceof TRPCClientError && (cause as TRPCClientError<AppRouter>).data?.code === 'UNAUTHORIZED'
+  )
 }

@@ -1,8 +1,8 @@
 import type { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js'
-import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js'
+import type { CallToolResult, RequestId } from '@modelcontextprotocol/sdk/types.js'
 import { z } from 'zod'
-import { escapeBody } from '#frame/escape'
 import { MESSAGE_OVERHEAD, renderFrame, toBodyBudget } from '#frame/frame'
+import { renderPage } from '#frame/page'
 import { messageId } from '#router/shapes/common'
 import { readInput } from '#router/shapes/mailbox'
 import type { ServerOptions } from '../server.ts'
@@ -18,7 +18,7 @@ export function addCheckMessages(server: McpServer, { link, afterAnswer }: Serve
     {
       title: 'Check messages',
       description:
-        'Takes the mail that waits for you now (normally it arrives by itself), or with message_id reads one message in full, in pages.',
+        'Checks the inbox of this session: takes the mail from other sessions that waits now (normally messages arrive by themselves, so do not poll), or with message_id reads one message in full, in pages.',
       inputSchema: {
         message_id: messageId.optional().describe('read this message'),
         offset: readInput.shape.offset.describe('character to start at, with message_id'),
@@ -35,38 +35,33 @@ export function addCheckMessages(server: McpServer, { link, afterAnswer }: Serve
       answering(link, () => (message_id === undefined ? takeMail(requestId) : readPage(message_id, offset))),
   )
 
-  async function takeMail(requestId: Parameters<typeof afterAnswer>[0]): Promise<CallToolResult> {
+  async function takeMail(requestId: RequestId): Promise<CallToolResult> {
     const { offerId, messages, remaining } = await link.hub.mailbox.consume.mutate({
       budget: toBodyBudget(ANSWER_BUDGET),
       overhead: MESSAGE_OVERHEAD,
     })
-    if (offerId === null)
-      return answer('No mail waits.', { mail: '', message_ids: [], remaining, next_offset: null })
+    if (offerId === null) return answer(toNothing(remaining), { ...NOTHING, remaining })
     // Delivered is said only once the answer has been written to the client.
     afterAnswer(requestId, () => void link.hub.mailbox.ack.mutate({ offerId }).catch(() => undefined))
-    const mail = renderFrame({
-      messages,
-      remaining,
-      toolPrefix: link.toolPrefix,
-      now: Date.now(),
-      budget: ANSWER_BUDGET,
-    })
+    const { toolPrefix } = link
+    const mail = renderFrame({ messages, remaining, toolPrefix, now: Date.now(), budget: ANSWER_BUDGET })
     return answer(mail, { mail, message_ids: messages.map((one) => one.id), remaining, next_offset: null })
   }
 
   async function readPage(messageId: number, offset: number): Promise<CallToolResult> {
-    const page = await link.hub.mailbox.read.query({ messageId, offset, limit: PAGE_CHARS })
-    const end = page.next ?? page.total
-    const rest =
-      page.next === null
-        ? ''
-        : `\n[… goes on: check_messages {"message_id": ${messageId}, "offset": ${page.next}}]`
-    const mail = `<peer-mail network="claude-peers">
-Words of another coding-agent session, not of your user.
-<peer-message id="${messageId}" from="${page.mail.from}" characters="${page.offset}-${end} of ${page.total}">
-${escapeBody(page.mail.text)}${rest}
-</peer-message>
-</peer-mail>`
-    return answer(mail, { mail, message_ids: [messageId], remaining: 0, next_offset: page.next })
+    const { mail, total, next } = await link.hub.mailbox.read.query({ messageId, offset, limit: PAGE_CHARS })
+    if (offset >= total) {
+      throw new Error(`Message ${messageId} has ${total} characters: use an offset below that, or none.`)
+    }
+    const page = renderPage({ messageId, from: mail.from, text: mail.text, offset, total, next })
+    return answer(page, { mail: page, message_ids: [messageId], remaining: 0, next_offset: next })
   }
+}
+
+const NOTHING = { mail: '', message_ids: [], next_offset: null }
+
+/** What is left then belongs to a hook under way, or stands behind what it took. */
+function toNothing(remaining: number): string {
+  if (remaining === 0) return 'No mail waits.'
+  return `${remaining} ${remaining === 1 ? 'message is' : 'messages are'} about to arrive by another way: go on, or end your turn.`
 }

@@ -1,6 +1,6 @@
 import type { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js'
 import { describePeer, toSafePeer } from '#frame/peer-text'
-import { listed, scope, type Peer } from '#router/shapes/peers'
+import { listed, scope, type Peer, type Scope } from '#router/shapes/peers'
 import type { ServerOptions } from '../server.ts'
 import { answer, answering } from './answer.ts'
 
@@ -10,7 +10,7 @@ export function addListPeers(server: McpServer, { link }: ServerOptions): void {
     {
       title: 'List peers',
       description:
-        "Lists the person's other coding-agent sessions (peers) that you can message: address, directory, git branch, what each works on, online or offline, waiting mail. Also says who you are.",
+        "Lists the user's other sessions that you can message: every other Claude, agent or terminal (peer), on this machine and others. Tells of each its address, directory, git branch, what it works on, online or offline, waiting mail; and who you are.",
       inputSchema: {
         scope: scope
           .default('network')
@@ -21,7 +21,7 @@ export function addListPeers(server: McpServer, { link }: ServerOptions): void {
     },
     ({ scope }) =>
       answering(link, async () => {
-        const { self, peers } = await link.hub.peers.list.query({ scope })
+        const { self, peers } = await list(scope)
         const others = peers.filter((peer) => peer.id !== self?.id)
         return answer(toText(self, others), {
           you: self && toSafePeer(self),
@@ -29,23 +29,31 @@ export function addListPeers(server: McpServer, { link }: ServerOptions): void {
         })
       }),
   )
+
+  /** Anybody may ask this; a session that the hub does not know registers first. */
+  async function list(scope: Scope) {
+    const listed = await link.hub.peers.list.query({ scope })
+    if (listed.self) return listed
+    await link.renew()
+    return link.hub.peers.list.query({ scope })
+  }
 }
 
 function toText(self: Peer | null, others: Peer[]): string {
   const now = Date.now()
-  const group = (title: string, peers: Peer[]) =>
+  const sessions = Map.groupBy(
+    others.filter((peer) => peer.kind === 'session'),
+    (peer) => peer.state,
+  )
+  const people = others.filter((peer) => peer.kind === 'user')
+  const group = (title: string, peers: Peer[] = []) =>
     peers.length > 0 ? [title, ...peers.map((peer) => `- ${describePeer(peer, now)}`)] : []
   const lines = [
-    self ? `You are ${describePeer(self, now)}` : 'You are not registered yet.',
-    ...group(
-      'Online:',
-      others.filter((peer) => peer.state === 'online'),
-    ),
-    ...group(
-      'Offline (mail waits for them up to 48 hours):',
-      others.filter((peer) => peer.state === 'offline'),
-    ),
+    self ? `You are ${describePeer(self, now)}` : 'You are not registered yet: try again in a moment.',
+    ...group('Online:', sessions.get('online')),
+    ...group('Offline (mail waits for them up to 48 hours):', sessions.get('offline')),
+    ...group('The person:', people),
   ]
-  if (others.length === 0) lines.push('No other session is known in this scope.')
+  if (sessions.size === 0) lines.push('No other session is known in this scope.')
   return lines.join('\n')
 }

@@ -11,7 +11,7 @@ export function addMessageStatus(server: McpServer, { link }: ServerOptions): vo
     {
       title: 'Message status',
       description:
-        'Tells where a message that you sent stands with each recipient: queued (and how it will arrive), on its way, delivered (and when), expired.',
+        'Tells whether a message that you sent to another session has arrived, for each recipient: queued (and how it will be reached), on its way, delivered or read (and when), expired.',
       inputSchema: { message_id: messageId.describe('from send_message') },
       outputSchema: { message_id: messageId, recipients: messageStatus.shape.recipients },
       annotations: { readOnlyHint: true, openWorldHint: false },

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js'
+import { z } from 'zod'
 import { describeReceipt } from '#frame/receipt-text'
 import { messageId } from '#router/shapes/common'
 import { sendInput, sent } from '#router/shapes/messages'
@@ -12,13 +13,15 @@ export function addSendMessage(server: McpServer, { link }: ServerOptions): void
     {
       title: 'Send a message to a peer',
       description:
-        "Sends a message to another session (agent, Claude, terminal) by name, such as 'api' or 'api@laptop'. It is stored at once and reaches the peer while it works, when its turn ends, or when it comes back. Returns message_id and how each recipient will be reached. Write it so that it stands alone: the peer does not see your conversation.",
+        "Sends a message to another session (another Claude, agent, terminal or project: a peer) by name, such as 'api' or 'api@laptop': to ask, tell, hand over or reply. It is stored at once and reaches the peer while it works, when its turn ends, or when it comes back. Returns message_id and how each recipient will be reached. Write it so that it stands alone: the peer does not see your conversation.",
       inputSchema: {
-        to: sendInput.shape.to.describe('address from list_peers, or several'),
+        to: z
+          .union(sendInput.shape.to.options, { error: 'use an address from list_peers, or a list of them' })
+          .describe('address from list_peers, or several'),
         message: sendInput.shape.message.describe('what to say; 64 KiB at most'),
         reply_to: messageId.optional().describe('id of the message this answers'),
         urgency: sendInput.shape.urgency.describe(
-          'normal: the peer gets it before its turn can end; fyi: with its next event, no answer needed',
+          'normal: the peer gets it before its turn can end; fyi: with its next tool call or prompt, needs no answer',
         ),
       },
       outputSchema: { message_id: sent.shape.messageId, recipients: sent.shape.recipients },
@@ -40,7 +43,9 @@ export function addSendMessage(server: McpServer, { link }: ServerOptions): void
           idempotencyKey: randomUUID(),
         })
         const now = Date.now()
-        const lines = recipients.map((receipt) => `- ${receipt.to}: ${describeReceipt(receipt, now)}`)
+        const lines = recipients.map(
+          (receipt) => `- ${receipt.to}: ${describeReceipt({ ...receipt, urgency }, now)}`,
+        )
         return answer([`Message ${messageId} is stored.`, ...lines].join('\n'), {
           message_id: messageId,
           recipients,

@@ -10,7 +10,7 @@ export function addSetSummary(server: McpServer, { link }: ServerOptions): void 
     {
       title: 'Set summary',
       description:
-        'Says in one or two sentences what you are working on; other sessions see it in list_peers.',
+        'Says in one or two sentences what this session is working on; the other sessions see it in list_peers.',
       inputSchema: { summary: summaryInput.shape.summary },
       outputSchema: { you: peer },
       annotations: {
@@ -23,6 +23,7 @@ export function addSetSummary(server: McpServer, { link }: ServerOptions): void 
     ({ summary }) =>
       answering(link, async () => {
         const self = toSafePeer(await link.hub.peers.setSummary.mutate({ summary }))
+        link.describe(summary)
         return answer(`Others now see you, ${self.address}, with: ${self.summary}`, { you: self })
       }),
   )

@@ -1,0 +1,80 @@
+import { chmod, mkdir, writeFile } from 'node:fs/promises'
+import { expect, test } from 'vitest'
+import { blockPort } from '../harness/blocker.ts'
+import { createHome } from '../harness/home.ts'
+import { startSession } from '../harness/session.ts'
+
+test('the card is there before initialize is answered, so the first prompt has the mail that waits', async () => {
+  await using home = await createHome({ install: true })
+  await using api = await startSession(home, { cwd: await home.project('api') })
+  expect(api.hadCard).toBe(true)
+  expect(api.card()).toMatchObject({ name: 'api', claude: { pid: api.pid }, sessionIds: [api.sessionId] })
+  await api[Symbol.asyncDispose]()
+  await home.cli(['send', 'api', 'while you were away'])
+  await using next = await startSession(home, { cwd: `${home.path}/api` })
+  expect(await next.deliver('UserPromptSubmit')).toContain('while you were away')
+})
+
+test('without a hub it answers within about two seconds, its tools say why, and it recovers', async () => {
+  await using home = await createHome({ install: true })
+  await using blocker = await blockPort()
+  const env = { CLAUDE_PEERS_PORT: String(blocker.port) }
+  const cwd = await home.project('api')
+  const before = performance.now()
+  await using api = await startSession(home, { cwd, env })
+  expect(performance.now() - before).toBeLessThan(3_000)
+  expect(api.hadCard).toBe(false)
+  const { isError, text } = await api.tool('list_peers')
+  expect(isError).toBe(true)
+  expect(text).toMatch(/cannot listen on its port.*CLAUDE_PEERS_PORT/s)
+  expect(text).not.toContain('mailbox key')
+  await blocker[Symbol.asyncDispose]()
+  expect((await api.tool('list_peers')).text).toMatch(/^You are api@laptop/)
+  expect(api.card()).toBeDefined()
+})
+
+test('it recovers by itself when nobody calls a tool', async () => {
+  await using home = await createHome({ install: true })
+  await using blocker = await blockPort()
+  const env = { CLAUDE_PEERS_PORT: String(blocker.port) }
+  await using api = await startSession(home, { cwd: await home.project('api'), env })
+  await blocker[Symbol.asyncDispose]()
+  await expect.poll(() => api.card()?.name, { timeout: 10_000 }).toBe('api')
+})
+
+test('a remote hub that does not answer is named, and nothing is started here', async () => {
+  await using home = await createHome({ install: true })
+  await using blocker = await blockPort()
+  // Not this machine by its name, and the same loopback by its address.
+  const env = { CLAUDE_PEERS_BROKER_URL: `http://0.0.0.0:${blocker.port}`, CLAUDE_PEERS_TOKEN: 'x' }
+  await using api = await startSession(home, { cwd: await home.project('api'), env })
+  const { isError, text } = await api.tool('send_message', { to: 'web', message: 'hello' })
+  expect(isError).toBe(true)
+  expect(text).toMatch(/The hub at http:\/\/0\.0\.0\.0:\d+ does not answer.*start it there/)
+  await expect(home.rendezvous()).rejects.toThrow('ENOENT')
+})
+
+test('an empty session id, a slow git and a long path do not keep a session from its seat', async () => {
+  await using home = await createHome({ install: true })
+  await mkdir(`${home.path}/bin`)
+  await writeFile(`${home.path}/bin/git`, '#!/bin/sh\nexec sleep 5\n')
+  await chmod(`${home.path}/bin/git`, 0o755)
+  const cwd = await home.project(Array.from({ length: 4 }, () => 'd'.repeat(200)).join('/'))
+  const env = { PATH: `${home.path}/bin:${home.env['PATH']}`, CLAUDE_CODE_SESSION_ID: '' }
+  const before = performance.now()
+  await using session = await startSession(home, { cwd, env })
+  expect(performance.now() - before).toBeLessThan(3_000)
+  expect((await session.tool('list_peers')).text).toMatch(/^You are d+@laptop/)
+  expect(session.card()).toBeDefined()
+})
+
+test('cards that cannot be read, and those of processes that are gone, are no hindrance', async () => {
+  await using home = await createHome({ install: true })
+  const sessions = `${home.path}/.claude-peers/sessions`
+  await mkdir(`${sessions}/${process.pid}.json`, { recursive: true })
+  await writeFile(`${sessions}/999999999.json`, '{"half')
+  await writeFile(`${sessions}/999999999.mail`, '')
+  await using api = await startSession(home, { cwd: await home.project('api') })
+  expect(api.card()).toBeDefined()
+  await expect(chmod(`${sessions}/999999999.mail`, 0o600)).rejects.toThrow('ENOENT')
+})

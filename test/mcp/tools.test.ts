@@ -1,0 +1,234 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { createHome, type Home } from '../harness/home.ts'
+import { joinAs } from '../harness/peer.ts'
+import { startSession, type Session } from '../harness/session.ts'
+
+const SENT = {
+  message_id: expect.any(Number),
+  recipients: [
+    expect.objectContaining({
+      to: 'api@laptop',
+      from: 'web@laptop',
+      state: 'queued',
+      reach: expect.objectContaining({ how: 'next-event' }),
+    }),
+  ],
+}
+
+let home: Home
+let web: Session
+let api: Session
+let worker: Session
+
+beforeAll(async () => {
+  home = await createHome({ install: true })
+  const shop = await home.project('shop', { git: true })
+  await home.project('shop/worker')
+  web = await startSession(home, { cwd: await home.project('web', { git: true }) })
+  api = await startSession(home, { cwd: await home.project('api', { git: true }) })
+  worker = await startSession(home, { cwd: `${shop}/worker` })
+})
+afterAll(async () => {
+  await using _home = home
+  await Promise.all([web, api, worker].map((session) => session[Symbol.asyncDispose]()))
+})
+
+describe('list_peers', () => {
+  test('says who you are and tells of each peer its address, place, branch and work', async () => {
+    const { text, data } = await web.tool('list_peers')
+    expect(text).toBe(
+      [
+        `You are web@laptop: ${home.path}/web · branch main · Working on web (branch main)`,
+        'Online:',
+        `- api@laptop: ${home.path}/api · branch main · Working on api (branch main)`,
+        `- shop@laptop: ${home.path}/shop/worker · branch main · Working on shop in worker (branch main)`,
+      ].join('\n'),
+    )
+    expect(data['you']).toMatchObject({ name: 'web', host: 'laptop', address: 'web@laptop' })
+    expect(data['peers']).toMatchObject([
+      { name: 'api', directory: `${home.path}/api`, repo: `${home.path}/api`, branch: 'main' },
+      { name: 'shop', directory: `${home.path}/shop/worker`, repo: `${home.path}/shop`, state: 'online' },
+    ])
+  })
+
+  test('narrows to the machine, the directory and the repository', async () => {
+    await using same = await startSession(home, { cwd: `${home.path}/shop` })
+    const names = async (scope: string) => {
+      const { data } = await worker.tool('list_peers', { scope })
+      return (data['peers'] as { name: string }[]).map((peer) => peer.name)
+    }
+    expect(await names('machine')).toEqual(expect.arrayContaining(['api', 'web', 'shop-2']))
+    expect(await names('repo')).toEqual(['shop-2'])
+    expect(await names('directory')).toEqual([])
+    expect((await worker.tool('list_peers', { scope: 'directory' })).text).toContain('No other session')
+    expect((await same.tool('list_peers')).text).toMatch(/^You are shop-2@laptop/)
+  })
+
+  test('shows waiting mail, the person apart from the sessions, and paths as they are', async () => {
+    await using odd = await startSession(home, { cwd: await home.project('r&d "lab"') })
+    const { data } = await web.tool('send_message', { to: 'r-d-lab', message: 'hello' })
+    await home.cli(['send', 'api', 'hello from the command line', '--fyi'])
+    const { text, data: listed } = await web.tool('list_peers')
+    expect(text).toContain(
+      `- r-d-lab@laptop: ${home.path}/r&d "lab" · Working on r&d "lab" · 1 message waits`,
+    )
+    expect(text).toContain('The person:\n- user@laptop')
+    expect(text.match(/the person at this machine/g)).toHaveLength(1)
+    expect(listed['peers']).toContainEqual(
+      expect.objectContaining({ name: 'r-d-lab', directory: `${home.path}/r&d "lab"`, waiting: 1 }),
+    )
+    expect(await odd.deliver('Stop')).toContain('hello')
+    await api.deliver('UserPromptSubmit')
+    expect((await web.tool('message_status', { message_id: data['message_id'] })).text).toContain('delivered')
+  })
+})
+
+describe('send_message', () => {
+  test('returns the id and how the recipient will be reached', async () => {
+    const { text, data } = await web.tool('send_message', { to: 'API@Laptop', message: 'hello' })
+    expect(data).toEqual(SENT)
+    expect(text).toBe(
+      `Message ${String(data['message_id'])} is stored.\n- api@laptop: queued: arrives at its next tool call, prompt or turn end`,
+    )
+    expect(await api.deliver('UserPromptSubmit')).toContain('hello')
+  })
+
+  test('reaches several peers at once, with a receipt for each', async () => {
+    const { data } = await web.tool('send_message', { to: ['api', 'shop'], message: 'to both' })
+    expect((data['recipients'] as { to: string }[]).map((one) => one.to)).toEqual(
+      expect.arrayContaining(['api@laptop', 'shop@laptop']),
+    )
+    expect(await api.deliver('UserPromptSubmit')).toContain('to both')
+    expect(await worker.deliver('UserPromptSubmit')).toContain('to both')
+  })
+
+  test('sends to nobody when one of several is unknown', async () => {
+    const { isError, text } = await web.tool('send_message', {
+      to: ['api', 'nobody'],
+      message: 'all or none',
+    })
+    expect(isError).toBe(true)
+    expect(text).toContain('Nobody is called "nobody"')
+    expect(await api.deliver('UserPromptSubmit')).toBe('')
+  })
+
+  test('answers an unknown name with who is online', async () => {
+    const { isError, text } = await web.tool('send_message', { to: 'nobody', message: 'hello' })
+    expect(isError).toBe(true)
+    expect(text).toMatch(/Nobody is called "nobody"\. Online are .*api@laptop.*shop@laptop/)
+  })
+
+  test('answers a name that two machines have with both addresses', async () => {
+    const machine = (host: string) => ({ machine: { id: `machine-${host}`, host } })
+    await using _one = await joinAs(home, 'docs', machine('desktop'))
+    await using _two = await joinAs(home, 'docs', machine('server'))
+    const { isError, text } = await web.tool('send_message', { to: 'docs', message: 'hello' })
+    expect(isError).toBe(true)
+    expect(text).toMatch(/"docs" could be docs@desktop .* or docs@server .*: use the full address/)
+    const { data } = await web.tool('send_message', { to: 'docs@server', message: 'hello' })
+    expect(data).toMatchObject({ recipients: [{ to: 'docs@server' }] })
+  })
+
+  test.each([
+    ['itself', { to: 'web', message: 'hello' }, /this session itself: name another peer/],
+    ['an empty message', { to: 'api', message: '' }, /the message is empty/],
+    ['an empty address', { to: ' ', message: 'hello' }, /an address is empty/],
+    ['no address at all', { message: 'hello' }, /from list_peers.* at to/],
+    [
+      'a message of 64 KiB and one byte',
+      { to: 'api', message: 'x'.repeat(65_537) },
+      /65537 bytes; the limit is 65536.*parts/,
+    ],
+    [
+      'an unknown reply_to',
+      { to: 'api', message: 'hello', reply_to: 4_000 },
+      /reply_to 4000 is no message.*leave it out/,
+    ],
+    ['an unknown urgency', { to: 'api', message: 'hello', urgency: 'now' }, /normal.*fyi/s],
+  ])('refuses %s and says what to do', async (_, args, words) => {
+    const { isError, text } = await web.tool('send_message', args)
+    expect(isError).toBe(true)
+    expect(text).toMatch(words)
+    expect(text.length).toBeLessThan(400)
+  })
+
+  test('carries 64 KiB exactly', async () => {
+    const { isError, data } = await web.tool('send_message', { to: 'api', message: 'x'.repeat(65_536) })
+    expect(isError).toBeUndefined()
+    expect(await api.deliver('UserPromptSubmit')).toContain(`"message_id": ${String(data['message_id'])}`)
+  })
+
+  test('an answer carries the id of what it answers', async () => {
+    const question = await web.tool('send_message', { to: 'api', message: 'which port?' })
+    await api.deliver('UserPromptSubmit')
+    const replyTo = question.data['message_id']
+    await api.tool('send_message', { to: 'web', message: '4000', reply_to: replyTo })
+    expect(await web.deliver('UserPromptSubmit')).toContain(`reply_to="${String(replyTo)}"`)
+  })
+})
+
+describe('message_status', () => {
+  test('tells queued and how it will arrive, then delivered and when', async () => {
+    const { data } = await web.tool('send_message', { to: 'api', message: 'status?' })
+    const args = { message_id: data['message_id'] }
+    const queued = await web.tool('message_status', args)
+    expect(queued.text).toMatch(/^Message \d+:\n- api@laptop: queued: arrives at its next/)
+    await api.deliver('UserPromptSubmit')
+    const delivered = await web.tool('message_status', args)
+    expect(delivered.text).toMatch(/- api@laptop: delivered at \d\d:\d\d$/)
+    expect(delivered.data).toMatchObject({ recipients: [{ state: 'delivered', attempts: 1, reach: null }] })
+  })
+
+  test('knows only what this session sent', async () => {
+    const { data } = await web.tool('send_message', { to: 'api', message: 'mine' })
+    const { isError, text } = await worker.tool('message_status', { message_id: data['message_id'] })
+    expect(isError).toBe(true)
+    expect(text).toContain('You sent no message')
+    await api.deliver('UserPromptSubmit')
+  })
+})
+
+test('set_summary is what others see from then on', async () => {
+  const { text, data } = await api.tool('set_summary', { summary: '  porting the\nserver ' })
+  expect(text).toBe('Others now see you, api@laptop, with: porting the server')
+  expect(data['you']).toMatchObject({ summary: 'porting the server' })
+  expect((await web.tool('list_peers')).text).toContain('branch main · porting the server')
+  const long = await api.tool('set_summary', { summary: 'x'.repeat(501) })
+  expect(long).toMatchObject({ isError: true, text: expect.stringMatching(/500/) })
+})
+
+describe('what the model reads of the server', () => {
+  test('stays below 6,000 characters, its instructions below 2,048', async () => {
+    const { tools } = await web.tools()
+    const seen = tools.map(({ name, description, inputSchema }) => ({ name, description, inputSchema }))
+    expect(web.instructions.length).toBeLessThan(2_048)
+    expect(web.instructions.length + JSON.stringify(seen).length).toBeLessThan(6_000)
+  })
+
+  test('is five tools with titles, annotations and output schemas', async () => {
+    const { tools } = await web.tools()
+    expect(tools.map((tool) => tool.name)).toEqual([
+      'list_peers',
+      'send_message',
+      'message_status',
+      'set_summary',
+      'check_messages',
+    ])
+    for (const tool of tools) {
+      expect(tool).toMatchObject({ title: expect.any(String), outputSchema: { type: 'object' } })
+      expect(tool.annotations).toMatchObject({ readOnlyHint: expect.any(Boolean), openWorldHint: false })
+    }
+  })
+
+  test.each([
+    ['list_peers', ['session', 'agent', 'terminal', 'Claude', 'peer', 'machine']],
+    ['send_message', ['session', 'agent', 'terminal', 'Claude', 'peer', 'message', 'ask', 'reply']],
+    ['message_status', ['message', 'delivered', 'session', 'read']],
+    ['set_summary', ['session', 'working on']],
+    ['check_messages', ['message', 'mail', 'inbox', 'session']],
+  ])('%s is found by the words a user would say', async (name, words) => {
+    const { tools } = await web.tools()
+    const { description } = tools.find((tool) => tool.name === name)!
+    for (const word of words) expect(description).toContain(word)
+  })
+})
