@@ -35,7 +35,8 @@ const LIMITS = {
 /** Listens on the one port. Rejects with what the system says, such as EADDRINUSE. */
 export async function listen(options: ListenOptions): Promise<HubServer> {
   const { bind, port, log } = options
-  const name = bind.includes(':') ? `[${bind}]` : bind
+  // In the form in which clients send it back to us as the Host: IPv6 has several.
+  const name = new URL(`http://${bind.includes(':') ? `[${bind}]` : bind}`).hostname
   const routes = createRoutes({ ...options, hosts: [name, ...options.hosts] })
   const server = createServer(LIMITS, routes.call)
   server.on('upgrade', routes.upgrade)

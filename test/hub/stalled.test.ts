@@ -51,7 +51,12 @@ test('a subscriber that does not read costs the hub at most 1 MiB, however much 
   const stalled = await subscribe(server, 'peers.watch')
   stalled.pause()
   const seats = await Promise.all(
-    Array.from({ length: 100 }, (_, index) => takeSeat(server, `seat-${index}`, { directory: `/${'d'.repeat(4_000)}/${index}`, root: `/${'r'.repeat(4_000)}/${index}` })),
+    Array.from({ length: 100 }, (_, index) =>
+      takeSeat(server, `seat-${index}`, {
+        directory: `/${'d'.repeat(4_000)}/${index}`,
+        root: `/${'r'.repeat(4_000)}/${index}`,
+      }),
+    ),
   )
 
   let changes = 0
