@@ -1,4 +1,4 @@
-import { closeSync, openSync } from 'node:fs'
+import { closeSync, existsSync, openSync } from 'node:fs'
 import Sqlite from 'better-sqlite3'
 
 /**
@@ -8,7 +8,8 @@ import Sqlite from 'better-sqlite3'
  */
 export function claimDatabase(file: string): { release(): void } | undefined {
   const path = `${file}.lock`
-  closeSync(openSync(path, 'a', 0o600))
+  // Only when it is new: POSIX drops every lock of a process on a file as soon as the process closes it anywhere.
+  if (!existsSync(path)) closeSync(openSync(path, 'a', 0o600))
   const lock = new Sqlite(path, { timeout: 0 })
   try {
     lock.pragma('journal_mode = MEMORY')

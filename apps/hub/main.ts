@@ -4,6 +4,7 @@ import { HUB_EXIT } from '#machine/exit-codes'
 import { makePrivateDir } from '#machine/paths'
 import { openLog, type Log } from './log.ts'
 import { migrateOnly } from './migrate-only.ts'
+import { ListenError } from './server.ts'
 import { ClaimedError, startHub } from './start.ts'
 
 process.umask(0o077)
@@ -22,7 +23,8 @@ async function main(args: string[]): Promise<number> {
   try {
     return await serve(config, log)
   } catch (cause) {
-    log.error({ err: cause }, 'hub cannot serve')
+    // Of many that race for the start, all but one end here.
+    if (!(cause instanceof ClaimedError)) log.error({ err: cause }, 'hub cannot serve')
     throw cause
   } finally {
     await close()
@@ -46,16 +48,11 @@ async function serve(config: Config, log: Log): Promise<number> {
   return reason === 'uncaught exception' ? HUB_EXIT.failed : 0
 }
 
-function toExitCode(cause: Error & { code?: string }): number {
+function toExitCode(cause: Error): number {
   if (cause instanceof ClaimedError) return say(cause.message, HUB_EXIT.claimed)
   if (cause instanceof NewerDatabaseError) return say(cause.message, HUB_EXIT.newerDatabase)
   if (cause instanceof ConfigError) return say(cause.message, HUB_EXIT.badConfig)
-  if (cause.code === 'EADDRINUSE' || cause.code === 'EACCES') {
-    return say(
-      `The hub cannot listen on its port (${cause.message}). Set CLAUDE_PEERS_PORT, or stop what listens there; a broker of claude-peers v2 stops with its own "kill-broker".`,
-      HUB_EXIT.portTaken,
-    )
-  }
+  if (cause instanceof ListenError) return say(cause.message, HUB_EXIT.cannotListen)
   return say(`The hub failed: ${cause.message}`, HUB_EXIT.failed)
 }
 

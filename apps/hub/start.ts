@@ -2,7 +2,7 @@ import { chmodSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { openDatabase } from '#db/open'
-import type { MigrationResult } from '#db/migrate'
+import { NewerDatabaseError, type MigrationResult } from '#db/migrate'
 import type { PeerRow } from '#db/peer-rows'
 import type { Config } from '#machine/config'
 import { readMachineId } from '#machine/machine-id'
@@ -24,6 +24,11 @@ export type RunningHub = {
   close(): Promise<void>
 }
 
+/** The database file cannot be opened, read or written; the message names it. */
+export class DatabaseError extends Error {
+  override name = 'DatabaseError'
+}
+
 /** Another hub serves this database. */
 export class ClaimedError extends Error {
   override name = 'ClaimedError'
@@ -43,14 +48,14 @@ const SWEEP_EVERY_TICKS = 5
 
 /**
  * Starts the hub: claims the database, listens, and only then migrates, so that neither a second hub nor one that
- * cannot have its port ever touches the file. Rejects with ClaimedError, EADDRINUSE, NewerDatabaseError or what
- * SQLite says; nothing is left behind then.
+ * cannot have its port ever touches the file. Rejects with ClaimedError, ListenError, NewerDatabaseError or
+ * DatabaseError; nothing is left behind then.
  */
 export async function startHub({ config, log, onStop, now = Date.now }: StartOptions): Promise<RunningHub> {
   const { paths } = config
   makePrivateDir(paths.dir)
   const machine = { id: readMachineId(paths.machineId), host: config.host }
-  const claim = claimDatabase(config.database)
+  const claim = naming(config.database, () => claimDatabase(config.database))
   if (!claim) throw new ClaimedError(`Another hub already serves ${config.database}.`)
   await using cleanup = new AsyncDisposableStack()
   cleanup.defer(() => claim.release())
@@ -67,7 +72,7 @@ export async function startHub({ config, log, onStop, now = Date.now }: StartOpt
   })
   const folder = join(PACKAGE_ROOT, 'drizzle')
   const opened = cleanupOnFailure(
-    () => openDatabase({ file: config.database, folder, machine, now }),
+    () => naming(config.database, () => openDatabase({ file: config.database, folder, machine, now })),
     () => server.close(),
   )
   const { database, migration } = await opened
@@ -108,6 +113,19 @@ export async function startHub({ config, log, onStop, now = Date.now }: StartOpt
 
   const running = cleanup.move()
   return { url: server.url, migration, close: () => running.disposeAsync() }
+}
+
+function naming<T>(file: string, work: () => T): T {
+  try {
+    return work()
+  } catch (cause) {
+    if (cause instanceof NewerDatabaseError) throw cause
+    const reason = (cause as Error).message
+    throw new DatabaseError(
+      `The database ${file} cannot be used (${reason}). Mend or move that file, or set CLAUDE_PEERS_DB to another one.`,
+      { cause },
+    )
+  }
 }
 
 async function cleanupOnFailure<T>(work: () => T, undo: () => Promise<void>): Promise<T> {
