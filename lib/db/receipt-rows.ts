@@ -36,13 +36,15 @@ export function selectReceipts({ orm }: Connection) {
     .where(lt(messages.id, before))
     .orderBy(desc(messages.id))
     .limit(limit)
-  /** The newest messages of each side are found by an index; an `or` over both would sort all that a peer ever had. */
-  const newestMessagesOf = (column: typeof deliveries.senderId | typeof deliveries.recipientId) => sql`
-    select message_id from (
-      select distinct ${deliveries.messageId} from ${deliveries}
-      where ${column} = ${peerId} and ${deliveries.messageId} < ${before}
-      order by ${deliveries.messageId} desc limit ${limit}
-    )`
+  /** Each side is found in an index; an `or` over both would read the rows of all that a peer ever sent and got. */
+  const newestMessagesOf = sql`
+    select id from (
+      select ${messages.id} as id from ${messages}
+      where ${messages.senderId} = ${peerId} and ${messages.id} < ${before} order by id desc limit ${limit}
+    ) union select id from (
+      select ${deliveries.messageId} as id from ${deliveries}
+      where ${deliveries.recipientId} = ${peerId} and ${deliveries.messageId} < ${before} order by id desc limit ${limit}
+    ) order by id desc limit ${limit}`
   return {
     ofMessage: receiptQuery(orm)
       .where(eq(deliveries.messageId, sql.placeholder('messageId')))
@@ -70,10 +72,7 @@ export function selectReceipts({ orm }: Connection) {
     newestOf: receiptQuery(orm)
       .where(
         and(
-          sql`${deliveries.messageId} in (
-            ${newestMessagesOf(deliveries.senderId)} union ${newestMessagesOf(deliveries.recipientId)}
-            order by message_id desc limit ${limit}
-          )`,
+          sql`${deliveries.messageId} in (${newestMessagesOf})`,
           // The plus keeps SQLite from starting here, at all that the peer ever sent and got.
           sql`(+${deliveries.senderId} = ${peerId} or +${deliveries.recipientId} = ${peerId})`,
         ),
