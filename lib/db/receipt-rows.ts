@@ -2,6 +2,9 @@ import { aliasedTable, and, asc, desc, eq, gt, inArray, lt, sql } from 'drizzle-
 import type { Connection } from './connection.ts'
 import { deliveries, machines, messages, peers } from './schema.ts'
 
+/** Characters of a body that come with its receipt. */
+const EXCERPT_CHARS = 200
+
 /** Where one message stands with one recipient. Times are ms since the epoch, null while not reached. */
 export type Receipt = {
   messageId: number
@@ -11,7 +14,8 @@ export type Receipt = {
   recipientId: string
   recipientName: string
   recipientHost: string
-  body: string
+  /** The beginning of the body: a page of whole ones would cost a slow reader's hub up to 13 MB. */
+  excerpt: string
   chars: number
   urgency: 'normal' | 'fyi'
   replyTo: number | null
@@ -94,7 +98,7 @@ function receiptQuery(orm: Connection['orm']) {
       recipientId: deliveries.recipientId,
       recipientName: peers.name,
       recipientHost: machines.host,
-      body: messages.body,
+      excerpt: sql<string>`substr(${messages.body}, 1, ${sql.raw(String(EXCERPT_CHARS))})`,
       chars: messages.chars,
       urgency: messages.urgency,
       replyTo: messages.replyTo,
