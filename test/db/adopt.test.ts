@@ -47,7 +47,7 @@ test.for([1, 2] as const)('a database of v%s is taken over: seats, waiting mail 
   expect(messages.counts()).toEqual({ queued: 3, offered: 0, settled: 1 })
   expect(historyOf(world).at(-1)).toMatchObject({
     messageId: 1,
-    body: 'read long ago',
+    excerpt: 'read long ago',
     state: 'delivered',
     settledAt: version === 1 ? Date.UTC(2026, 10, 20, 8, 30) : Date.UTC(2026, 10, 20, 8, 40),
   })
@@ -102,7 +102,7 @@ test('what a killed broker left in its log is taken over too', () => {
     for (const suffix of ['', '-wal']) copyFileSync(lived + suffix, directory.file + suffix)
   }
   using world = openFileWorld(directory.file)
-  expect(historyOf(world).map((one) => [one.body, one.state])).toEqual([['in the log', 'queued']])
+  expect(historyOf(world).map((one) => [one.excerpt, one.state])).toEqual([['in the log', 'queued']])
   using backup = openPlain(
     `${directory.path}/${readdirSync(directory.path).find((name) => name.includes('backup'))}`,
   )

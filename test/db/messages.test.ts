@@ -287,6 +287,15 @@ test('history of one peer shows no receipts between others', () => {
   ).toEqual([cli, web].toSorted())
 })
 
+test('a receipt carries the beginning of what was said, cut between characters', () => {
+  using world = openWorld()
+  const [api, web] = [world.join('api'), world.join('web')]
+  const short = world.send(api, web, 'hello')
+  const long = world.send(api, web, '🚪'.repeat(10_000))
+  expect(world.receipt(short)).toMatchObject({ excerpt: 'hello', chars: 5 })
+  expect(world.receipt(long)).toMatchObject({ excerpt: '🚪'.repeat(200), chars: 20_000 })
+})
+
 test('the stages are counted', () => {
   using world = openWorld()
   const [api, web] = [world.join('api'), world.join('web')]

@@ -47,7 +47,7 @@ test('a migration that rebuilds a table keeps the rows that hang on it', () => {
   expect(database.sqlite.pragma('integrity_check', { simple: true })).toBe('ok')
   expect(database.sqlite.prepare('select mood from messages').pluck().all()).toEqual([null, null])
   const history = database.messages.history({ before: 100, limit: 10 })
-  expect(history.map((one) => [one.body, one.state])).toEqual([
+  expect(history.map((one) => [one.excerpt, one.state])).toEqual([
     ['queued', 'queued'],
     ['delivered', 'delivered'],
   ])
