@@ -8,7 +8,7 @@ import { ListenError } from './server.ts'
 import { ClaimedError, FILES_GONE, startHub } from './start.ts'
 
 const UNCAUGHT = 'uncaught exception'
-const FAILURES: string[] = [UNCAUGHT, FILES_GONE]
+const FAILURES = new Set<string>([UNCAUGHT, FILES_GONE])
 
 process.umask(0o077)
 process.title = 'claude-peers hub'
@@ -51,7 +51,7 @@ async function serve(
   const reason = await stopped
   log.info({ reason }, 'hub stops')
   await hub.close()
-  return FAILURES.includes(reason) ? HUB_EXIT.failed : 0
+  return FAILURES.has(reason) ? HUB_EXIT.failed : 0
 }
 
 /** `--replaces=<pid>`: the older hub that is to hand over. */
