@@ -5,7 +5,10 @@ import { makePrivateDir } from '#machine/paths'
 import { openLog, type Log } from './log.ts'
 import { migrateOnly } from './migrate-only.ts'
 import { ListenError } from './server.ts'
-import { ClaimedError, startHub } from './start.ts'
+import { ClaimedError, FILES_GONE, startHub } from './start.ts'
+
+const UNCAUGHT = 'uncaught exception'
+const FAILURES = new Set<string>([UNCAUGHT, FILES_GONE])
 
 process.umask(0o077)
 process.title = 'claude-peers hub'
@@ -21,7 +24,7 @@ async function main(args: string[]): Promise<number> {
   makePrivateDir(config.paths.dir)
   const { log, close } = openLog(config.paths.log, { toTerminal: args.includes('--foreground') })
   try {
-    return await serve(config, log)
+    return await serve(config, { log, replaces: toPid(args) })
   } catch (cause) {
     // Of many that race for the start, all but one end here.
     if (!(cause instanceof ClaimedError)) log.error({ err: cause }, 'hub cannot serve')
@@ -31,21 +34,30 @@ async function main(args: string[]): Promise<number> {
   }
 }
 
-async function serve(config: Config, log: Log): Promise<number> {
+async function serve(
+  config: Config,
+  { log, replaces }: { log: Log; replaces: number | undefined },
+): Promise<number> {
   const { promise: stopped, resolve: stop } = Promise.withResolvers<string>()
   process.on('SIGTERM', () => stop('SIGTERM'))
   process.on('SIGINT', () => stop('SIGINT'))
   // What nobody foresaw may have left a half-done state in memory: the disk is right, so start anew from there.
   process.on('uncaughtException', (cause) => {
     log.fatal({ err: cause }, 'uncaught')
-    process.exitCode = HUB_EXIT.failed
-    stop('uncaught exception')
+    stop(UNCAUGHT)
   })
-  const hub = await startHub({ config, log, onStop: (reason) => setImmediate(() => stop(reason)) })
+  const onStop = (reason: string) => setImmediate(() => stop(reason))
+  const hub = await startHub({ config, log, replaces, onStop })
   const reason = await stopped
   log.info({ reason }, 'hub stops')
   await hub.close()
-  return reason === 'uncaught exception' ? HUB_EXIT.failed : 0
+  return FAILURES.has(reason) ? HUB_EXIT.failed : 0
+}
+
+/** `--replaces=<pid>`: the older hub that is to hand over. */
+function toPid(args: string[]): number | undefined {
+  const pid = args.find((arg) => arg.startsWith('--replaces='))?.slice('--replaces='.length)
+  return pid === undefined ? undefined : Number(pid)
 }
 
 function toExitCode(cause: Error): number {

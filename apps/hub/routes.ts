@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Database } from '#db/open'
+import { answerChallenge } from '#machine/proof'
 import { KEY_HEADER, MOUNT, VERSION_HEADER } from '#router/wire'
 import type { Context, Hub } from '#router/context'
 import { appRouter } from '#router/router'
@@ -68,7 +69,10 @@ export function createRoutes({ version, log, ...options }: RouteOptions): Routes
         response.setHeader('connection', 'close')
         return sendError(response, { ...NOT_NOW, path })
       }
-      if (isHealth) return sendJson(response, 200, { status: 'ok', name: 'claude-peers', version })
+      if (isHealth) {
+        const proof = answerChallenge(options.localToken, url.searchParams.get('challenge'))
+        return sendJson(response, 200, { status: 'ok', name: 'claude-peers', version, proof })
+      }
       if (path === undefined) {
         const reason = `This hub speaks tRPC below ${MOUNT}; GET /health tells how it is.`
         return sendError(response, { status: 404, reason })
