@@ -21,7 +21,7 @@ test('without a hub it answers within about two seconds, its tools say why, and 
   const env = { CLAUDE_PEERS_PORT: String(blocker.port) }
   const cwd = await home.project('api')
   const before = performance.now()
-  await using api = await startSession(home, { cwd, env })
+  await using api = await startSession(home, { cwd, env, registered: false })
   expect(performance.now() - before).toBeLessThan(3_000)
   expect(api.hadCard).toBe(false)
   const { isError, text } = await api.tool('list_peers')
@@ -37,7 +37,7 @@ test('it recovers by itself when nobody calls a tool', async () => {
   await using home = await createHome({ install: true })
   await using blocker = await blockPort()
   const env = { CLAUDE_PEERS_PORT: String(blocker.port) }
-  await using api = await startSession(home, { cwd: await home.project('api'), env })
+  await using api = await startSession(home, { cwd: await home.project('api'), env, registered: false })
   await blocker[Symbol.asyncDispose]()
   await expect.poll(() => api.card()?.name, { timeout: 10_000 }).toBe('api')
 })
@@ -47,7 +47,7 @@ test('a remote hub that does not answer is named, and nothing is started here', 
   await using blocker = await blockPort()
   // Not this machine by its name, and the same loopback by its address.
   const env = { CLAUDE_PEERS_BROKER_URL: `http://0.0.0.0:${blocker.port}`, CLAUDE_PEERS_TOKEN: 'x' }
-  await using api = await startSession(home, { cwd: await home.project('api'), env })
+  await using api = await startSession(home, { cwd: await home.project('api'), env, registered: false })
   const { isError, text } = await api.tool('send_message', { to: 'web', message: 'hello' })
   expect(isError).toBe(true)
   expect(text).toMatch(/The hub at http:\/\/0\.0\.0\.0:\d+ does not answer.*start it there/)
