@@ -60,9 +60,10 @@ test('the head that a hook gave and the pages give a long message without a gap'
       )!
     expect(Number(page[1])).toBe(args.offset)
     whole += page[3]!.replace(/\n\[… goes on: .*/, '')
-    if (data['next_offset'] === null) break
-    expect(text).toContain(`check_messages {"message_id": ${id}, "offset": ${String(data['next_offset'])}}`)
-    args = { message_id: id, offset: data['next_offset'] as number }
+    const next = data['next_offset'] as number | null
+    if (next === null) break
+    expect(text).toContain(`check_messages {"message_id": ${id}, "offset": ${next}}`)
+    args = { message_id: id, offset: next }
   }
   expect(whole === body).toBe(true)
   expect(await web.stateOf(id)).toBe('delivered')

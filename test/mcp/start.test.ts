@@ -22,7 +22,7 @@ test('without a hub it answers within about two seconds, its tools say why, and 
   const cwd = await home.project('api')
   const before = performance.now()
   await using api = await startSession(home, { cwd, env, registered: false })
-  expect(performance.now() - before).toBeLessThan(3_000)
+  expect(performance.now() - before).toBeLessThan(4_000)
   expect(api.hadCard).toBe(false)
   const { isError, text } = await api.tool('list_peers')
   expect(isError).toBe(true)
@@ -63,7 +63,7 @@ test('an empty session id, a slow git and a long path do not keep a session from
   const env = { PATH: `${home.path}/bin:${home.env['PATH']}`, CLAUDE_CODE_SESSION_ID: '' }
   const before = performance.now()
   await using session = await startSession(home, { cwd, env })
-  expect(performance.now() - before).toBeLessThan(3_000)
+  expect(performance.now() - before).toBeLessThan(4_000)
   expect((await session.tool('list_peers')).text).toMatch(/^You are d+@laptop/)
   expect(session.card()).toBeDefined()
 })
