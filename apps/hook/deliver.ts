@@ -51,7 +51,12 @@ async function rebind(
   { sessions, card, sessionId }: { sessions: string; card: Card; sessionId: string | undefined },
 ): Promise<void> {
   if (sessionId === undefined || sessionId === card.sessionIds.at(-1)) return
-  await calls.bindSession(sessionId)
+  const isBound = await calls.bindSession(sessionId).then(
+    () => true,
+    () => false,
+  )
+  // What the hub does not take keeps no mail back.
+  if (!isBound) return
   const seen = card.sessionIds.filter((id) => id !== sessionId)
   writeCard(sessions, { ...card, sessionIds: [...seen, sessionId].slice(-MAX_SESSION_IDS) })
 }

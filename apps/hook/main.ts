@@ -12,5 +12,5 @@ const DEADLINE_MS = 1_500
 const delivered = deliver(() => process.stdin, Number(process.argv[2]))
 process.on('uncaughtException', () => process.exit(0))
 // Not from `performance`, which takes a millisecond to load.
-setTimeout(() => process.exit(0), DEADLINE_MS - process.uptime() * 1_000)
+setTimeout(() => process.exit(0), Math.max(1, DEADLINE_MS - process.uptime() * 1_000))
 void delivered.catch(() => undefined).then(() => process.exit(0))

@@ -52,7 +52,6 @@ export function openLink(options: LinkOptions): Link {
   let waiting: number | undefined
   let trouble: string | undefined
   let left = false
-  let feeds = 0
   let failures = 0
   let timer: NodeJS.Timeout | undefined
   let underWay: Promise<void> | undefined
@@ -64,9 +63,8 @@ export function openLink(options: LinkOptions): Link {
       if (left && how.fresh) throw new Error('this session has ended')
       return { ...(await locate(how)), key }
     },
-    // A hub that restarted may have another address or database: say again who this is, and renew the card.
     onFeed: (state) => {
-      if (state === 'open' && feeds++ > 0) void settle()
+      if (state === 'open') void checkAddress().catch(() => undefined)
     },
   })
 
@@ -110,6 +108,8 @@ export function openLink(options: LinkOptions): Link {
 
   function showWaiting(count: number) {
     waiting = count
+    // A hook that the flag lets through must find the card of the hub that has the mail.
+    if (underWay) return
     try {
       setMailFlag(sessions, claude.pid, count > 0)
     } catch {
@@ -148,15 +148,15 @@ export function openLink(options: LinkOptions): Link {
     timer = setTimeout(() => void settle(), delay)
   }
 
+  /** A hub that came back may listen elsewhere: its card must follow before its mail is announced. */
+  async function checkAddress() {
+    const { url, token } = await locate({ fresh: false })
+    if (card && (card.hubUrl !== url || card.token !== token)) void settle()
+  }
+
   function checkCard() {
     const found = readCard(sessions, claude.pid)
-    if (!card || underWay || (found && isSameSeat(found, card))) return
-    if (!found) {
-      // The server that removed it said goodbye for both: only a new feed makes the session online again.
-      subscription?.unsubscribe()
-      subscription = undefined
-    }
-    void settle()
+    if (card && !underWay && !(found && isSameSeat(found, card))) void settle()
   }
 
   sweepCards(sessions)

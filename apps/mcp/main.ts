@@ -26,7 +26,7 @@ async function main(): Promise<void> {
   })
   const { transport, afterAnswer } = createFlushedStdio()
   leaveWhenAlone(() => link.leave())
-  const patience = REGISTER_WAIT_MS - performance.now()
+  const patience = Math.max(1, REGISTER_WAIT_MS - performance.now())
   await Promise.race([link.ready, new Promise((resolve) => setTimeout(resolve, patience).unref())])
   await createPeersServer({ link, afterAnswer }).connect(transport)
 }

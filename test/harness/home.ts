@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, readFile, realpath, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
+import { installInto } from '../../apps/cli/install/install.ts'
 import { isAlive } from '../../lib/machine/processes.ts'
 import { killProcessesOf, processesOf } from '../e2e/claude/processes.ts'
 import { waitFor } from './wait.ts'
@@ -70,22 +71,27 @@ export async function createHome({
     token: async () => (await readFile(join(path, '.claude-peers/token'), 'utf8')).trim(),
     stopHub,
     async [Symbol.asyncDispose]() {
-      await stopHub()
-      const left = await survivors(path)
+      const left = await survivors(path, stopHub)
       await rm(path, { recursive: true, force: true, maxRetries: 5 })
       if (left.length > 0) throw new Error(`left running: ${left.join('; ')}`)
     },
   }
   if (install) {
-    const { code, stderr } = await home.cli(['install'])
-    if (code !== 0) throw new Error(stderr)
+    await installInto({ home: path, env, node: process.execPath, root, print: false })
   }
   return home
 }
 
-/** The command lines of the processes with this home that do not end by themselves; they are ended. */
-async function survivors(path: string): Promise<string[]> {
-  const gone = waitFor(async () => (await processesOf(path)).length === 0, 'processes to end', 5_000)
+/**
+ * The command lines of the processes with this home that do not end when the hub is stopped; they are ended. Two clients
+ * may have started one each: the second serves only when the first is gone.
+ */
+async function survivors(path: string, stopHub: () => Promise<void>): Promise<string[]> {
+  const isEmpty = async () => {
+    await stopHub()
+    return (await processesOf(path)).length === 0
+  }
+  const gone = waitFor(isEmpty, 'processes to end', 5_000)
   if (await gone.catch(() => false)) return []
   const commands = (await processesOf(path)).map((pid) =>
     readFile(`/proc/${pid}/cmdline`, 'utf8').then((line) => `${pid} ${line.replaceAll('\0', ' ')}`),

@@ -17,6 +17,8 @@ export type TestPeer = AsyncDisposable & {
   send(to: string, message: string, options?: SendOptions): Promise<number>
   /** Where what it sent stands with its (first) recipient. */
   stateOf(messageId: number): Promise<string>
+  /** Speaks for whoever holds that mailbox key. */
+  as(key: string): HubClient['hub']
 }
 
 /** Takes a seat of that name at the running hub of a home, on its machine or another. */
@@ -26,29 +28,36 @@ export async function joinAs(
   { machine }: { machine?: { id: string; host: string } } = {},
 ): Promise<TestPeer> {
   const config = readConfig(home.env, home.path)
-  let key: string | undefined
+  const clients: HubClient[] = []
   // It only looks for a hub: one that this process started would serve the home of whoever runs the tests.
-  const endpoint = async () => ({ ...(await waitFor(() => findHub(config), 'a hub')), key })
-  const client = connect({ endpoint })
-  const registered = await client.hub.peers.register.mutate({
+  const find = () => waitFor(() => findHub(config), 'a hub')
+  const as = (key?: string) => {
+    const client = connect({ endpoint: async () => ({ ...(await find()), key }) })
+    clients.push(client)
+    return client.hub
+  }
+  const { key, peer } = await as().peers.register.mutate({
     machine: machine ?? { id: readMachineId(config.paths.machineId), host: config.host },
     directory: `/peers/${name}`,
     root: `/peers/${name}`,
     isRepo: false,
     summary: '',
   })
-  key = registered.key
+  const hub = as(key)
   return {
-    id: registered.peer.id,
+    id: peer.id,
     key,
-    hub: client.hub,
+    hub,
+    as,
     async send(to, message, options = {}) {
       const input = { to, message, idempotencyKey: randomUUID(), ...options }
-      return (await client.hub.messages.send.mutate(input)).messageId
+      return (await hub.messages.send.mutate(input)).messageId
     },
     async stateOf(messageId) {
-      return (await client.hub.messages.status.query({ messageId })).recipients[0]!.state
+      return (await hub.messages.status.query({ messageId })).recipients[0]!.state
     },
-    [Symbol.asyncDispose]: () => client.close(),
+    async [Symbol.asyncDispose]() {
+      await Promise.all(clients.map((client) => client.close()))
+    },
   }
 }

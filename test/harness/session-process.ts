@@ -5,20 +5,18 @@
 import { spawn } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { Client } from '@modelcontextprotocol/sdk/client/index.js'
-import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js'
+import { startMcp, type McpProcess } from './mcp-client.ts'
 
 type Method = 'start' | 'tool' | 'hook' | 'tools' | 'mcpPid' | 'stopMcp' | 'breakStdout'
 type Call = { id: number; method: Method; params: never }
 type McpEntry = { command: string; args: string[]; env?: Record<string, string> }
 type HookGroup = { matcher?: string; hooks: { command: string; async?: boolean }[] }
-type Server = { client: Client; transport: StdioClientTransport }
 
 // The client's own name: a server behind a wrapper looks for it among its ancestors.
 process.title = 'claude'
 const home = process.env['HOME']!
 const cardPath = join(home, '.claude-peers', 'sessions', `${process.pid}.json`)
-const servers: Server[] = []
+const servers: McpProcess[] = []
 
 process.on('message', (call: Call) => {
   Promise.resolve(methods[call.method](call.params)).then(
@@ -33,29 +31,16 @@ const methods: Record<Method, (params: never) => unknown> = {
     const config = readJson(join(home, '.claude.json')) as { mcpServers: Record<string, McpEntry> }
     const { command, args, env } = config.mcpServers['claude-peers']!
     const words = [...wrapper, command, ...args]
-    const transport = new StdioClientTransport({
-      command: words[0]!,
-      args: words.slice(1),
-      cwd: process.cwd(),
-      env: { ...(process.env as Record<string, string>), ...env },
-      stderr: 'inherit',
-    })
-    const client = new Client({ name: 'session-process', version: '1.0.0' })
-    servers[server] = { client, transport }
-    await client.connect(transport)
-    return { instructions: client.getInstructions(), hadCard: existsSync(cardPath) }
+    const started = await startMcp(words[0]!, words.slice(1), { ...process.env, ...env })
+    servers[server] = started
+    return { instructions: started.instructions, hadCard: existsSync(cardPath), pid: started.pid }
   },
-  tools: () => servers[0]!.client.listTools(),
+  tools: () => servers[0]!.request('tools/list'),
   tool: ({ name, args, server }: { name: string; args: Record<string, unknown>; server: number }) =>
-    servers[server]!.client.callTool({ name, arguments: args }),
-  mcpPid: ({ server }: { server: number }) => servers[server]!.transport.pid,
-  stopMcp: ({ server }: { server: number }) => servers[server]!.client.close(),
-  breakStdout({ server }: { server: number }) {
-    const { _process } = servers[server]!.transport as unknown as {
-      _process: { stdout: { destroy(): void } }
-    }
-    _process.stdout.destroy()
-  },
+    servers[server]!.request('tools/call', { name, arguments: args }),
+  mcpPid: ({ server }: { server: number }) => servers[server]!.pid,
+  stopMcp: ({ server }: { server: number }) => servers[server]!.close(),
+  breakStdout: ({ server }: { server: number }) => servers[server]!.breakOutput(),
   hook: ({ event, input, env }: { event: string; input: Record<string, unknown>; env: NodeJS.ProcessEnv }) =>
     runHooks(event, input, env),
 }

@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { readCard, type Card } from '../../lib/machine/cards.ts'
+import { isAlive } from '../../lib/machine/processes.ts'
 import type { Home } from './home.ts'
 import { waitFor } from './wait.ts'
 
@@ -52,12 +53,14 @@ export type SessionOptions = {
   env?: Record<string, string>
   /** Words to start the MCP server with, such as those of a shell. */
   wrapper?: string[]
+  /** Whether to wait until the hub knows it; true unless there is no hub to be had. */
+  registered?: boolean
 }
 
 /** Starts a session in a directory of a home where claude-peers is installed. */
 export async function startSession(
   home: Home,
-  { cwd, sessionId = randomUUID(), env = {}, wrapper = [] }: SessionOptions,
+  { cwd, sessionId = randomUUID(), env = {}, wrapper = [], registered = true }: SessionOptions,
 ): Promise<Session> {
   const child = fork(join(import.meta.dirname, 'session-process.ts'), {
     cwd,
@@ -71,9 +74,15 @@ export async function startSession(
   const hook = (event: string, input: Record<string, unknown> = {}, env: Record<string, string> = {}) =>
     call<HookRun[]>('hook', { event, input, env })
   const hasMailFlag = () => existsSync(join(directory, `${pid}.mail`))
-  const { instructions, hadCard } = await call<{ instructions: string; hadCard: boolean }>('start', {
-    wrapper,
-  })
+  const servers: number[] = []
+  const start = async (options: { server?: number; wrapper?: string[] }) => {
+    const started = await call<{ instructions: string; hadCard: boolean; pid: number }>('start', options)
+    servers.push(started.pid)
+    return started
+  }
+  const { instructions, hadCard } = await start({ wrapper })
+  // On a busy machine the server may answer before the hub that it starts does.
+  if (registered) await waitFor(() => readCard(directory, pid), 'the session to be registered')
   return {
     pid,
     sessionId,
@@ -96,9 +105,9 @@ export async function startSession(
     mcpPid: (server = 0) => call('mcpPid', { server }),
     async restartMcp() {
       await call('stopMcp', { server: 0 })
-      await call('start')
+      await start({})
     },
-    startMcp: (server) => call('start', { server }),
+    startMcp: async (server) => void (await start({ server })),
     stopMcp: (server = 0) => call('stopMcp', { server }),
     breakStdout: () => call('breakStdout', { server: 0 }),
     card: () => readCard(directory, pid),
@@ -111,6 +120,8 @@ export async function startSession(
     async [Symbol.asyncDispose]() {
       if (child.connected) child.disconnect()
       await exited
+      // A server that has not noticed yet would start the hub again that the test stops next.
+      await waitFor(() => !servers.some(isAlive), 'the MCP servers to end')
     },
   }
 }

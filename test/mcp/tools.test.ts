@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createHome, type Home } from '../harness/home.ts'
 import { joinAs } from '../harness/peer.ts'
 import { startSession, type Session } from '../harness/session.ts'
+import { waitFor } from '../harness/wait.ts'
 
 const SENT = {
   message_id: expect.any(Number),
@@ -27,6 +28,10 @@ beforeAll(async () => {
   web = await startSession(home, { cwd: await home.project('web', { git: true }) })
   api = await startSession(home, { cwd: await home.project('api', { git: true }) })
   worker = await startSession(home, { cwd: `${shop}/worker` })
+  await waitFor(
+    async () => !(await web.tool('list_peers')).text.includes('Offline'),
+    'everybody to be online',
+  )
 })
 afterAll(async () => {
   await using _home = home

@@ -1,0 +1,90 @@
+import { existsSync } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { createHome, type Home } from '../harness/home.ts'
+import { joinAs, type TestPeer } from '../harness/peer.ts'
+import { startSession, toContext, type Session } from '../harness/session.ts'
+import { waitFor } from '../harness/wait.ts'
+
+let home: Home
+let api: Session
+let web: TestPeer
+
+beforeAll(async () => {
+  home = await createHome({ install: true })
+  api = await startSession(home, { cwd: await home.project('api') })
+  web = await joinAs(home, 'web')
+})
+afterAll(async () => {
+  await using _home = home
+  await using _api = api
+  await web[Symbol.asyncDispose]()
+})
+
+test('a tool call without waiting mail starts no process behind the gate', async () => {
+  const started = `${home.path}/started`
+  const probe = `${home.path}/probe.cjs`
+  await writeFile(probe, `require('node:fs').writeFileSync(${JSON.stringify(started)}, '')`)
+  const env = { NODE_OPTIONS: `--require ${probe}` }
+  await waitFor(() => !api.hasMailFlag(), 'the flag to be down')
+  expect(await api.hook('PostToolUse', {}, env)).toEqual([{ code: 0, stdout: '', stderr: '' }])
+  expect(existsSync(started)).toBe(false)
+  await web.send('api', 'hello')
+  await api.mailWaits()
+  const [run] = await api.hook('PostToolUse', {}, env)
+  expect(toContext(run!)).toContain('hello')
+  expect(existsSync(started)).toBe(true)
+})
+
+test('the flag goes up with the mail, down when it is taken, and up again for what is left', async () => {
+  await waitFor(() => !api.hasMailFlag(), 'the flag to be down')
+  await web.send('api', 'x'.repeat(9_000))
+  await web.send('api', 'the rest')
+  await api.mailWaits()
+  expect(await api.deliver('PostToolUse')).toContain('1 more waits')
+  expect(await api.deliver('PostToolUse')).toContain('the rest')
+  await waitFor(() => !api.hasMailFlag(), 'the flag to be down')
+})
+
+test('mail for information opens the gate and leaves a turn alone', async () => {
+  await web.send('api', 'by the way', { urgency: 'fyi' })
+  await api.mailWaits()
+  expect(await api.deliver('Stop')).toBe('')
+  expect(api.hasMailFlag()).toBe(true)
+  expect(await api.deliver('PostToolUse')).toContain('by the way')
+})
+
+test('the variable of newer clients names the session, where it is set', async () => {
+  await web.send('api', 'hello')
+  await api.mailWaits()
+  const foreign = await api.hook('PostToolUse', { session_id: 'other' }, { CLAUDE_PID: '999999999' })
+  expect(foreign.map(toContext)).toEqual([''])
+  const own = await api.hook('PostToolUse', {}, { CLAUDE_PID: String(api.pid) })
+  expect(toContext(own[0]!)).toContain('hello')
+})
+
+test('a subagent passes the gate and takes nothing', async () => {
+  await web.send('api', 'for the parent')
+  await api.mailWaits()
+  expect(await api.deliver('PostToolUse', { agent_id: 'a1' })).toBe('')
+  expect(await api.deliver('PostToolUse')).toContain('for the parent')
+})
+
+test.each(['clear', 'resume', 'compact'])('a session that starts anew by %s has its mail', async (source) => {
+  await web.send('api', `after ${source}`)
+  expect(await api.deliver('SessionStart', { source })).toContain(`after ${source}`)
+})
+
+test('every hook of a session whose hub is gone ends well, and the mail comes later', async () => {
+  await web.send('api', 'kept')
+  await api.mailWaits()
+  const { pid } = await home.rendezvous()
+  process.kill(pid, 'SIGSTOP')
+  const events = ['PostToolUse', 'UserPromptSubmit', 'SessionStart', 'Stop']
+  const runs = await Promise.all(events.map((event) => api.hook(event))).finally(() =>
+    process.kill(pid, 'SIGCONT'),
+  )
+  expect(runs.flat()).toEqual(events.map(() => ({ code: 0, stdout: '', stderr: '' })))
+  // The hub finds the calls when it goes on, and what it offered to them comes back after their lease.
+  expect(api.hasMailFlag() || (await web.stateOf(1)) !== 'queued').toBe(true)
+})
