@@ -14,7 +14,7 @@ async function drizzleKit(...args: string[]): Promise<string> {
   return stdout
 }
 
-test('the migrations make the tables of schema.ts, and none is missing', async () => {
+test.concurrent('the migrations make the tables of schema.ts, and none is missing', async () => {
   using directory = makeDirectory()
   cpSync(FOLDER, join(directory.path, 'drizzle'), { recursive: true })
   // Of an absolute path the tool makes a relative one by putting "./" before it.
@@ -23,7 +23,7 @@ test('the migrations make the tables of schema.ts, and none is missing', async (
   expect(said).toContain('No schema changes')
 })
 
-test('the journal of the migrations is in order', async () => {
+test.concurrent('the journal of the migrations is in order', async () => {
   expect(await drizzleKit('check', '--dialect=sqlite', '--out=./drizzle')).toContain("Everything's fine")
 })
 
