@@ -3,15 +3,15 @@
  * was bound to, if nobody alive holds it (`--resume`); one on this machine for the same repository whose session is
  * gone, so that the name and the waiting mail go to the successor; else a new one. Run it inside one transaction.
  */
-import { formerMachineId } from './adopt.ts'
 import { MESSAGES_TOPIC, PEERS_TOPIC } from './bell.ts'
 import type { Connection } from './connection.ts'
 import { createSecret, hashKey, toPeerId } from './keys.ts'
 import { toName, uniqueName, USER_NAME } from './names.ts'
+import { formerMachineId } from './old-rows.ts'
 import { selectPeers, type PeerRow } from './peer-rows.ts'
 import { writePeers } from './peer-writes.ts'
 
-/** What a session says of itself. `pidStart` is an opaque token that differs when a pid is reused; not every system has it. */
+/** What a session says of itself. `pidStart` is an opaque token that differs when a pid is reused, where there is one. */
 export type Registration = {
   machine: { id: string; host: string }
   kind: 'session' | 'user'
