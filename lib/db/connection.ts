@@ -25,7 +25,9 @@ export function openSqlite(file: string): Sqlite.Database {
   const sqlite = new Sqlite(file, { timeout: 5_000 })
   try {
     const mode = sqlite.pragma('journal_mode = WAL', { simple: true })
-    if (mode !== (inMemory ? 'memory' : 'wal')) throw new Error('SQLite refused journal_mode=WAL')
+    if (mode !== (inMemory ? 'memory' : 'wal')) {
+      throw new Error(`SQLite refused journal_mode=WAL for ${file}: keep the database on a local disk`)
+    }
     // better-sqlite3 is compiled to fall to NORMAL under WAL, which loses acknowledged mail at a power cut.
     sqlite.pragma('synchronous = FULL')
     if (sqlite.pragma('synchronous', { simple: true }) !== 2)

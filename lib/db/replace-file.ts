@@ -43,7 +43,10 @@ export function replaceDatabaseFile(
       build(old, target)
       finish(target)
       chmodSync(file, 0o600)
-      return keepAs(file, backup)
+      const kept = keepAs(file, backup)
+      // Windows renames over no file that is open.
+      if (process.platform === 'win32') old.close()
+      return kept
     })
   } finally {
     old.close()

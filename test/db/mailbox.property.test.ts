@@ -81,7 +81,7 @@ test('in any order of sending, offering, acknowledging, giving and taking back, 
     }
     run.drain()
   })
-  const outcome = check(holds, { numRuns: 100, interruptAfterTimeLimit: 5_000 })
+  const outcome = check(holds, { numRuns: 60, interruptAfterTimeLimit: 5_000 })
   expect(outcome.failed ? defaultReportMessage(outcome) : 'holds').toBe('holds')
 })
 
