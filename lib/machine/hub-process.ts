@@ -14,16 +14,16 @@ import { readToken } from './token.ts'
 
 export { HubUnavailableError } from './hub-unavailable.ts'
 
-/** Where a hub answers and what opens it. */
-export type HubAddress = { url: string; token: string; version: string }
+/** Where a hub answers and what opens it; `pid` of a local one, where its rendezvous tells. */
+export type HubAddress = { url: string; token: string; version: string; pid?: number | undefined }
 
 const HEALTH_TIMEOUT_MS = 1_000
 
 /** The hub that answers now, or `undefined`. */
 export async function findHub(config: Config): Promise<HubAddress | undefined> {
   if (config.remote) return config.token ? askRemote(config.brokerUrl, config.token) : undefined
-  const url = toLocalUrl(config)
-  return url === undefined ? undefined : askLocal(config, url)
+  const place = toLocalPlace(config)
+  return place && askLocal(config, place)
 }
 
 /**
@@ -33,11 +33,13 @@ export async function findHub(config: Config): Promise<HubAddress | undefined> {
 export async function ensureHub(config: Config, version: string = VERSION): Promise<HubAddress> {
   const found = await findHub(config)
   if (config.remote) return found ?? absent(config)
-  if (found && !semver.gt(version, found.version)) return found
+  const isOlder = (hub: HubAddress) => semver.lt(hub.version, version)
+  if (found && !isOlder(found)) return found
   return startHub(config, {
     find: () => findHub(config),
-    isServing: (url) => askLocal(config, url).then(Boolean),
-    replaces: found && readRendezvous(config.paths.rendezvous)?.pid,
+    isOlder,
+    isServing: (url) => askLocal(config, { url }).then(Boolean),
+    replaces: found?.pid,
   })
 }
 
@@ -63,20 +65,22 @@ export function locateHub(
   }
 }
 
+type Place = { url: string; pid?: number }
+
 /** The rendezvous leads, as only the hub itself knows a port that the system chose; but never to another port. */
-function toLocalUrl({ paths, port, brokerUrl }: Config): string | undefined {
+function toLocalPlace({ paths, port, brokerUrl }: Config): Place | undefined {
   const left = readRendezvous(paths.rendezvous)
-  if (left && (port === 0 || Number(new URL(left.url).port || 80) === port)) return left.url
-  return port === 0 ? undefined : brokerUrl
+  if (left && (port === 0 || Number(new URL(left.url).port || 80) === port)) return left
+  return port === 0 ? undefined : { url: brokerUrl }
 }
 
-async function askLocal({ paths }: Config, url: string): Promise<HubAddress | undefined> {
+async function askLocal({ paths }: Config, { url, pid }: Place): Promise<HubAddress | undefined> {
   const token = readToken(paths.token)
   if (!token) return undefined
   const challenge = createChallenge()
   const health = await readHealth(`${url}/health?challenge=${challenge}`)
   if (!health || !isProof(health.proof, { token, challenge })) return undefined
-  return { url, token, version: health.version }
+  return { url, token, version: health.version, pid }
 }
 
 async function askRemote(url: string, token: string): Promise<HubAddress | undefined> {

@@ -16,7 +16,9 @@ export type StartOptions = {
   find: () => Promise<HubAddress | undefined>
   /** Whether the hub of this user answers at a URL. */
   isServing: (url: string) => Promise<boolean>
-  /** The process of an older hub that the new one takes over from. */
+  /** Whether a hub that answers is to hand over to the one that is started here. */
+  isOlder: (hub: HubAddress) => boolean
+  /** The process of an older hub that was found. */
   replaces: number | undefined
 }
 
@@ -25,28 +27,38 @@ const START_TIMEOUT_MS = 15_000
 const POLL_MS = 25
 const FIRST_RETRY_MS = 250
 
-/** Starts a hub and waits until one answers. Rejects with HubUnavailableError. */
+/**
+ * Starts a hub and waits until one answers. An older one that answers hands over, once: what takes its place is the
+ * newest that there is. Rejects with HubUnavailableError.
+ */
 export async function startHub(config: Config, options: StartOptions): Promise<HubAddress> {
-  const { find, replaces } = options
   const deadline = performance.now() + START_TIMEOUT_MS
+  let { replaces } = options
+  let hub = spawnHub(config, { replaces })
   let retryMs = FIRST_RETRY_MS
   let retryAt = Number.POSITIVE_INFINITY
-  let hub = spawnHub(config, { replaces })
+  const spawnAgain = () => {
+    hub.dispose()
+    hub = spawnHub(config, { replaces })
+    retryAt = Number.POSITIVE_INFINITY
+  }
   try {
     for (;;) {
-      const found = await find()
-      if (found && (replaces === undefined || pidOf(config) !== replaces)) return found
+      const found = await options.find()
+      if (found?.pid !== undefined && replaces === undefined && options.isOlder(found)) {
+        // It was too busy to answer the first look.
+        replaces = found.pid
+        spawnAgain()
+      } else if (found && (replaces === undefined || (found.pid ?? replaces) !== replaces)) return found
       if (performance.now() > deadline) throw new HubUnavailableError(toTimeout(config, replaces))
       const ended = hub.ended()
       if (ended && !ended.mayRetry) throw new HubUnavailableError(ended.reason)
       if (ended?.code === HUB_EXIT.claimed) await refuseElsewhere(config, options, ended.reason)
-      if (ended && retryAt === Number.POSITIVE_INFINITY) retryAt = performance.now() + retryMs
-      if (performance.now() > retryAt) {
-        hub.dispose()
-        hub = spawnHub(config, { replaces })
-        retryAt = Number.POSITIVE_INFINITY
+      if (ended && retryAt === Number.POSITIVE_INFINITY) {
+        retryAt = performance.now() + retryMs
         retryMs *= 2
       }
+      if (performance.now() > retryAt) spawnAgain()
       await wait(POLL_MS)
     }
   } finally {
@@ -70,5 +82,3 @@ function toTimeout({ paths }: Config, replaces: number | undefined): string {
     ? `The hub did not answer within ${seconds} s: see ${paths.log}.`
     : `The older hub (pid ${replaces}) did not hand over within ${seconds} s: stop it with claude-peers stop, or see ${paths.log}.`
 }
-
-const pidOf = ({ paths }: Config) => readRendezvous(paths.rendezvous)?.pid

@@ -1,30 +1,22 @@
-import { execFile, spawn, type ChildProcess } from 'node:child_process'
-import { once } from 'node:events'
-import { mkdir, mkdtemp, realpath, rm, symlink, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { execFile } from 'node:child_process'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createHome, type Home } from '../harness/home.ts'
 import { runHub, stockClient, takeSeat } from '../harness/hub.ts'
+import { createProject, type Project } from '../harness/project.ts'
 import { startFrom } from '../harness/starter.ts'
 import { waitFor } from '../harness/wait.ts'
 
 const root = join(import.meta.dirname, '../..')
 const run = promisify(execFile)
 
-/** A project of somebody else that has claude-peers as a dependency. */
-let project: string
+let project: Project
 beforeAll(async () => {
-  project = await realpath(await mkdtemp(join(tmpdir(), 'claude-peers-project-')))
-  await mkdir(join(project, 'node_modules'))
-  await symlink(root, join(project, 'node_modules/claude-peers'))
-  await writeFile(join(project, 'package.json'), '{"type":"module"}')
-  await writeFile(join(project, 'once.ts'), ONCE)
-  await writeFile(join(project, 'follow.ts'), FOLLOW)
+  project = await createProject()
+  await project.write('once.ts', ONCE)
 })
-afterAll(() => rm(project, { recursive: true, force: true }))
+afterAll(() => project[Symbol.asyncDispose]())
 
 const ONCE = `
 import { connectToHub, type AppRouter, type HubClient } from 'claude-peers/client'
@@ -39,22 +31,6 @@ await client.close()
 export type { AppRouter }
 `
 
-const FOLLOW = `
-import { createInterface } from 'node:readline'
-import { connectToHub } from 'claude-peers/client'
-
-const client = await connectToHub({ onFeed: (state) => console.log(JSON.stringify({ state })) })
-client.hub.messages.watch.subscribe(undefined, {
-  onStarted: () => console.log(JSON.stringify({ started: true })),
-  onData: ({ id, data }) => console.log(JSON.stringify({ id, text: data.entry.text })),
-  onError: (cause) => console.log(JSON.stringify({ error: cause.message })),
-})
-createInterface({ input: process.stdin }).on('line', async () => {
-  const { pid } = await client.hub.hub.stats.query()
-  console.log(JSON.stringify({ pid }))
-})
-`
-
 /** Checks programs of the project, and gives what the compiler says. */
 async function check(files: string[], { skipLibCheck }: { skipLibCheck: boolean }): Promise<string> {
   const options = {
@@ -67,10 +43,10 @@ async function check(files: string[], { skipLibCheck }: { skipLibCheck: boolean 
     types: ['node'],
     typeRoots: [join(root, 'node_modules/@types')],
   }
-  const config = join(project, `tsconfig-${files.join()}-${skipLibCheck}.json`)
-  await writeFile(config, JSON.stringify({ compilerOptions: options, files }))
+  const config = `tsconfig-${files.join()}-${skipLibCheck}.json`
+  await project.write(config, JSON.stringify({ compilerOptions: options, files }))
   const tsc = join(root, 'node_modules/typescript/bin/tsc')
-  return run(process.execPath, [tsc, '-p', config, '--pretty', 'false'], { cwd: project }).then(
+  return run(process.execPath, [tsc, '-p', config, '--pretty', 'false'], { cwd: project.path }).then(
     ({ stdout }) => stdout,
     (cause: { stdout: string }) => cause.stdout,
   )
@@ -95,7 +71,7 @@ describe('claude-peers/client in another project', () => {
       'await connectToHub({ nothing: true })',
     ]
     const head = "import { connectToHub } from 'claude-peers/client'\nconst client = await connectToHub()\n"
-    await writeFile(join(project, 'wrong.ts'), `${head}${wrong.join('\n')}\nexport { id }\n`)
+    await project.write('wrong.ts', `${head}${wrong.join('\n')}\nexport { id }\n`)
     const said = await check(['wrong.ts'], { skipLibCheck: true })
     const lines = [...said.matchAll(/^wrong\.ts\((\d+),/gm)].map(([, line]) => Number(line))
     expect([...new Set(lines)]).toEqual(wrong.map((_, index) => index + 3))
@@ -104,7 +80,7 @@ describe('claude-peers/client in another project', () => {
   test('starts the hub, calls it, and lets its program end', async () => {
     await using home = await createHome()
     const { stdout, stderr } = await run(process.execPath, ['once.ts'], {
-      cwd: project,
+      cwd: project.path,
       env: home.env,
       timeout: 20_000,
     })
@@ -116,37 +92,13 @@ describe('claude-peers/client in another project', () => {
   test('says why there is no hub', async () => {
     await using home = await createHome()
     const env = { ...home.env, CLAUDE_PEERS_BROKER_URL: 'http://127.0.0.1:9', CLAUDE_PEERS_TOKEN: 'x' }
-    await expect(run(process.execPath, ['once.ts'], { cwd: project, env })).rejects.toMatchObject({
+    await expect(run(process.execPath, ['once.ts'], { cwd: project.path, env })).rejects.toMatchObject({
       stderr: expect.stringContaining(
         'The hub at http://127.0.0.1:9 does not answer. It runs on another machine',
       ),
     })
   })
 })
-
-type Line = { state?: string; started?: true; id?: string; text?: string; error?: string; pid?: number }
-
-/** A program that follows the messages of a home. */
-async function follow(home: Home) {
-  const child: ChildProcess = spawn(process.execPath, ['follow.ts'], {
-    cwd: project,
-    env: home.env,
-    stdio: ['pipe', 'pipe', 'inherit'],
-  })
-  const lines: Line[] = []
-  createInterface({ input: child.stdout! }).on('line', (line) => lines.push(JSON.parse(line) as Line))
-  await waitFor(() => lines.some((line) => line.started), 'the feed')
-  return {
-    lines,
-    texts: () => lines.flatMap((line) => line.text ?? []),
-    call: () => child.stdin!.write('\n'),
-    pids: () => lines.flatMap((line) => line.pid ?? []),
-    async [Symbol.asyncDispose]() {
-      child.kill()
-      await once(child, 'exit')
-    },
-  }
-}
 
 describe.concurrent('programs that hold subscriptions', () => {
   /** Sends a message through the hub that serves the home now. */
@@ -161,8 +113,8 @@ describe.concurrent('programs that hold subscriptions', () => {
   test('start the hub again when it is killed, and miss nothing', async () => {
     await using home = await createHome()
     await startFrom(home)
-    await using one = await follow(home)
-    await using other = await follow(home)
+    await using one = await project.follow(home)
+    await using other = await project.follow(home)
     const { pid } = await home.rendezvous()
     await say(home, 'before')
     for (const program of [one, other]) await waitFor(() => program.texts().length === 1, 'the first message')
@@ -189,9 +141,9 @@ describe.concurrent('programs that hold subscriptions', () => {
   test('follow the hub when a newer version takes over, and do not bring the older one back', async () => {
     await using home = await createHome()
     await startFrom(home)
-    await using one = await follow(home)
-    await using other = await follow(home)
-    await using third = await follow(home)
+    await using one = await project.follow(home)
+    await using other = await project.follow(home)
+    await using third = await project.follow(home)
     const { pid } = await home.rendezvous()
     await say(home, 'before')
     const { error } = await startFrom(home, { version: '99.0.0' })
@@ -210,7 +162,7 @@ describe.concurrent('programs that hold subscriptions', () => {
     await using home = await createHome()
     await using hub = await runHub(home)
     {
-      await using _one = await follow(home)
+      await using _one = await project.follow(home)
       await waitFor(async () => (await stockClient(hub).hub.stats.query()).sockets === 1, 'the socket')
     }
     expect(

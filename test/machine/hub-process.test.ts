@@ -320,7 +320,7 @@ describe.concurrent('a hub ends by itself', () => {
   test('when its home is gone, and does not bring it back', async () => {
     await using home = await createHome()
     const hub = spawnHub(home)
-    await waitFor(() => home.rendezvous().catch(() => undefined), 'the hub')
+    await waitFor(async () => (await serves(home).catch(() => 0)) === 1, 'the hub')
     await rm(home.path, { recursive: true })
     expect(await hub.exited).toBe(1)
     expect(existsSync(home.path)).toBe(false)
