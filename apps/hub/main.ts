@@ -22,9 +22,10 @@ async function main(args: string[]): Promise<number> {
   }
   if (args.includes('--migrate')) return migrateOnly(config)
   makePrivateDir(config.paths.dir)
-  const { log, close } = openLog(config.paths.log, { toTerminal: args.includes('--foreground') })
+  const foreground = args.includes('--foreground')
+  const { log, close } = openLog(config.paths.log, { toTerminal: foreground })
   try {
-    return await serve(config, { log, replaces: toPid(args) })
+    return await serve(config, { log, foreground, replaces: toPid(args) })
   } catch (cause) {
     // Of many that race for the start, all but one end here.
     if (!(cause instanceof ClaimedError)) log.error({ err: cause }, 'hub cannot serve')
@@ -36,11 +37,13 @@ async function main(args: string[]): Promise<number> {
 
 async function serve(
   config: Config,
-  { log, replaces }: { log: Log; replaces: number | undefined },
+  { log, foreground, replaces }: { log: Log; foreground: boolean; replaces: number | undefined },
 ): Promise<number> {
   const { promise: stopped, resolve: stop } = Promise.withResolvers<string>()
   process.on('SIGTERM', () => stop('SIGTERM'))
   process.on('SIGINT', () => stop('SIGINT'))
+  // A terminal that closes ends what runs in it, and nothing else.
+  process.on('SIGHUP', () => foreground && stop('SIGHUP'))
   // What nobody foresaw may have left a half-done state in memory: the disk is right, so start anew from there.
   process.on('uncaughtException', (cause) => {
     log.fatal({ err: cause }, 'uncaught')

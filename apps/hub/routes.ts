@@ -70,7 +70,8 @@ export function createRoutes({ version, log, ...options }: RouteOptions): Routes
         return sendError(response, { ...NOT_NOW, path })
       }
       if (isHealth) {
-        const proof = answerChallenge(options.localToken, url.searchParams.get('challenge'))
+        const signer = { token: options.localToken, port: request.socket.localPort ?? 0 }
+        const proof = answerChallenge(url.searchParams.get('challenge'), signer)
         return sendJson(response, 200, { status: 'ok', name: 'claude-peers', version, proof })
       }
       if (path === undefined) {
@@ -78,7 +79,11 @@ export function createRoutes({ version, log, ...options }: RouteOptions): Routes
         return sendError(response, { status: 404, reason })
       }
       const call = { path: decodePath(path), query: url.searchParams, router: appRouter, onError }
-      void serveCall(request, response, { ...call, context: toContext(request, served, verdict.caller) })
+      const context = toContext(request, served, verdict.caller)
+      serveCall(request, response, { ...call, context }).catch((cause: unknown) => {
+        log.error({ err: cause, path }, 'a call was not answered')
+        response.destroy()
+      })
     },
     upgrade(request, socket, head) {
       socket.on('error', (cause) => log.debug({ err: cause }, 'a WebSocket failed'))

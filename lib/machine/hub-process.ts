@@ -18,6 +18,8 @@ export { HubUnavailableError } from './hub-unavailable.ts'
 export type HubAddress = { url: string; token: string; version: string; pid?: number | undefined }
 
 const HEALTH_TIMEOUT_MS = 1_000
+const FIRST_QUIET_MS = 1_000
+const LONGEST_QUIET_MS = 30_000
 
 /** The hub that answers now, or `undefined`. */
 export async function findHub(config: Config): Promise<HubAddress | undefined> {
@@ -45,7 +47,8 @@ export async function ensureHub(config: Config, version: string = VERSION): Prom
 
 /**
  * Remembers where the hub is; looks again, and starts it if need be, when that is asked for. Many who ask at once share
- * one look.
+ * one look. A local hub that could not be started is not started again for a while: each attempt is a process, and
+ * every session of the user makes them.
  */
 export function locateHub(
   config: Config,
@@ -53,24 +56,40 @@ export function locateHub(
 ): (how: { fresh: boolean }) => Promise<HubAddress> {
   let known: Promise<HubAddress> | undefined
   let looking = false
+  let failures = 0
+  let quietUntil = 0
+
+  async function look(): Promise<HubAddress> {
+    try {
+      const found = await ensureHub(config, version)
+      failures = 0
+      return found
+    } catch (cause) {
+      if (config.remote) known = undefined
+      else quietUntil = performance.now() + Math.min(FIRST_QUIET_MS * 2 ** failures++, LONGEST_QUIET_MS)
+      throw cause
+    } finally {
+      looking = false
+    }
+  }
+
   return ({ fresh }) => {
-    if (known && (looking || !fresh)) return known
+    const isFailed = failures > 0
+    if (known && (looking || (isFailed ? performance.now() < quietUntil : !fresh))) return known
     looking = true
-    const look = ensureHub(config, version).finally(() => (looking = false))
-    look.catch(() => {
-      if (known === look) known = undefined
-    })
-    known = look
-    return look
+    known = look()
+    return known
   }
 }
+
+const toPort = (url: string) => Number(new URL(url).port || 80)
 
 type Place = { url: string; pid?: number }
 
 /** The rendezvous leads, as only the hub itself knows a port that the system chose; but never to another port. */
 function toLocalPlace({ paths, port, brokerUrl }: Config): Place | undefined {
   const left = readRendezvous(paths.rendezvous)
-  if (left && (port === 0 || Number(new URL(left.url).port || 80) === port)) return left
+  if (left && (port === 0 || toPort(left.url) === port)) return left
   return port === 0 ? undefined : { url: brokerUrl }
 }
 
@@ -79,7 +98,7 @@ async function askLocal({ paths }: Config, { url, pid }: Place): Promise<HubAddr
   if (!token) return undefined
   const challenge = createChallenge()
   const health = await readHealth(`${url}/health?challenge=${challenge}`)
-  if (!health || !isProof(health.proof, { token, challenge })) return undefined
+  if (!health || !isProof(health.proof, { token, challenge, port: toPort(url) })) return undefined
   return { url, token, version: health.version, pid }
 }
 

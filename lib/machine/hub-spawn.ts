@@ -62,9 +62,13 @@ export function spawnHub(config: Config, { replaces }: { replaces: number | unde
       const isServing = serving === child.pid
       // One that lost the race and is slow to see it would serve after the winner was stopped, when nobody wants it.
       if (!ended && serving !== undefined && !isServing) child.kill()
-      // What a hub that crashes says last has no other place than its standard error.
-      if ((!ended && isServing) || (ended && !explained)) renameSync(words, errors)
-      else rmSync(words, { force: true })
+      try {
+        // What a hub that crashes says last has no other place than its standard error.
+        if ((!ended && isServing) || (ended && !explained)) renameSync(words, errors)
+        else rmSync(words, { force: true })
+      } catch {
+        // Where an open file cannot be moved, it stays as it is called.
+      }
     },
   }
 }

@@ -1,6 +1,8 @@
+import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createHome, type Home } from '../harness/home.ts'
 import { runHub, stockClient, takeSeat } from '../harness/hub.ts'
@@ -11,6 +13,7 @@ import { waitFor } from '../harness/wait.ts'
 
 const { version: VERSION } = JSON.parse(await readFile('package.json', 'utf8')) as { version: string }
 const OLDER = '2.99.0'
+const run = promisify(execFile)
 
 /** An older installation, and a project that uses it: its programs would start the older hub. */
 let older: Installation
@@ -49,20 +52,15 @@ describe.concurrent('when a newer version is installed', () => {
 
   test('the sessions of the older version stay, and do not bring their hub back', async () => {
     await using home = await createHome()
-    const [one, other, third] = await Promise.all([
-      project.follow(home),
-      project.follow(home),
-      project.follow(home),
-    ])
-    await using _one = one!
-    await using _other = other!
-    await using _third = third!
+    await using cleanup = new AsyncDisposableStack()
+    const programs = await Promise.all([1, 2, 3].map(() => project.follow(home)))
+    for (const program of programs) cleanup.use(program)
     expect(await served(home)).toMatchObject({ version: OLDER })
     const answers = await Promise.all([startFrom(home), startFrom(home), startFrom(home)])
     expect(answers.map((answer) => answer.version)).toEqual([VERSION, VERSION, VERSION])
     const { version, pid } = await served(home)
     expect(version).toBe(VERSION)
-    for (const program of [one!, other!, third!]) {
+    for (const program of programs) {
       await waitFor(
         () => program.lines.filter((line) => line.state === 'open').length > 1,
         'the feed to be back',
@@ -91,9 +89,7 @@ describe.concurrent('when a newer version is installed', () => {
     await rm(join(broken.root, 'dist/hub.js'))
     await using users = await createProject(broken.root)
     await users.write('start.ts', START)
-    const { execFile } = await import('node:child_process')
-    const { promisify } = await import('node:util')
-    const { stdout } = await promisify(execFile)(process.execPath, ['start.ts'], {
+    const { stdout } = await run(process.execPath, ['start.ts'], {
       cwd: users.path,
       env: home.env,
     })

@@ -1,0 +1,82 @@
+import { existsSync, readdirSync, statSync, writeFileSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import {
+  readCard,
+  removeCard,
+  setMailFlag,
+  sweepCards,
+  writeCard,
+  type Card,
+} from '../../lib/machine/cards.ts'
+import { readProcess } from '../../lib/machine/processes.ts'
+
+let directory: string
+beforeEach(async () => {
+  directory = join(await mkdtemp(join(tmpdir(), 'claude-peers-cards-')), 'sessions')
+})
+afterEach(() => rm(join(directory, '..'), { recursive: true, force: true }))
+
+/** Above the largest number that a process gets. */
+const NOBODY = 2 ** 22 + 1
+const own = { pid: process.pid, start: readProcess(process.pid)!.start }
+
+const toCard = (claude: Card['claude']): Card => ({
+  hubUrl: 'http://127.0.0.1:7899',
+  token: 'token',
+  peerId: 'p_1',
+  name: 'api',
+  key: 'p_1.secret',
+  toolPrefix: 'mcp__claude-peers__',
+  claude,
+  mcp: own,
+  sessionIds: ['one'],
+})
+
+describe('a session card', () => {
+  test('is read as it was written, by its owner only', () => {
+    writeCard(directory, toCard(own))
+    expect(readCard(directory, own.pid)).toEqual(toCard(own))
+    expect((statSync(directory).mode & 0o777).toString(8)).toBe('700')
+    expect((statSync(join(directory, `${own.pid}.json`)).mode & 0o777).toString(8)).toBe('600')
+  })
+
+  test('that is not there, or not whole, counts as none', () => {
+    expect(readCard(directory, own.pid)).toBeUndefined()
+    writeCard(directory, toCard(own))
+    for (const text of ['', '{', 'null', '[]', JSON.stringify({ ...toCard(own), key: 1 })]) {
+      writeFileSync(join(directory, `${own.pid}.json`), text)
+      expect(readCard(directory, own.pid)).toBeUndefined()
+    }
+  })
+
+  test('is removed with its mail flag', () => {
+    writeCard(directory, toCard(own))
+    setMailFlag(directory, own.pid, true)
+    expect(readdirSync(directory).toSorted()).toEqual([`${own.pid}.json`, `${own.pid}.mail`])
+    setMailFlag(directory, own.pid, false)
+    setMailFlag(directory, own.pid, false)
+    expect(existsSync(join(directory, `${own.pid}.mail`))).toBe(false)
+    setMailFlag(directory, own.pid, true)
+    removeCard(directory, own.pid)
+    expect(readdirSync(directory)).toEqual([])
+  })
+
+  test('of a process that is gone is swept, and so is that of a reused number', () => {
+    writeCard(directory, toCard({ pid: NOBODY, start: 'x' }))
+    setMailFlag(directory, NOBODY, true)
+    writeCard(directory, toCard(own))
+    writeFileSync(join(directory, 'notes.txt'), 'mine')
+    sweepCards(directory)
+    expect(readdirSync(directory).toSorted()).toEqual([`${own.pid}.json`, 'notes.txt'])
+    writeCard(directory, toCard({ pid: own.pid, start: 'another start' }))
+    sweepCards(directory)
+    expect(readdirSync(directory)).toEqual(['notes.txt'])
+  })
+
+  test('cannot be swept where there are none', () => {
+    expect(sweepCards(join(directory, 'nowhere'))).toBe(0)
+  })
+})

@@ -1,0 +1,54 @@
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, symlinkSync } from 'node:fs'
+import { mkdtemp, realpath, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { readProject, toSummary } from '../../lib/machine/project.ts'
+
+let directory: string
+beforeEach(async () => {
+  directory = await realpath(await mkdtemp(join(tmpdir(), 'claude-peers-work-')))
+})
+afterEach(async () => {
+  vi.unstubAllEnvs()
+  await rm(directory, { recursive: true, force: true })
+})
+
+function repository(name: string): string {
+  const path = join(directory, name)
+  execFileSync('git', ['init', '--quiet', '--initial-branch=trunk', path])
+  return path
+}
+
+describe('where a session works', () => {
+  test('is the repository, its branch, and the directory inside it', async () => {
+    const root = repository('api')
+    mkdirSync(join(root, 'src/db'), { recursive: true })
+    const project = await readProject(join(root, 'src/db'))
+    expect(project).toEqual({ cwd: join(root, 'src/db'), root, isRepo: true, branch: 'trunk' })
+    expect(toSummary(project)).toBe('Working on api in src/db (branch trunk)')
+    expect(toSummary(await readProject(root))).toBe('Working on api (branch trunk)')
+  })
+
+  test('is the directory itself where there is no repository', async () => {
+    expect(await readProject(directory)).toEqual({
+      cwd: directory,
+      root: directory,
+      isRepo: false,
+      branch: undefined,
+    })
+  })
+
+  test('is the same through a link', async () => {
+    const root = repository('api')
+    symlinkSync(root, join(directory, 'link'))
+    expect(await readProject(join(directory, 'link'))).toMatchObject({ cwd: root, root })
+  })
+
+  test('is the directory where there is no git', async () => {
+    const root = repository('api')
+    vi.stubEnv('PATH', '/nowhere')
+    expect(await readProject(root)).toEqual({ cwd: root, root, isRepo: false, branch: undefined })
+  })
+})
