@@ -30,8 +30,8 @@ export function openSqlite(file: string): Sqlite.Database {
     }
     // better-sqlite3 is compiled to fall to NORMAL under WAL, which loses acknowledged mail at a power cut.
     sqlite.pragma('synchronous = FULL')
-  // What macOS calls fsync leaves the data in the drive's cache; elsewhere this changes nothing.
-  sqlite.pragma('fullfsync = ON')
+    // What macOS calls fsync leaves the data in the drive's cache; elsewhere this changes nothing.
+    sqlite.pragma('fullfsync = ON')
     if (sqlite.pragma('synchronous', { simple: true }) !== 2)
       throw new Error('SQLite refused synchronous=FULL')
     sqlite.pragma('foreign_keys = ON')
