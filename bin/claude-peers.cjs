@@ -7,4 +7,10 @@ if (major < 22 || (major === 22 && minor < 12)) {
   )
   process.exit(1)
 }
-void import('../dist/cli.js')
+import('../dist/cli.js').catch((cause) => {
+  const isUnbuilt = cause.code === 'ERR_MODULE_NOT_FOUND'
+  process.stderr.write(
+    `claude-peers: ${isUnbuilt ? 'this checkout is not built: "npm run build" does it' : cause.stack}\n`,
+  )
+  process.exitCode = 1
+})

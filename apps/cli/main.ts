@@ -3,13 +3,17 @@ import { VERSION } from '#machine/package'
 import { EXIT, toExitCode } from './exit.ts'
 
 const HELP = `
-Exit codes: 0 done, 1 failed, 2 wrong usage, 3 no hub to talk to.
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 no hub to talk to. "hub" and "migrate" end with
+3 when another hub serves the database, 4 when the port is taken, 5 when the database is newer,
+6 when a setting cannot be used.
 
 Examples:
   claude-peers send api "which port does the server use?"
   git diff | claude-peers send review@desktop
   claude-peers watch`
 
+// Whoever closes the pipe (as head does) has read enough: that is no failure.
+process.stdout.on('error', () => process.exit(0))
 process.exitCode = await main(process.argv.slice(2))
 
 /** Runs one command; each is loaded only when it is called. Returns the exit code. */
@@ -26,6 +30,7 @@ async function main(args: string[]): Promise<number> {
     return Number(process.exitCode ?? 0)
   } catch (cause) {
     if (cause instanceof CommanderError) return cause.exitCode === 0 ? 0 : EXIT.usage
+    if ((cause as NodeJS.ErrnoException).code === 'EPIPE') return 0
     process.stderr.write(`claude-peers: ${(cause as Error).message}\n`)
     return toExitCode(cause)
   }

@@ -8,6 +8,13 @@ export function printJson(value: unknown): void {
   process.stdout.write(`${JSON.stringify(value, undefined, 2)}\n`)
 }
 
+/** Resolves when everything printed so far has left this process; rejects when it cannot. */
+export function flushed(): Promise<void> {
+  return new Promise((resolve, reject) => {
+    process.stdout.write('', (cause) => (cause ? reject(cause) : resolve()))
+  })
+}
+
 /** Text of others on one line of a terminal, at most `length` characters. */
 export function toOneLine(text: string, length: number): string {
   const line = text.replaceAll(/\s+/g, ' ').trim()

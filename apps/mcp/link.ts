@@ -7,7 +7,7 @@ import { connect, type HubClient } from '#client/connect'
 import { readCard, removeCard, setMailFlag, sweepCards, writeCard, type Card } from '#machine/cards'
 import type { Config } from '#machine/config'
 import { locateHub } from '#machine/hub-process'
-import { readProcess } from '#machine/processes'
+import { isSameProcess, readProcess } from '#machine/processes'
 import { readMachineId } from '#machine/machine-id'
 import { toSummary, type Project } from '#machine/project'
 import type { ClaudeProcess } from './identity.ts'
@@ -156,7 +156,10 @@ export function openLink(options: LinkOptions): Link {
 
   function checkCard() {
     const found = readCard(sessions, claude.pid)
-    if (card && !underWay && !(found && isSameSeat(found, card))) void settle()
+    if (!card || underWay || (found && isSameSeat(found, card))) return
+    // What another server of this session says of the seat holds as long as that one lives.
+    const isOthers = found && found.mcp.pid !== process.pid && isSameProcess(found.mcp.pid, found.mcp.start)
+    if (!isOthers) void settle()
   }
 
   sweepCards(sessions)

@@ -43,7 +43,7 @@ export function readCard(directory: string, pid: number): Card | undefined {
 /** Removes what belongs to Claude processes that are gone; returns how many. */
 export function sweepCards(directory: string): number {
   const gone = listNames(directory).filter((name) => {
-    const pid = Number(/^(\d+)\.(json|mail|bell)$/.exec(name)?.[1])
+    const pid = Number(/^(\d+)\.(?:json|mail|bell)(?:\.\d+\.tmp)?$/.exec(name)?.[1])
     return pid > 0 && !isSameProcess(pid, readCard(directory, pid)?.claude.start)
   })
   // The card goes last: it holds the start time that tells a reused pid apart.

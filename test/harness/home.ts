@@ -109,7 +109,7 @@ function runCli(
     const child = execFile(
       process.execPath,
       [join(root, 'bin/claude-peers.cjs'), ...args],
-      { env, cwd: env['HOME'], timeout: 60_000 },
+      { env, cwd: env['HOME'], timeout: 60_000, maxBuffer: 64 * 1_024 * 1_024 },
       (cause, stdout, stderr) => resolve({ stdout, stderr, code: cause ? Number(cause.code ?? 1) : 0 }),
     )
     child.stdin!.on('error', () => undefined)

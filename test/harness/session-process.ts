@@ -10,6 +10,7 @@ import { startMcp, type McpProcess } from './mcp-client.ts'
 type Method = 'start' | 'tool' | 'hook' | 'tools' | 'mcpPid' | 'stopMcp' | 'breakStdout'
 type Call = { id: number; method: Method; params: never }
 type McpEntry = { command: string; args: string[]; env?: Record<string, string> }
+type StartOptions = { server?: number; wrapper?: string[]; command?: string[] }
 type HookGroup = { matcher?: string; hooks: { command: string; async?: boolean }[] }
 
 // The client's own name: a server behind a wrapper looks for it among its ancestors.
@@ -27,10 +28,10 @@ process.on('message', (call: Call) => {
 process.on('disconnect', () => process.exit(0))
 
 const methods: Record<Method, (params: never) => unknown> = {
-  async start({ server = 0, wrapper = [] }: { server?: number; wrapper?: string[] }) {
+  async start({ server = 0, wrapper = [], command: given }: StartOptions) {
     const config = readJson(join(home, '.claude.json')) as { mcpServers: Record<string, McpEntry> }
     const { command, args, env } = config.mcpServers['claude-peers']!
-    const words = [...wrapper, command, ...args]
+    const words = [...wrapper, command, ...(given ?? args)]
     const started = await startMcp(words[0]!, words.slice(1), { ...process.env, ...env })
     servers[server] = started
     return { instructions: started.instructions, hadCard: existsSync(cardPath), pid: started.pid }

@@ -53,6 +53,8 @@ export type SessionOptions = {
   env?: Record<string, string>
   /** Words to start the MCP server with, such as those of a shell. */
   wrapper?: string[]
+  /** Arguments for Node in place of those that install wrote. */
+  command?: string[]
   /** Whether to wait until the hub knows it; true unless there is no hub to be had. */
   registered?: boolean
 }
@@ -60,7 +62,7 @@ export type SessionOptions = {
 /** Starts a session in a directory of a home where claude-peers is installed. */
 export async function startSession(
   home: Home,
-  { cwd, sessionId = randomUUID(), env = {}, wrapper = [], registered = true }: SessionOptions,
+  { cwd, sessionId = randomUUID(), env = {}, wrapper = [], command, registered = true }: SessionOptions,
 ): Promise<Session> {
   const child = fork(join(import.meta.dirname, 'session-process.ts'), {
     cwd,
@@ -75,12 +77,12 @@ export async function startSession(
     call<HookRun[]>('hook', { event, input, env })
   const hasMailFlag = () => existsSync(join(directory, `${pid}.mail`))
   const servers: number[] = []
-  const start = async (options: { server?: number; wrapper?: string[] }) => {
+  const start = async (options: { server?: number; wrapper?: string[]; command?: string[] | undefined }) => {
     const started = await call<{ instructions: string; hadCard: boolean; pid: number }>('start', options)
     servers.push(started.pid)
     return started
   }
-  const { instructions, hadCard } = await start({ wrapper })
+  const { instructions, hadCard } = await start({ wrapper, command })
   // On a busy machine the server may answer before the hub that it starts does.
   if (registered) await waitFor(() => readCard(directory, pid), 'the session to be registered')
   return {

@@ -1,40 +1,67 @@
+import type { HubClient } from '#client/connect'
 import { escapeBody } from '#frame/escape'
 import { toAge } from '#frame/time'
 import type { Mail } from '#router/shapes/mailbox'
-import { printJson, printLines } from '../print.ts'
+import { flushed, printJson, printLines } from '../print.ts'
 import { withUser } from '../session.ts'
 
-/** More than a mailbox can hold: a person reads everything at once. */
-const EVERYTHING = 1_000_000
+type Hub = HubClient['hub']
 
-/** Prints what sessions wrote to the person at this machine; printed mail is delivered mail. */
+/** Characters taken at once. */
+const BATCH_CHARS = 1_000_000
+
+/** Prints what sessions wrote to the person at this machine, all of it; printed mail is delivered mail. */
 export async function inbox({ peek, json }: { peek?: boolean; json?: boolean }): Promise<void> {
-  await withUser(async (hub) => {
-    if (peek) return show((await hub.mailbox.peek.query({ limit: 100 })).messages, json)
-    const offer = await hub.mailbox.consume.mutate({ budget: EVERYTHING })
-    show(offer.messages, json)
-    if (offer.offerId === null) return
+  await withUser((hub) => (peek ? look(hub, json) : take(hub, json)))
+}
+
+async function look(hub: Hub, json: boolean | undefined) {
+  const { messages, waiting } = await hub.mailbox.peek.query({ limit: 100 })
+  if (json) return printJson(messages)
+  if (messages.length === 0) return printLines(['No mail.'])
+  const more = waiting - messages.length
+  printLines([...toLines(messages), ...(more > 0 ? [`${more} more after these.`] : [])])
+}
+
+async function take(hub: Hub, json: boolean | undefined) {
+  let count = 0
+  for (;;) {
+    const { offerId, messages } = await hub.mailbox.consume.mutate({ budget: BATCH_CHARS })
+    if (offerId === null) break
+    if (json) process.stdout.write(toJsonItems(messages, count))
+    else printLines(toLines(messages))
+    count += messages.length
     await flushed()
-    await hub.mailbox.ack.mutate({ offerId: offer.offerId })
+    await hub.mailbox.ack.mutate({ offerId })
+  }
+  if (json) process.stdout.write(count > 0 ? '\n]\n' : '[]\n')
+  else printLines([count > 0 ? ANSWER : await whyNothing(hub)])
+}
+
+const ANSWER = 'Answer with: claude-peers send --reply-to <id> <name> <message>'
+
+/** What a reader that was broken off has taken comes back when its lease of 30 seconds is over. */
+async function whyNothing(hub: Hub): Promise<string> {
+  const { waiting } = await hub.mailbox.peek.query({ limit: 1 })
+  return waiting === 0
+    ? 'No mail.'
+    : `${waiting} taken by another reader just now: try again in half a minute.`
+}
+
+function toLines(messages: Mail[]): string[] {
+  const now = Date.now()
+  return messages.flatMap((mail) => {
+    const reply = mail.replyTo === null ? '' : `, answers ${mail.replyTo}`
+    const again = mail.again ? ' (you may have seen it before)' : ''
+    return [
+      `── ${mail.id} from ${mail.from}, ${toAge(mail.sentAt, now)}${reply}${again}`,
+      escapeBody(mail.text),
+      '',
+    ]
   })
 }
 
-function show(messages: Mail[], json: boolean | undefined) {
-  if (json) return printJson(messages)
-  if (messages.length === 0) return printLines(['No mail.'])
-  const now = Date.now()
-  for (const mail of messages) {
-    const reply = mail.replyTo === null ? '' : `, answers ${mail.replyTo}`
-    printLines([
-      `── ${mail.id} from ${mail.from}, ${toAge(mail.sentAt, now)}${reply}`,
-      escapeBody(mail.text),
-      '',
-    ])
-  }
-  printLines(['Answer with: claude-peers send --reply-to <id> <name> <message>'])
+/** The next items of an array that is printed while it is read. */
+function toJsonItems(messages: Mail[], before: number): string {
+  return messages.map((mail, index) => `${before + index > 0 ? ',' : '['}\n${JSON.stringify(mail)}`).join('')
 }
-
-const flushed = () =>
-  new Promise<void>((resolve, reject) =>
-    process.stdout.write('', (cause) => (cause ? reject(cause) : resolve())),
-  )

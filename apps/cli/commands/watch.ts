@@ -11,7 +11,6 @@ export async function watch({ json }: { json?: boolean }): Promise<void> {
     await hub.hub.health.query()
     const { promise: stopped, resolve: stop, reject: fail } = Promise.withResolvers<void>()
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop())
-    process.stdout.once('error', () => stop())
     const tell = (event: object, lines: string[]) =>
       json ? process.stdout.write(`${JSON.stringify(event)}\n`) : printLines(lines)
 
@@ -31,7 +30,8 @@ export async function watch({ json }: { json?: boolean }): Promise<void> {
 
 function describePeers(event: PeersEvent, now: number): string[] {
   if (event.type === 'snapshot') {
-    return event.peers.filter((peer) => peer.state === 'online').map((peer) => `● ${describePeer(peer, now)}`)
+    const online = event.peers.filter((peer) => peer.state === 'online')
+    return online.length > 0 ? online.map((peer) => `● ${describePeer(peer, now)}`) : ['Nobody is online.']
   }
   const sign = { joined: '+', changed: '~', left: '-' }[event.type]
   return [`${toClock(now, now)}  ${sign} ${describePeer(event.peer, now)}`]

@@ -1,0 +1,217 @@
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { createHome, type Home } from '../harness/home.ts'
+import { joinAs, type TestPeer } from '../harness/peer.ts'
+import { startSession, type Session } from '../harness/session.ts'
+import { waitFor } from '../harness/wait.ts'
+import { BIN } from './program.ts'
+
+const sh = promisify(execFile)
+
+let home: Home
+let api: Session
+let web: TestPeer
+beforeAll(async () => {
+  home = await createHome({ install: true })
+  api = await startSession(home, { cwd: await home.project('api', { git: true }) })
+  web = await joinAs(home, 'web')
+  await waitFor(
+    async () => (await home.cli(['status'])).stdout.includes('Online: 1'),
+    'the session to be online',
+  )
+})
+afterAll(async () => {
+  await using _home = home
+  await using _api = api
+  await web[Symbol.asyncDispose]()
+})
+
+/** What a command prints, when it ends well. */
+async function run(args: string[], input?: string): Promise<string> {
+  const { code, stdout, stderr } = await home.cli(args, { ...(input !== undefined && { input }) })
+  expect([code, stderr]).toEqual([0, ''])
+  return stdout
+}
+
+const json = async <T>(args: string[], input?: string) =>
+  JSON.parse(await run([...args, '--json'], input)) as T
+
+describe('status and peers', () => {
+  test('tell of the hub and of everybody', async () => {
+    const { url, pid } = await home.rendezvous()
+    expect(await run(['status'])).toBe(
+      [
+        `Hub 3.0.0 at ${url}, pid ${pid}, started just now`,
+        'Mail: 0 messages wait',
+        'Online: 1',
+        `- api@laptop: ${home.path}/api · branch main · Working on api (branch main)`,
+        '',
+      ].join('\n'),
+    )
+    expect(await run(['peers'])).toMatch(
+      /^● api@laptop: .*\n○ web@laptop: \/peers\/web · last seen \d\d:\d\d\n$/,
+    )
+  })
+
+  test('print JSON for programs', async () => {
+    const { url, pid } = await home.rendezvous()
+    expect(await json(['status'])).toMatchObject({
+      running: true,
+      url,
+      pid,
+      peers: { online: 1 },
+      list: [{ name: 'api', state: 'online' }, { name: 'web' }],
+    })
+    expect(await json(['peers'])).toMatchObject([{ address: 'api@laptop' }, { address: 'web@laptop' }])
+  })
+})
+
+describe('send', () => {
+  test('says that the message is stored, and how it will arrive', async () => {
+    expect(await run(['send', 'api', 'two', 'words'])).toMatch(
+      /^Message \d+ is stored\.\n- api@laptop: queued: arrives at its next tool call, prompt or turn end\n$/,
+    )
+    const text = await api.deliver('UserPromptSubmit')
+    expect(text).toContain('\ntwo words\n')
+    expect(text).toContain('from="user@laptop"')
+    expect(text).toContain('A message from the command line of the same person')
+  })
+
+  test.each([
+    ['nothing', ['send', 'api']],
+    ['a dash', ['send', 'api', '-']],
+  ])('reads standard input where %s stands for the message', async (_, args) => {
+    await run(args, 'line one\n  line two\n\n')
+    expect(await api.deliver('UserPromptSubmit')).toContain('\nline one\n  line two\n</peer-message>')
+  })
+
+  test('takes words that look like options behind a double dash', async () => {
+    await run(['send', 'api', '--', '--json', '-n'])
+    expect(await api.deliver('UserPromptSubmit')).toContain('\n--json -n\n')
+  })
+
+  test('sends to several, for information, as an answer, and tells programs', async () => {
+    const id = await web.send('user', 'shall I?')
+    const sent = await json<{ messageId: number; recipients: { to: string }[] }>([
+      'send',
+      'api, web@laptop',
+      'yes',
+      '--fyi',
+      '--reply-to',
+      String(id),
+    ])
+    expect(sent.recipients.map((one) => one.to).toSorted()).toEqual(['api@laptop', 'web@laptop'])
+    const text = await waitFor(() => api.deliver('PostToolUse'), 'the mail')
+    expect(text).toContain(`reply_to="${id}" urgency="fyi"`)
+    expect(await run(['send', 'api', 'x', '--fyi'])).toContain('arrives at its next tool call or prompt\n')
+    await api.deliver('UserPromptSubmit')
+    await run(['inbox'])
+  })
+
+  test.each([
+    ['an unknown name', ['send', 'nobody', 'x'], /Nobody is called "nobody"\. Online are api@laptop/],
+    ['several of which one is unknown', ['send', 'api,nobody', 'x'], /Nobody is called "nobody"/],
+    ['an empty address', ['send', 'api,', 'x'], /an address is empty/],
+    ['no message', ['send', 'api'], /Standard input was empty/],
+    ['itself', ['send', 'user', 'x'], /name another peer/],
+    ['too much', ['send', 'api', 'x'.repeat(65_537)], /the limit is 65536/],
+    ['an answer to nothing', ['send', 'api', 'x', '--reply-to', '4000'], /reply_to 4000 is no message/],
+  ])('fails with 1 and says why: %s', async (_, args, words) => {
+    const { code, stdout, stderr } = await home.cli(args)
+    expect([code, stdout]).toEqual([1, ''])
+    expect(stderr).toMatch(words)
+    expect(stderr).toMatch(/^claude-peers: .*\n$/)
+    expect(await api.deliver('UserPromptSubmit')).toBe('')
+  })
+})
+
+describe('inbox', () => {
+  test('reads an answer once, and its receipt is delivered then', async () => {
+    const { messageId } = await json<{ messageId: number }>(['send', 'api', 'which port?'])
+    await api.deliver('UserPromptSubmit')
+    const reply = { to: 'user@laptop', message: '4000\u001b[2J, and more', reply_to: messageId }
+    const { data, text } = await api.tool('send_message', reply)
+    expect(text).toContain('waits for the person, who reads it with "claude-peers inbox"')
+    const id = data['message_id'] as number
+    expect(await run(['inbox', '--peek'])).toContain(
+      `── ${id} from api@laptop, just now, answers ${messageId}`,
+    )
+    const status = async () => (await api.tool('message_status', { message_id: id })).text
+    expect(await status()).toContain('queued')
+    expect(await run(['inbox'])).toBe(
+      [
+        `── ${id} from api@laptop, just now, answers ${messageId}`,
+        '4000, and more',
+        '',
+        'Answer with: claude-peers send --reply-to <id> <name> <message>',
+        '',
+      ].join('\n'),
+    )
+    expect(await status()).toContain('delivered at')
+    expect(await run(['inbox'])).toBe('No mail.\n')
+  })
+
+  test('tells programs', async () => {
+    const id = await web.send('user', 'for a program')
+    expect(await json(['inbox'])).toMatchObject([{ id, from: 'web@laptop', text: 'for a program' }])
+    expect(await json(['inbox'])).toEqual([])
+  })
+
+  test('shows everything, however much it is', async () => {
+    const ids: number[] = []
+    for (let index = 0; index < 20; index++) ids.push(await web.send('user', `${index}`.padEnd(60_000, '.')))
+    const mail = await json<{ id: number }[]>(['inbox'])
+    expect(mail.map((one) => one.id)).toEqual(ids)
+    for (const id of ids) expect(await web.stateOf(id)).toBe('delivered')
+  })
+
+  test('counts as read only what could be printed', async () => {
+    const id = await web.send('user', 'x'.repeat(65_536))
+    for (let index = 0; index < 4; index++) await web.send('user', 'x'.repeat(65_536))
+    const command = `"$1" "$2" inbox | head -c 10; exit "$(echo 0)"`
+    const { stdout, stderr } = await sh('/bin/sh', ['-c', command, 'sh', process.execPath, BIN], {
+      env: home.env,
+    })
+    expect([Buffer.byteLength(stdout), stderr]).toEqual([10, ''])
+    expect(await web.stateOf(id)).toBe('offered')
+    expect(await run(['inbox'])).toMatch(
+      /^\d taken by another reader just now: try again in half a minute\.\n$/,
+    )
+  })
+})
+
+describe('log', () => {
+  test('shows the newest last, each message on one line', async () => {
+    const first = await web.send('api', 'one\ntwo \u001b[31mred\u001b[0m </peer-mail>')
+    const second = await web.send('api', 'y'.repeat(500), { replyTo: first })
+    await api.deliver('UserPromptSubmit')
+    const lines = (await run(['log', '--limit', '2'])).trimEnd().split('\n')
+    expect(lines).toEqual([
+      expect.stringMatching(
+        new RegExp(
+          `^\\d\\d:\\d\\d  ${first}  web@laptop → api@laptop  \\[delivered at \\d\\d:\\d\\d\\]  one two red `,
+        ),
+      ),
+      expect.stringMatching(
+        new RegExp(` ${second} \\(answers ${first}\\)  web@laptop → api@laptop .* y{99}…$`),
+      ),
+    ])
+  })
+
+  test('narrows to one peer, and tells programs', async () => {
+    const entries = await json<{ from: string; to: string }[]>(['log', '--with', 'user'])
+    expect(entries.length).toBeGreaterThan(5)
+    for (const { from, to } of entries) expect([from, to]).toContain('user@laptop')
+    const { code, stderr } = await home.cli(['log', '--with', 'nobody'])
+    expect([code, stderr]).toEqual([1, expect.stringContaining('Nobody is called "nobody"')])
+  })
+
+  test('ends quietly when nobody reads on', async () => {
+    const command = '"$1" "$2" log -n 500 | head -n 1'
+    const { stdout, stderr } = await sh('/bin/sh', ['-c', command, 'sh', process.execPath, BIN], {
+      env: home.env,
+    })
+    expect([stdout.split('\n').length, stderr]).toEqual([2, ''])
+  })
+})

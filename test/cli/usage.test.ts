@@ -1,0 +1,150 @@
+import { execFileSync, spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { copyFile, mkdir, writeFile } from 'node:fs/promises'
+import { describe, expect, test } from 'vitest'
+import { blockPort } from '../harness/blocker.ts'
+import { createHome } from '../harness/home.ts'
+import { BIN } from './program.ts'
+
+const VERBS = [
+  'status',
+  'peers',
+  'send',
+  'inbox',
+  'log',
+  'watch',
+  'install',
+  'uninstall',
+  'kill-broker|stop',
+  'hub',
+  'migrate',
+  'mcp',
+  'hook',
+]
+
+test('help names every verb and the exit codes', async () => {
+  await using home = await createHome()
+  const { code, stdout, stderr } = await home.cli(['--help'])
+  expect([code, stderr]).toEqual([0, ''])
+  for (const verb of VERBS) expect(stdout).toMatch(new RegExp(`^  ${verb.replace('|', '\\|')}\\b.*`, 'm'))
+  expect(stdout).toContain('0 done, 1 failed, 2 wrong usage, 3 no hub to talk to')
+  expect((await home.cli(['--version'])).stdout).toBe('3.0.0\n')
+})
+
+test.each([
+  [[], /^Usage: claude-peers/],
+  [['nonsense'], /unknown command 'nonsense'/],
+  [['statsu'], /Did you mean status\?/],
+  [['send'], /missing required argument 'to'/],
+  [['status', 'extra'], /too many arguments/],
+  [['peers', '--yaml'], /unknown option '--yaml'/],
+  [['log', '-n', '0'], /use a whole number from 1/],
+  [['send', 'api', 'x', '--reply-to', 'it'], /use a whole number from 1/],
+])('wrong usage %j ends with 2 and shows the way', async (args, words) => {
+  await using home = await createHome()
+  const { code, stdout, stderr } = await home.cli(args)
+  expect([code, stdout]).toEqual([2, ''])
+  expect(stderr).toMatch(words)
+  expect(stderr).toMatch(/--help|Examples:/)
+})
+
+describe('without a hub', () => {
+  test('status says so, ends with 3 and starts none', async () => {
+    await using home = await createHome()
+    const { code, stdout } = await home.cli(['status'])
+    expect([code, stdout]).toEqual([
+      3,
+      expect.stringMatching(/^No hub answers at .*It starts with the next session/),
+    ])
+    const json = await home.cli(['status', '--json'])
+    expect([json.code, JSON.parse(json.stdout)]).toEqual([3, { running: false, url: expect.any(String) }])
+    expect(existsSync(`${home.path}/.claude-peers`)).toBe(false)
+  })
+
+  test('what needs one starts it', async () => {
+    await using home = await createHome()
+    expect((await home.cli(['peers'])).stdout).toMatch(/^No session is known yet/)
+    expect((await home.cli(['status'])).stdout).toMatch(/Nobody is online\.\n$/)
+  })
+
+  test('a remote one that does not answer ends every verb with 3', async () => {
+    await using home = await createHome()
+    const closed = await blockPort()
+    await closed[Symbol.asyncDispose]()
+    const env = { CLAUDE_PEERS_BROKER_URL: `http://0.0.0.0:${closed.port}`, CLAUDE_PEERS_TOKEN: 'x' }
+    for (const args of [['status'], ['peers'], ['log'], ['inbox'], ['send', 'api', 'x'], ['watch']]) {
+      const { code, stdout, stderr } = await home.cli(args, { env })
+      expect([args, code, stdout + stderr]).toEqual([
+        args,
+        3,
+        expect.stringMatching(/answer.*start it there/i),
+      ])
+    }
+  })
+
+  test('a port that something else has ends with 3 and says what to do', async () => {
+    await using home = await createHome()
+    await using taken = await blockPort()
+    const { code, stderr } = await home.cli(['peers'], { env: { CLAUDE_PEERS_PORT: String(taken.port) } })
+    expect([code, stderr]).toEqual([
+      3,
+      expect.stringMatching(/cannot listen on its port.*Set CLAUDE_PEERS_PORT/s),
+    ])
+  })
+})
+
+test('a setting that cannot be used is named', async () => {
+  await using home = await createHome()
+  await writeFile(`${home.path}/.claude-peers.json`, '{"broker_ulr": "http://x"}')
+  for (const args of [['status'], ['peers'], ['migrate'], ['hub'], ['inbox']]) {
+    const { code, stderr } = await home.cli(args)
+    expect([args, code]).toEqual([args, args[0] === 'migrate' || args[0] === 'hub' ? 6 : 1])
+    expect(stderr).toMatch(/claude-peers\.json: .*broker_ulr.*It may hold bind, broker_url, token, host/s)
+  }
+})
+
+describe('an old Node', () => {
+  const tellsWhy =
+    /^claude-peers needs Node 22\.12 or newer; this is (20|18)\.[\d.]+\. .*npx claude-peers.*\n$/
+  const found = execFileSync('/bin/sh', ['-c', 'which -a node || true'], {
+    env: { PATH: '/usr/local/bin:/usr/bin:/bin' },
+    encoding: 'utf8',
+  })
+    .split('\n')
+    .filter(Boolean)
+    .find((node) => /^v(18|20)\./.test(execFileSync(node, ['--version'], { encoding: 'utf8' })))
+
+  test.runIf(found)('is refused with one clear line', () => {
+    expect(refusal(found!, [])).toMatch(tellsWhy)
+  })
+
+  test('is refused before anything of ours is loaded', async () => {
+    await using home = await createHome()
+    const pretence = `${home.path}/old.cjs`
+    await writeFile(
+      pretence,
+      `Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '20.20.2' } })`,
+    )
+    expect(refusal(process.execPath, ['--require', pretence])).toMatch(tellsWhy)
+  })
+
+  function refusal(node: string, args: string[]): string {
+    const { status, stdout, stderr } = spawnSync(node, [...args, BIN, 'status'], { encoding: 'utf8' })
+    expect([status, stdout]).toEqual([1, ''])
+    return stderr
+  }
+})
+
+test('a checkout that was not built says so', async () => {
+  await using home = await createHome()
+  await mkdir(`${home.path}/bin`)
+  await copyFile(BIN, `${home.path}/bin/claude-peers.cjs`)
+  const run = spawnSync(process.execPath, [`${home.path}/bin/claude-peers.cjs`, 'status'], {
+    encoding: 'utf8',
+  })
+  expect([run.status, run.stdout, run.stderr]).toEqual([
+    1,
+    '',
+    expect.stringMatching(/^claude-peers: .*npm run build.*\n$/),
+  ])
+})
