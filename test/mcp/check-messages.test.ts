@@ -48,9 +48,9 @@ test('the head that a hook gave and the pages give a long message without a gap'
   await api.mailWaits()
   const head = await api.deliver('PostToolUse')
   expect(head.length).toBeLessThanOrEqual(9_500)
-  const hint = /\n\[… (\d+) more characters: call (\S+) with ({.*})\]\n<\/peer-message>/.exec(head)!
+  const hint = /\n\[… (\d+) more characters of message \d+: call (\S+) with ({.*})\]/.exec(head)!
   expect(hint[2]).toBe('mcp__claude-peers__check_messages')
-  let whole = /<peer-message .*>\n([^]*)\n\[… /.exec(head)![1]!
+  let whole = /<peer-message .*>\n([^]*)\n<\/peer-message>\n\[… /.exec(head)![1]!
   let args = JSON.parse(hint[3]!) as { message_id: number; offset: number }
   for (;;) {
     const { text, data } = await api.tool('check_messages', args)
