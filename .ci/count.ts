@@ -6,7 +6,10 @@ let passed = 0
 let failed = 0
 for (const path of reports) {
   try {
-    const report = JSON.parse(readFileSync(path, 'utf8')) as { numPassedTests: number; numFailedTests: number }
+    const report = JSON.parse(readFileSync(path, 'utf8')) as {
+      numPassedTests: number
+      numFailedTests: number
+    }
     passed += report.numPassedTests
     failed += report.numFailedTests
   } catch {

@@ -25,13 +25,12 @@ CREATE TABLE `deliveries` (
 	CONSTRAINT "deliveries_read" CHECK(("deliveries"."state" = 'read') = ("deliveries"."read_at" is not null))
 );
 --> statement-breakpoint
-CREATE INDEX `deliveries_waiting` ON `deliveries` (`recipient_id`,`state`,`message_id`,`sender_id`,`lease_until`,`expires_at`,`settled_at`) WHERE settled_at is null;--> statement-breakpoint
-CREATE INDEX `deliveries_received` ON `deliveries` (`recipient_id`,`message_id`);--> statement-breakpoint
+CREATE INDEX `deliveries_waiting` ON `deliveries` (`recipient_id`,`state`,`message_id`,`settled_at`) WHERE settled_at is null;--> statement-breakpoint
 CREATE INDEX `deliveries_leases` ON `deliveries` (`lease_until`) WHERE lease_until is not null;--> statement-breakpoint
 CREATE INDEX `deliveries_expiry` ON `deliveries` (`expires_at`) WHERE settled_at is null;--> statement-breakpoint
 CREATE INDEX `deliveries_settled` ON `deliveries` (`settled_at`) WHERE settled_at is not null;--> statement-breakpoint
 CREATE INDEX `deliveries_sent` ON `deliveries` (`sender_id`,`changed_seq`);--> statement-breakpoint
-CREATE INDEX `deliveries_pair` ON `deliveries` (`sender_id`,`recipient_id`,`message_id`);--> statement-breakpoint
+CREATE INDEX `deliveries_pair` ON `deliveries` (`recipient_id`,`sender_id`,`message_id`);--> statement-breakpoint
 CREATE INDEX `deliveries_changed` ON `deliveries` (`changed_seq`);--> statement-breakpoint
 CREATE TABLE `machines` (
 	`id` text PRIMARY KEY NOT NULL,

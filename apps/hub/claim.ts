@@ -1,14 +1,20 @@
-import { closeSync, openSync } from 'node:fs'
+import { closeSync, existsSync, mkdirSync, openSync } from 'node:fs'
+import { dirname } from 'node:path'
 import Sqlite from 'better-sqlite3'
+
+/** Held until it is released, or its process ends. */
+export type Claim = { release(): void }
 
 /**
  * Claims a database for this process, before anything looks into it; `undefined` when another process has it. The
  * claim is a lock of the operating system on `<database>.lock`, so it ends with the process however that dies: no
  * stale pid file, no race between reading and writing one. SQLite takes it for us on every platform.
  */
-export function claimDatabase(file: string): { release(): void } | undefined {
+export function claimDatabase(file: string): Claim | undefined {
   const path = `${file}.lock`
-  closeSync(openSync(path, 'a', 0o600))
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+  // Only when it is new: POSIX drops every lock of a process on a file as soon as the process closes it anywhere.
+  if (!existsSync(path)) closeSync(openSync(path, 'a', 0o600))
   const lock = new Sqlite(path, { timeout: 0 })
   try {
     lock.pragma('journal_mode = MEMORY')

@@ -4,7 +4,11 @@ import { HUB_EXIT } from '#machine/exit-codes'
 import { makePrivateDir } from '#machine/paths'
 import { openLog, type Log } from './log.ts'
 import { migrateOnly } from './migrate-only.ts'
-import { ClaimedError, startHub } from './start.ts'
+import { ListenError } from './server.ts'
+import { ClaimedError, FILES_GONE, startHub } from './start.ts'
+
+const UNCAUGHT = 'uncaught exception'
+const FAILURES = new Set<string>([UNCAUGHT, FILES_GONE])
 
 process.umask(0o077)
 process.title = 'claude-peers hub'
@@ -18,44 +22,52 @@ async function main(args: string[]): Promise<number> {
   }
   if (args.includes('--migrate')) return migrateOnly(config)
   makePrivateDir(config.paths.dir)
-  const { log, close } = openLog(config.paths.log, { toTerminal: args.includes('--foreground') })
+  const foreground = args.includes('--foreground')
+  const { log, close } = openLog(config.paths.log, { toTerminal: foreground })
   try {
-    return await serve(config, log)
+    return await serve(config, { log, foreground, replaces: toPid(args) })
   } catch (cause) {
-    log.error({ err: cause }, 'hub cannot serve')
+    // Of many that race for the start, all but one end here.
+    if (!(cause instanceof ClaimedError)) log.error({ err: cause }, 'hub cannot serve')
     throw cause
   } finally {
     await close()
   }
 }
 
-async function serve(config: Config, log: Log): Promise<number> {
+async function serve(
+  config: Config,
+  { log, foreground, replaces }: { log: Log; foreground: boolean; replaces: number | undefined },
+): Promise<number> {
   const { promise: stopped, resolve: stop } = Promise.withResolvers<string>()
   process.on('SIGTERM', () => stop('SIGTERM'))
   process.on('SIGINT', () => stop('SIGINT'))
+  // A terminal that closes ends what runs in it, and nothing else.
+  process.on('SIGHUP', () => foreground && stop('SIGHUP'))
   // What nobody foresaw may have left a half-done state in memory: the disk is right, so start anew from there.
   process.on('uncaughtException', (cause) => {
     log.fatal({ err: cause }, 'uncaught')
-    process.exitCode = HUB_EXIT.failed
-    stop('uncaught exception')
+    stop(UNCAUGHT)
   })
-  const hub = await startHub({ config, log, onStop: (reason) => setImmediate(() => stop(reason)) })
+  const onStop = (reason: string) => setImmediate(() => stop(reason))
+  const hub = await startHub({ config, log, replaces, onStop })
   const reason = await stopped
   log.info({ reason }, 'hub stops')
   await hub.close()
-  return reason === 'uncaught exception' ? HUB_EXIT.failed : 0
+  return FAILURES.has(reason) ? HUB_EXIT.failed : 0
 }
 
-function toExitCode(cause: Error & { code?: string }): number {
+/** `--replaces=<pid>`: the older hub that is to hand over. */
+function toPid(args: string[]): number | undefined {
+  const pid = args.find((arg) => arg.startsWith('--replaces='))?.slice('--replaces='.length)
+  return pid === undefined ? undefined : Number(pid)
+}
+
+function toExitCode(cause: Error): number {
   if (cause instanceof ClaimedError) return say(cause.message, HUB_EXIT.claimed)
   if (cause instanceof NewerDatabaseError) return say(cause.message, HUB_EXIT.newerDatabase)
   if (cause instanceof ConfigError) return say(cause.message, HUB_EXIT.badConfig)
-  if (cause.code === 'EADDRINUSE' || cause.code === 'EACCES') {
-    return say(
-      `The hub cannot listen on its port (${cause.message}). Set CLAUDE_PEERS_PORT, or stop what listens there; a broker of claude-peers v2 stops with its own "kill-broker".`,
-      HUB_EXIT.portTaken,
-    )
-  }
+  if (cause instanceof ListenError) return say(cause.message, HUB_EXIT.cannotListen)
   return say(`The hub failed: ${cause.message}`, HUB_EXIT.failed)
 }
 

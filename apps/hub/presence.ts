@@ -24,6 +24,9 @@ export function createPresence(options: {
     database.queue.run(() => database.peers.setOnline(peerId, online))
 
   return {
+    arrived(peerId) {
+      if (!links.has(peerId)) leaving.set(peerId, database.now() + GRACE_MS)
+    },
     opened(peerId) {
       links.set(peerId, (links.get(peerId) ?? 0) + 1)
       leaving.delete(peerId)

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Database } from '#db/open'
+import { answerChallenge } from '#machine/proof'
 import { KEY_HEADER, MOUNT, VERSION_HEADER } from '#router/wire'
 import type { Context, Hub } from '#router/context'
 import { appRouter } from '#router/router'
@@ -68,13 +69,21 @@ export function createRoutes({ version, log, ...options }: RouteOptions): Routes
         response.setHeader('connection', 'close')
         return sendError(response, { ...NOT_NOW, path })
       }
-      if (isHealth) return sendJson(response, 200, { status: 'ok', name: 'claude-peers', version })
+      if (isHealth) {
+        const signer = { token: options.localToken, port: request.socket.localPort ?? 0 }
+        const proof = answerChallenge(url.searchParams.get('challenge'), signer)
+        return sendJson(response, 200, { status: 'ok', name: 'claude-peers', version, proof })
+      }
       if (path === undefined) {
         const reason = `This hub speaks tRPC below ${MOUNT}; GET /health tells how it is.`
         return sendError(response, { status: 404, reason })
       }
       const call = { path: decodePath(path), query: url.searchParams, router: appRouter, onError }
-      void serveCall(request, response, { ...call, context: toContext(request, served, verdict.caller) })
+      const context = toContext(request, served, verdict.caller)
+      serveCall(request, response, { ...call, context }).catch((cause: unknown) => {
+        log.error({ err: cause, path }, 'a call was not answered')
+        response.destroy()
+      })
     },
     upgrade(request, socket, head) {
       socket.on('error', (cause) => log.debug({ err: cause }, 'a WebSocket failed'))

@@ -32,10 +32,16 @@ const LIMITS = {
   maxHeaderSize: 16_384,
 }
 
-/** Listens on the one port. Rejects with what the system says, such as EADDRINUSE. */
+/** The address or port cannot be had; the message says what to do. */
+export class ListenError extends Error {
+  override name = 'ListenError'
+}
+
+/** Listens on the one port. Rejects with ListenError. */
 export async function listen(options: ListenOptions): Promise<HubServer> {
   const { bind, port, log } = options
-  const name = bind.includes(':') ? `[${bind}]` : bind
+  // In the form in which clients send it back to us as the Host: IPv6 has several.
+  const name = new URL(`http://${bind.includes(':') ? `[${bind}]` : bind}`).hostname
   const routes = createRoutes({ ...options, hosts: [name, ...options.hosts] })
   const server = createServer(LIMITS, routes.call)
   server.on('upgrade', routes.upgrade)
@@ -58,10 +64,20 @@ export async function listen(options: ListenOptions): Promise<HubServer> {
 
 function bound(server: Server, where: { port: number; host: string }): Promise<AddressInfo> {
   return new Promise((resolve, reject) => {
-    server.once('error', reject)
+    const fail = (cause: Error) => reject(toListenError(cause, where))
+    server.once('error', fail)
     server.listen(where, () => {
-      server.off('error', reject)
+      server.off('error', fail)
       resolve(server.address() as AddressInfo)
     })
   })
+}
+
+function toListenError(cause: Error & { code?: string }, { host, port }: { host: string; port: number }) {
+  const reason = `The hub cannot listen at ${host}:${port} (${cause.code ?? cause.message}).`
+  const next =
+    cause.code === 'EADDRINUSE' || cause.code === 'EACCES'
+      ? 'Set CLAUDE_PEERS_PORT, or stop what listens there; a broker of claude-peers v2 stops with its own "kill-broker".'
+      : 'Set CLAUDE_PEERS_BIND, or "bind" in ~/.claude-peers.json, to an address that this machine has now.'
+  return new ListenError(`${reason} ${next}`, { cause })
 }

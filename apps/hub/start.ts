@@ -13,9 +13,12 @@ import { removeRendezvous, writeRendezvous } from '#machine/rendezvous'
 import { ensureToken } from '#machine/token'
 import type { Hub } from '#router/context'
 import { claimDatabase } from './claim.ts'
+import { withDatabase } from './database.ts'
+import { watchFiles } from './files.ts'
 import type { Log } from './log.ts'
 import { createPresence } from './presence.ts'
 import { listen } from './server.ts'
+import { takeOver } from './take-over.ts'
 
 export type RunningHub = {
   url: string
@@ -34,47 +37,63 @@ export type StartOptions = {
   log: Log
   /** Milliseconds since the epoch; injected in tests. */
   now?: () => number
-  /** Called when a client asks the hub to stop. */
-  onStop: (reason: 'asked' | 'handover') => void
+  /** The process of an older hub, which is asked to hand over. */
+  replaces?: number | undefined
+  /** Called when a client asks the hub to stop, and when its files are gone. */
+  onStop: (reason: 'asked' | 'handover' | typeof FILES_GONE) => void
 }
+
+/** Why a hub ends whose database somebody took away. */
+export const FILES_GONE = 'its database was taken away'
 
 const TICK_MS = 1_000
 const SWEEP_EVERY_TICKS = 5
 
 /**
  * Starts the hub: claims the database, listens, and only then migrates, so that neither a second hub nor one that
- * cannot have its port ever touches the file. Rejects with ClaimedError, EADDRINUSE, NewerDatabaseError or what
- * SQLite says; nothing is left behind then.
+ * cannot have its port ever touches the file. Rejects with ClaimedError, ListenError, NewerDatabaseError or
+ * DatabaseError; nothing is left behind then.
  */
-export async function startHub({ config, log, onStop, now = Date.now }: StartOptions): Promise<RunningHub> {
+export async function startHub({
+  config,
+  log,
+  replaces,
+  onStop,
+  now = Date.now,
+}: StartOptions): Promise<RunningHub> {
   const { paths } = config
   makePrivateDir(paths.dir)
   const machine = { id: readMachineId(paths.machineId), host: config.host }
-  const claim = claimDatabase(config.database)
-  if (!claim) throw new ClaimedError(`Another hub already serves ${config.database}.`)
+  const { database: file } = config
+  const claim = await withDatabase(file, () =>
+    replaces === undefined ? claimDatabase(file) : takeOver(config, replaces),
+  )
+  if (!claim) throw new ClaimedError(`Another hub already serves ${file}.`)
   await using cleanup = new AsyncDisposableStack()
   cleanup.defer(() => claim.release())
 
   const hosts = [config.host, hostname(), hostname().split('.')[0]!].map((name) => name.toLowerCase())
+  const token = ensureToken(paths.token)
   const server = await listen({
     bind: config.bind,
     port: config.port,
-    localToken: ensureToken(paths.token),
+    localToken: token,
     sharedToken: config.token,
     hosts,
     version: VERSION,
     log,
   })
   const folder = join(PACKAGE_ROOT, 'drizzle')
-  const opened = cleanupOnFailure(
-    () => openDatabase({ file: config.database, folder, machine, now }),
-    () => server.close(),
-  )
-  const { database, migration } = await opened
+  const { database, migration } = await withDatabase(file, () =>
+    openDatabase({ file, folder, machine, now }),
+  ).catch(async (cause: unknown) => {
+    await server.close()
+    throw cause
+  })
   // Disposal runs in reverse: first nobody calls any more, then the file is closed, then the claim is given up.
   cleanup.defer(() => database.close())
   cleanup.defer(() => server.close())
-  chmodSync(config.database, 0o600)
+  chmodSync(file, 0o600)
 
   const isRunning = (peer: PeerRow) =>
     peer.machineId === machine.id && peer.pid !== null ? isSameProcess(peer.pid, peer.pidStart) : undefined
@@ -91,30 +110,30 @@ export async function startHub({ config, log, onStop, now = Date.now }: StartOpt
   }
   server.serve({ database, hub })
 
+  const rendezvous = { url: server.url, tokenPath: paths.token, pid: process.pid, version: VERSION }
+  writeRendezvous(paths.rendezvous, rendezvous)
+  cleanup.defer(() => removeRendezvous(paths.rendezvous, process.pid))
+  const files = watchFiles(config, { rendezvous, token })
   let ticks = 0
   const timer = setInterval(() => {
     presence.tick().catch(report)
-    if (++ticks % SWEEP_EVERY_TICKS === 0) database.queue.run(() => database.sweep()).catch(report)
+    if (++ticks % SWEEP_EVERY_TICKS !== 0) return
+    database.queue.run(() => database.sweep()).catch(report)
+    if (!attempt(files.check, report)) onStop(FILES_GONE)
   }, TICK_MS)
   cleanup.defer(() => clearInterval(timer))
-  writeRendezvous(paths.rendezvous, {
-    url: server.url,
-    tokenPath: paths.token,
-    pid: process.pid,
-    version: VERSION,
-  })
-  cleanup.defer(() => removeRendezvous(paths.rendezvous, process.pid))
-  log.info({ url: server.url, version: VERSION, database: config.database, migration }, 'hub serves')
+  log.info({ url: server.url, version: VERSION, database: file, migration }, 'hub serves')
 
   const running = cleanup.move()
   return { url: server.url, migration, close: () => running.disposeAsync() }
 }
 
-async function cleanupOnFailure<T>(work: () => T, undo: () => Promise<void>): Promise<T> {
+/** What cannot be looked at now may be looked at the next time: that is no reason to end. */
+function attempt(check: () => boolean, report: (cause: unknown) => void): boolean {
   try {
-    return work()
+    return check()
   } catch (cause) {
-    await undo()
-    throw cause
+    report(cause)
+    return true
   }
 }

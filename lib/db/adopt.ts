@@ -3,160 +3,132 @@
  * along: queued mail waits again, with a new 48 hours, delivered mail becomes history. Its sessions become seats
  * without a session, so the next session in the same repository inherits the name and the mail.
  */
-import { randomBytes } from 'node:crypto'
-import Sqlite from 'better-sqlite3'
+import type Sqlite from 'better-sqlite3'
 import { drizzle, type BetterSQLite3Database } from 'drizzle-orm/better-sqlite3'
-import { MESSAGE_TTL_MS } from './limits.ts'
-import { toName, uniqueName } from './names.ts'
-import { hashKey, toPeerId } from './keys.ts'
+import { sql } from 'drizzle-orm'
+import {
+  toDelivery,
+  toMachines,
+  toMessage,
+  toSeat,
+  withForgotten,
+  type OldMessage,
+  type OldPeer,
+} from './old-rows.ts'
 import { deliveries, machines, messages, peers } from './schema.ts'
 
-type OldPeer = {
-  id: string
-  name?: string | null
-  cwd?: string | null
-  git_root?: string | null
-  summary?: string | null
-  last_seen?: string | null
-  host?: string | null
-  machine_id?: string | null
+export type Adoption = {
+  old: Sqlite.Database
+  /** The freshly migrated database that takes everything over. */
+  sqlite: Sqlite.Database
+  now: number
+  machine: { id: string; host: string }
 }
-type OldMessage = {
-  id: number
-  from_id: string
-  to_id: string
-  text: string
-  sent_at?: string | null
-  delivered?: number | null
-  status?: string | null
-  delivered_at?: string | null
-}
-
-/** Stands for a machine that v2 knew by its label alone, until that machine registers and says its id. */
-export const formerMachineId = (host: string) => `v2:${host}`
 
 /** Whether the open database has the tables of claude-peers v1 or v2. */
 export function isPredecessor(sqlite: Sqlite.Database): boolean {
-  const columns = sqlite.pragma('table_info(messages)') as { name: string }[]
-  const names = new Set(columns.map((column) => column.name))
-  return ['from_id', 'to_id', 'text', 'delivered'].every((name) => names.has(name))
-}
-
-/** Copies every peer and message of the old file `from` into the freshly migrated file `to`, in one transaction. */
-export function adoptPredecessor(options: {
-  from: string
-  to: string
-  now: number
-  machine: { id: string; host: string }
-}): void {
-  const old = new Sqlite(options.from, { timeout: 5_000 })
-  const sqlite = new Sqlite(options.to, { timeout: 5_000 })
-  try {
-    const oldMessages = old.prepare('select * from messages order by id').all() as OldMessage[]
-    const oldPeers = old.prepare('select * from peers').all() as OldPeer[]
-    const orm = drizzle(sqlite)
-    sqlite.transaction(() => {
-      const seats = adoptPeers(orm, withForgotten(oldPeers, oldMessages), options)
-      for (const message of oldMessages) adoptMessage(orm, message, seats, options.now)
-    })()
-  } finally {
-    old.close()
-    sqlite.close()
+  const has = (table: string, wanted: string[]) => {
+    const columns = sqlite.pragma(`table_info(${table})`) as { name: string }[]
+    return wanted.every((name) => columns.some((column) => column.name === name))
   }
+  return (
+    has('messages', ['id', 'from_id', 'to_id', 'text', 'delivered']) &&
+    has('peers', ['id', 'cwd', 'git_root'])
+  )
 }
 
-/** v2 deletes the row of a peer whose process died, but keeps mail for it: such a peer still needs a seat. */
-function withForgotten(oldPeers: OldPeer[], oldMessages: OldMessage[]): OldPeer[] {
-  const known = new Set(oldPeers.map((peer) => peer.id))
-  const mentioned = new Set(oldMessages.flatMap((message) => [message.from_id, message.to_id]))
-  return [
-    ...oldPeers,
-    ...[...mentioned].filter((id) => !known.has(id)).map((id) => ({ id, name: `v2-${id}` })),
-  ]
+/** Copies every peer and message of the old database, in one transaction. */
+export function adoptPredecessor({ old, sqlite, now, machine }: Adoption): void {
+  const oldPeers = old.prepare('select * from peers').all() as OldPeer[]
+  const oldMessages = old.prepare('select * from messages order by id').all() as OldMessage[]
+  const write = prepare(drizzle(sqlite))
+  const machineOf = toMachines(oldPeers, machine)
+  let changedSeq = 0
+
+  sqlite.transaction(() => {
+    const seats = new Map<string, string>()
+    const taken = new Set<string>()
+    for (const peer of withForgotten(oldPeers, oldMessages)) {
+      const { id: machineId, host } = machineOf(peer)
+      const row = toSeat(peer, { machineId, now, isTaken: (name) => taken.has(`${name}@${machineId}`) })
+      taken.add(`${row.name}@${machineId}`)
+      seats.set(peer.id, row.id)
+      write.machine.run({ id: machineId, host, now })
+      write.peer.run({ ...row, changedSeq: ++changedSeq })
+    }
+    for (const message of oldMessages) {
+      const senderId = seats.get(message.from_id)
+      const recipientId = seats.get(message.to_id)
+      write.message.run({ ...toMessage(message, now), senderId })
+      const delivery = toDelivery(message, now)
+      write.delivery.run({ ...delivery, senderId, recipientId, changedSeq: ++changedSeq })
+    }
+    keepNumbering(old, sqlite)
+  })()
 }
 
-function adoptPeers(
-  orm: BetterSQLite3Database,
-  oldPeers: OldPeer[],
-  { now, machine }: { now: number; machine: { id: string; host: string } },
-): Map<string, string> {
-  const seats = new Map<string, string>()
-  const taken = new Map<string, Set<string>>()
-  for (const peer of oldPeers) {
-    const machineId = peer.machine_id || machine.id
-    const host = toName(peer.host || machine.host)
-    orm
+/** A message's number is never given again, also when the newest messages were deleted. */
+function keepNumbering(old: Sqlite.Database, sqlite: Sqlite.Database) {
+  if (!old.prepare("select 1 from sqlite_master where name = 'sqlite_sequence'").get()) return
+  const last = old.prepare("select seq from sqlite_sequence where name = 'messages'").pluck().get()
+  if (typeof last !== 'number') return
+  sqlite.prepare("delete from sqlite_sequence where name = 'messages'").run()
+  sqlite.prepare("insert into sqlite_sequence (name, seq) values ('messages', ?)").run(last)
+}
+
+function prepare(orm: BetterSQLite3Database) {
+  const value = sql.placeholder
+  return {
+    machine: orm
       .insert(machines)
-      .values({ id: machineId, host, createdAt: now, seenAt: now })
+      .values({ id: value('id'), host: value('host'), createdAt: value('now'), seenAt: value('now') })
       .onConflictDoNothing()
-      .run()
-    const names = taken.get(machineId) ?? new Set()
-    taken.set(machineId, names)
-    const root = peer.git_root || peer.cwd || `v2:${peer.id}`
-    const name = uniqueName(peer.name || root, (candidate) => names.has(candidate))
-    names.add(name)
-    const id = toPeerId()
-    const seenAt = toTime(peer.last_seen, now)
-    orm
+      .prepare(),
+    peer: orm
       .insert(peers)
       .values({
-        id,
-        machineId,
+        id: value('id'),
+        machineId: value('machineId'),
         kind: 'session',
-        name,
-        root,
-        cwd: peer.cwd || root,
-        isRepo: Boolean(peer.git_root),
-        summary: peer.summary || '',
-        keyHash: hashKey(randomBytes(32).toString('base64url')),
+        name: value('name'),
+        root: value('root'),
+        cwd: value('cwd'),
+        isRepo: value('isRepo'),
+        summary: value('summary'),
+        keyHash: value('keyHash'),
         online: false,
         onlineSeq: 0,
-        seenAt,
-        heldSince: seenAt,
-        createdAt: seenAt,
-        changedSeq: 0,
+        seenAt: value('seenAt'),
+        heldSince: value('seenAt'),
+        createdAt: value('seenAt'),
+        changedSeq: value('changedSeq'),
       })
-      .run()
-    seats.set(peer.id, id)
+      .prepare(),
+    message: orm
+      .insert(messages)
+      .values({
+        id: value('id'),
+        senderId: value('senderId'),
+        idempotencyKey: value('idempotencyKey'),
+        body: value('body'),
+        chars: value('chars'),
+        urgency: 'normal',
+        createdAt: value('createdAt'),
+      })
+      .prepare(),
+    delivery: orm
+      .insert(deliveries)
+      .values({
+        messageId: value('messageId'),
+        recipientId: value('recipientId'),
+        senderId: value('senderId'),
+        state: value('state'),
+        attempts: value('attempts'),
+        queuedAt: value('queuedAt'),
+        settledAt: value('settledAt'),
+        expiresAt: value('expiresAt'),
+        changedSeq: value('changedSeq'),
+      })
+      .prepare(),
   }
-  return seats
-}
-
-function adoptMessage(orm: BetterSQLite3Database, old: OldMessage, seats: Map<string, string>, now: number) {
-  const senderId = seats.get(old.from_id)!
-  const createdAt = toTime(old.sent_at, now)
-  const delivered = old.status ? old.status !== 'queued' : old.delivered === 1
-  const body = old.text || '(empty message)'
-  const inserted = orm
-    .insert(messages)
-    .values({
-      id: old.id,
-      senderId,
-      idempotencyKey: `v2:${old.id}`,
-      body,
-      chars: body.length,
-      urgency: 'normal',
-      createdAt,
-    })
-    .returning({ id: messages.id })
-    .get()
-  orm
-    .insert(deliveries)
-    .values({
-      messageId: inserted.id,
-      recipientId: seats.get(old.to_id)!,
-      senderId,
-      state: delivered ? 'delivered' : 'queued',
-      attempts: delivered ? 1 : 0,
-      queuedAt: createdAt,
-      settledAt: delivered ? toTime(old.delivered_at, createdAt) : null,
-      expiresAt: now + MESSAGE_TTL_MS,
-      changedSeq: 0,
-    })
-    .run()
-}
-
-function toTime(text: string | null | undefined, fallback: number): number {
-  const time = Date.parse(text ?? '')
-  return Number.isNaN(time) ? fallback : time
 }

@@ -20,15 +20,27 @@ export type Connection = {
 
 /** Opens the file (owner-only) with durable commits. Throws when SQLite does not accept a setting. */
 export function openSqlite(file: string): Sqlite.Database {
-  if (file !== ':memory:') makeOwnerOnly(file)
+  const inMemory = file === ':memory:'
+  if (!inMemory) makeOwnerOnly(file)
   const sqlite = new Sqlite(file, { timeout: 5_000 })
-  sqlite.pragma('journal_mode = WAL')
-  // better-sqlite3 is compiled to fall to NORMAL under WAL, which loses acknowledged mail at a power cut.
-  sqlite.pragma('synchronous = FULL')
-  sqlite.pragma('foreign_keys = ON')
-  sqlite.pragma('wal_autocheckpoint = 1000')
-  if (sqlite.pragma('synchronous', { simple: true }) !== 2) throw new Error('SQLite refused synchronous=FULL')
-  return sqlite
+  try {
+    const mode = sqlite.pragma('journal_mode = WAL', { simple: true })
+    if (mode !== (inMemory ? 'memory' : 'wal')) {
+      throw new Error(`SQLite refused journal_mode=WAL for ${file}: keep the database on a local disk`)
+    }
+    // better-sqlite3 is compiled to fall to NORMAL under WAL, which loses acknowledged mail at a power cut.
+    sqlite.pragma('synchronous = FULL')
+    // What macOS calls fsync leaves the data in the drive's cache; elsewhere this changes nothing.
+    sqlite.pragma('fullfsync = ON')
+    if (sqlite.pragma('synchronous', { simple: true }) !== 2)
+      throw new Error('SQLite refused synchronous=FULL')
+    sqlite.pragma('foreign_keys = ON')
+    sqlite.pragma('wal_autocheckpoint = 1000')
+    return sqlite
+  } catch (cause) {
+    sqlite.close()
+    throw cause
+  }
 }
 
 /** Wraps a migrated database for its operations. */

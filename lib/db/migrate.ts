@@ -1,11 +1,12 @@
-import { existsSync, statSync } from 'node:fs'
+import { mkdirSync, realpathSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
 import type Sqlite from 'better-sqlite3'
 import { drizzle } from 'drizzle-orm/better-sqlite3'
 import { migrate } from 'drizzle-orm/better-sqlite3/migrator'
-import { readMigrationFiles } from 'drizzle-orm/migrator'
-import { adoptPredecessor, isPredecessor } from './adopt.ts'
+import { adoptPredecessor } from './adopt.ts'
 import { openSqlite } from './connection.ts'
-import { backupName, replaceDatabaseFile } from './replace-file.ts'
+import { inspectFile } from './inspect.ts'
+import { backupName, createDatabaseFile, replaceDatabaseFile } from './replace-file.ts'
 
 /** What `migrateFile` did: how many migrations it ran, and where the file as it was before is kept. */
 export type MigrationResult = {
@@ -19,6 +20,11 @@ export class NewerDatabaseError extends Error {
   override name = 'NewerDatabaseError'
 }
 
+/** The file is somebody else's: another program's database, or none at all. It was not touched. */
+export class ForeignDatabaseError extends Error {
+  override name = 'ForeignDatabaseError'
+}
+
 export type MigrateOptions = {
   file: string
   /** The folder of generated migrations (`drizzle/`). */
@@ -30,27 +36,41 @@ export type MigrateOptions = {
 
 /**
  * Brings the file to the newest schema. An older file, or one of claude-peers v1/v2, is rebuilt beside and kept as
- * a backup. Throws NewerDatabaseError, or what SQLite says; the file is then as it was. The caller holds the claim.
+ * a backup. Throws NewerDatabaseError, ForeignDatabaseError, or what SQLite says; the file is then as it was. The caller
+ * holds the claim.
  */
 export function migrateFile(options: MigrateOptions): MigrationResult {
-  const { file, folder, now } = options
-  if (!existsSync(file) || statSync(file).size === 0) return createFile(options)
-  const version = inspect(file, folder)
-  if (version.predecessor) {
-    const backup = backupName(file, 'v2-backup', now)
-    replaceDatabaseFile(file, backup, (target) => {
-      createFile({ ...options, file: target })
-      adoptPredecessor({ ...options, from: file, to: target })
-    })
-    return { outcome: 'adopted', applied: version.pending, backup }
+  const { folder, now, machine } = options
+  const file = followLinks(options.file)
+  const { kind, pending } = inspectFile(file, folder)
+  switch (kind) {
+    case 'current':
+      return { outcome: 'current', applied: 0 }
+    case 'absent':
+      createDatabaseFile(file, (target) => runMigrations(target, folder))
+      return { outcome: 'created', applied: pending }
+    case 'older': {
+      const backup = replaceDatabaseFile(file, backupName(file, 'backup', now), (old, target) => {
+        old.prepare('vacuum into ?').run(target)
+        runMigrations(target, folder)
+      })
+      return { outcome: 'migrated', applied: pending, backup }
+    }
+    case 'predecessor': {
+      const backup = replaceDatabaseFile(file, backupName(file, 'v2-backup', now), (old, target) => {
+        runMigrations(target, folder, (sqlite) => adoptPredecessor({ old, sqlite, now, machine }))
+      })
+      return { outcome: 'adopted', applied: pending, backup }
+    }
+    case 'newer':
+      throw new NewerDatabaseError(
+        `${file} was written by a newer claude-peers. Update this installation, or set CLAUDE_PEERS_DB to another file.`,
+      )
+    case 'foreign':
+      throw new ForeignDatabaseError(
+        `${file} is not a database of claude-peers and was left as it is. Move it away, or set CLAUDE_PEERS_DB to another file.`,
+      )
   }
-  if (version.pending === 0) return { outcome: 'current', applied: 0 }
-  const backup = backupName(file, 'backup', now)
-  replaceDatabaseFile(file, backup, (target) => {
-    copyDatabase(file, target)
-    runMigrations(target, folder)
-  })
-  return { outcome: 'migrated', applied: version.pending, backup }
 }
 
 /** Runs every migration on an open connection; for databases in memory and new files. */
@@ -64,49 +84,23 @@ export function migrateConnection(sqlite: Sqlite.Database, folder: string): void
   sqlite.pragma('foreign_keys = ON')
 }
 
-function createFile({ file, folder }: MigrateOptions): MigrationResult {
-  return { outcome: 'created', applied: runMigrations(file, folder) }
-}
-
-function runMigrations(file: string, folder: string): number {
+function runMigrations(file: string, folder: string, then?: (sqlite: Sqlite.Database) => void): void {
   const sqlite = openSqlite(file)
   try {
     migrateConnection(sqlite, folder)
-    return readMigrationFiles({ migrationsFolder: folder }).length
+    then?.(sqlite)
   } finally {
     sqlite.close()
   }
 }
 
-function copyDatabase(from: string, to: string) {
-  const sqlite = openSqlite(from)
+/** The real path: replacing a link by a file would leave the data behind it. Makes a missing directory, 0700. */
+function followLinks(file: string): string {
   try {
-    sqlite.prepare('vacuum into ?').run(to)
-  } finally {
-    sqlite.close()
+    return realpathSync(file)
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== 'ENOENT') throw cause
+    mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
+    return join(realpathSync(dirname(file)), basename(file))
   }
-}
-
-function inspect(file: string, folder: string): { predecessor: boolean; pending: number } {
-  const known = readMigrationFiles({ migrationsFolder: folder })
-  const sqlite = openSqlite(file)
-  try {
-    if (isPredecessor(sqlite)) return { predecessor: true, pending: known.length }
-    const applied = appliedMigrations(sqlite)
-    const newest = known.at(-1)?.folderMillis ?? 0
-    if (applied.some((createdAt) => createdAt > newest)) {
-      throw new NewerDatabaseError(
-        `${file} was written by a newer claude-peers. Update this installation, or set CLAUDE_PEERS_DB to another file.`,
-      )
-    }
-    return { predecessor: false, pending: known.filter((one) => !applied.includes(one.folderMillis)).length }
-  } finally {
-    sqlite.close()
-  }
-}
-
-function appliedMigrations(sqlite: Sqlite.Database): number[] {
-  const table = sqlite.prepare("select 1 from sqlite_master where name = '__drizzle_migrations'").get()
-  if (!table) return []
-  return sqlite.prepare('select created_at from __drizzle_migrations').pluck().all().map(Number)
 }

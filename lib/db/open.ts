@@ -17,7 +17,7 @@ export type Database = Connection & {
   close(): void
 }
 
-/** Migrates the file and opens it. Throws NewerDatabaseError, or what SQLite says. The caller holds the claim. */
+/** Migrates the file and opens it. Throws what `migrateFile` throws. The caller holds the claim. */
 export function openDatabase(options: Omit<MigrateOptions, 'now'> & { now: () => number }): {
   database: Database
   migration: MigrationResult
@@ -42,8 +42,11 @@ function toDatabase(connection: Connection): Database {
     register: createRegistration(connection),
     sweep: createSweeper(connection),
     close() {
-      connection.queue.flush()
-      connection.sqlite.close()
+      try {
+        connection.queue.flush()
+      } finally {
+        connection.sqlite.close()
+      }
     },
   }
 }

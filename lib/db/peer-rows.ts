@@ -42,6 +42,9 @@ export function selectPeers({ orm }: Connection) {
       .where(eq(peers.name, sql.placeholder('name')))
       .orderBy(asc(machines.host), asc(peers.id))
       .prepare(),
+    ofName: select()
+      .where(and(ofMachine, eq(peers.name, sql.placeholder('name'))))
+      .prepare(),
     ofMachine: select().where(ofMachine).orderBy(asc(peers.createdAt)).prepare(),
     ofProcess: select()
       .where(and(ofMachine, eq(peers.pid, sql.placeholder('pid')), ofSessions))

@@ -1,6 +1,9 @@
-import { aliasedTable, and, asc, desc, eq, gt, inArray, lt, or, sql } from 'drizzle-orm'
+import { aliasedTable, and, asc, desc, eq, gt, inArray, lt, sql } from 'drizzle-orm'
 import type { Connection } from './connection.ts'
 import { deliveries, machines, messages, peers } from './schema.ts'
+
+/** Characters of a body that come with its receipt. */
+const EXCERPT_CHARS = 200
 
 /** Where one message stands with one recipient. Times are ms since the epoch, null while not reached. */
 export type Receipt = {
@@ -11,7 +14,8 @@ export type Receipt = {
   recipientId: string
   recipientName: string
   recipientHost: string
-  body: string
+  /** The beginning of the body: a page of whole ones would cost a slow reader's hub up to 13 MB. */
+  excerpt: string
   chars: number
   urgency: 'normal' | 'fyi'
   replyTo: number | null
@@ -36,13 +40,15 @@ export function selectReceipts({ orm }: Connection) {
     .where(lt(messages.id, before))
     .orderBy(desc(messages.id))
     .limit(limit)
-  /** The newest messages of each side are found by an index; an `or` over both would sort all that a peer ever had. */
-  const newestMessagesOf = (column: typeof deliveries.senderId | typeof deliveries.recipientId) => sql`
-    select message_id from (
-      select distinct ${deliveries.messageId} from ${deliveries}
-      where ${column} = ${peerId} and ${deliveries.messageId} < ${before}
-      order by ${deliveries.messageId} desc limit ${limit}
-    )`
+  /** Each side is found in an index; an `or` over both would read the rows of all that a peer ever sent and got. */
+  const newestMessagesOf = sql`
+    select id from (
+      select ${messages.id} as id from ${messages}
+      where ${messages.senderId} = ${peerId} and ${messages.id} < ${before} order by id desc limit ${limit}
+    ) union select id from (
+      select ${deliveries.messageId} as id from ${deliveries}
+      where ${deliveries.recipientId} = ${peerId} and ${deliveries.messageId} < ${before} order by id desc limit ${limit}
+    ) order by id desc limit ${limit}`
   return {
     ofMessage: receiptQuery(orm)
       .where(eq(deliveries.messageId, sql.placeholder('messageId')))
@@ -70,11 +76,9 @@ export function selectReceipts({ orm }: Connection) {
     newestOf: receiptQuery(orm)
       .where(
         and(
-          sql`${deliveries.messageId} in (
-            ${newestMessagesOf(deliveries.senderId)} union ${newestMessagesOf(deliveries.recipientId)}
-            order by message_id desc limit ${limit}
-          )`,
-          or(eq(deliveries.senderId, peerId), eq(deliveries.recipientId, peerId)),
+          sql`${deliveries.messageId} in (${newestMessagesOf})`,
+          // The plus keeps SQLite from starting here, at all that the peer ever sent and got.
+          sql`(+${deliveries.senderId} = ${peerId} or +${deliveries.recipientId} = ${peerId})`,
         ),
       )
       .orderBy(desc(deliveries.messageId), asc(deliveries.recipientId))
@@ -94,7 +98,7 @@ function receiptQuery(orm: Connection['orm']) {
       recipientId: deliveries.recipientId,
       recipientName: peers.name,
       recipientHost: machines.host,
-      body: messages.body,
+      excerpt: sql<string>`substr(${messages.body}, 1, ${sql.raw(String(EXCERPT_CHARS))})`,
       chars: messages.chars,
       urgency: messages.urgency,
       replyTo: messages.replyTo,

@@ -3,15 +3,15 @@
  * was bound to, if nobody alive holds it (`--resume`); one on this machine for the same repository whose session is
  * gone, so that the name and the waiting mail go to the successor; else a new one. Run it inside one transaction.
  */
-import { formerMachineId } from './adopt.ts'
 import { MESSAGES_TOPIC, PEERS_TOPIC } from './bell.ts'
 import type { Connection } from './connection.ts'
 import { createSecret, hashKey, toPeerId } from './keys.ts'
-import { toName, uniqueName } from './names.ts'
+import { toName, uniqueName, USER_NAME } from './names.ts'
+import { formerMachineId } from './old-rows.ts'
 import { selectPeers, type PeerRow } from './peer-rows.ts'
 import { writePeers } from './peer-writes.ts'
 
-/** What a session says of itself. `pidStart` is an opaque token that differs when a pid is reused; not every system has it. */
+/** What a session says of itself. `pidStart` is an opaque token that differs when a pid is reused, where there is one. */
 export type Registration = {
   machine: { id: string; host: string }
   kind: 'session' | 'user'
@@ -48,7 +48,7 @@ export function createRegistration(connection: Connection) {
   ): [PeerRow, SeatOrigin] | undefined {
     const machineId = wanted.machine.id
     if (wanted.kind === 'user') {
-      const own = reads.ofMachine.all({ machineId }).find((peer) => peer.kind === 'user')
+      const own = reads.ofName.get({ machineId, name: USER_NAME })
       return own && [own, 'same-process']
     }
     if (wanted.pid !== undefined) {
@@ -67,8 +67,7 @@ export function createRegistration(connection: Connection) {
   }
 
   function freeName(machineId: string, text: string): string {
-    const taken = new Set(reads.ofMachine.all({ machineId }).map((peer) => peer.name))
-    return uniqueName(text, (name) => taken.has(name))
+    return uniqueName(text, (name) => reads.ofName.get({ machineId, name }) !== undefined)
   }
 
   function createSeat(wanted: Registration): PeerRow {
@@ -78,7 +77,7 @@ export function createRegistration(connection: Connection) {
       id,
       machineId: wanted.machine.id,
       kind: wanted.kind,
-      name: wanted.kind === 'user' ? 'user' : freeName(wanted.machine.id, wanted.root),
+      name: wanted.kind === 'user' ? USER_NAME : freeName(wanted.machine.id, wanted.root),
       summary: wanted.summary,
       now: now(),
       changedSeq: nextSeq(),

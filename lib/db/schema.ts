@@ -133,20 +133,10 @@ export const deliveries = sqliteTable(
   },
   (table) => [
     primaryKey({ columns: [table.messageId, table.recipientId] }),
-    // Covers the reads of every tool call and of every listed peer: without its last columns, SQLite looks each
-    // waiting message up in the table (a list of 1,000 peers with 100,000 waiting messages took twice as long).
+    // settled_at is always null here; without it SQLite looks every row that it counts up in the table.
     index('deliveries_waiting')
-      .on(
-        table.recipientId,
-        table.state,
-        table.messageId,
-        table.senderId,
-        table.leaseUntil,
-        table.expiresAt,
-        table.settledAt,
-      )
+      .on(table.recipientId, table.state, table.messageId, table.settledAt)
       .where(sql`settled_at is null`),
-    index('deliveries_received').on(table.recipientId, table.messageId),
     index('deliveries_leases')
       .on(table.leaseUntil)
       .where(sql`lease_until is not null`),
@@ -157,7 +147,7 @@ export const deliveries = sqliteTable(
       .on(table.settledAt)
       .where(sql`settled_at is not null`),
     index('deliveries_sent').on(table.senderId, table.changedSeq),
-    index('deliveries_pair').on(table.senderId, table.recipientId, table.messageId),
+    index('deliveries_pair').on(table.recipientId, table.senderId, table.messageId),
     index('deliveries_changed').on(table.changedSeq),
     check(
       'deliveries_state',

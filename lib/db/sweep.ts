@@ -32,19 +32,16 @@ export function createSweeper(connection: Connection) {
     return rows.length
   }
 
-  function remove<Row>(rows: Row[], write: (row: Row) => void): number {
-    for (const row of rows) write(row)
-    return rows.length
-  }
-
   return function sweep(): Swept {
     const before = now() - RETENTION_MS
     const requeued = change(statements.leaseOver.all({ now: now() }), (row) => statements.requeue.run(row))
     const expired = change(statements.outdated.all({ now: now() }), (row) => statements.expire.run(row))
-    const forgotten = remove(statements.old.all({ before }), (row) => statements.forget.run(row))
-    const seats = remove(statements.unused.all({ before }), (row) => statements.removeSeat.run(row))
-    if (seats > 0) bell.note(PEERS_TOPIC)
-    return { requeued, expired, forgotten, seats }
+    const forgotten = new Set(statements.old.all({ before }).map((row) => row.messageId))
+    for (const messageId of forgotten) statements.forget.run({ messageId })
+    const unused = statements.unused.all({ before })
+    for (const { id } of unused) statements.removeSeat.run({ id })
+    if (unused.length > 0) bell.note(PEERS_TOPIC)
+    return { requeued, expired, forgotten: forgotten.size, seats: unused.length }
   }
 }
 
@@ -97,12 +94,7 @@ function prepare({ orm }: Connection) {
       .where(one)
       .prepare(),
     // A message is forgotten as a whole: with some of its recipients gone, a repeated send would seem another one.
-    old: orm
-      .selectDistinct({ messageId: deliveries.messageId })
-      .from(deliveries)
-      .where(and(lt(deliveries.settledAt, sql.placeholder('before')), sql`not ${younger}`))
-      .limit(ROWS_PER_SWEEP)
-      .prepare(),
+    old: find(and(lt(deliveries.settledAt, sql.placeholder('before')), sql`not ${younger}`)),
     forget: orm
       .delete(messages)
       .where(eq(messages.id, sql.placeholder('messageId')))

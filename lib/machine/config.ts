@@ -1,4 +1,5 @@
 import { hostname } from 'node:os'
+import { isAbsolute } from 'node:path'
 import { z } from 'zod'
 import { readIfThere } from './files.ts'
 import { toPaths, type Paths } from './paths.ts'
@@ -15,7 +16,7 @@ export type Config = {
   database: string
   /** The hub to connect to; a local one is started when it does not run. */
   brokerUrl: string
-  /** True when the hub is on another machine: it is never started, stopped or replaced from here. */
+  /** True when the hub is not the one that this machine would start: it is never started, stopped or replaced. */
   remote: boolean
   /** The shared secret of a fleet; a local hub makes its own token. */
   token: string | undefined
@@ -28,62 +29,95 @@ export class ConfigError extends Error {
   override name = 'ConfigError'
 }
 
+const text = z.string().min(1)
+const url = z.url({ protocol: /^https?$/, error: `use a URL such as http://studio:${DEFAULT_PORT}` })
+/** What fits into a header. */
+const token = text.regex(/^[\x21-\x7e]{1,512}$/, 'use up to 512 letters, digits and signs, without spaces')
+
 const fileShape = z.strictObject({
-  bind: z.string().min(1).optional(),
-  broker_url: z.url({ protocol: /^https?$/ }).optional(),
-  token: z.string().min(1).optional(),
-  host: z.string().min(1).optional(),
+  bind: text.optional(),
+  broker_url: url.optional(),
+  token: token.optional(),
+  host: text.optional(),
+})
+
+const environmentShape = z.object({
+  CLAUDE_PEERS_PORT: text
+    .regex(/^\d+$/, 'use a port number from 1 to 65535')
+    .transform(Number)
+    .refine((port) => port <= 65_535, 'use a port number from 1 to 65535')
+    .optional(),
+  // The hub runs in the root directory, and its starters anywhere.
+  CLAUDE_PEERS_DB: text.refine(isAbsolute, 'use an absolute path').optional(),
+  CLAUDE_PEERS_BIND: text.optional(),
+  CLAUDE_PEERS_BROKER_URL: url.optional(),
+  CLAUDE_PEERS_TOKEN: token.optional(),
+  CLAUDE_PEERS_HOST: text.optional(),
 })
 
 /** Reads the settings. Throws ConfigError for a file or variable that cannot be used: a typo is never ignored. */
 export function readConfig(env: NodeJS.ProcessEnv = process.env, home?: string): Config {
-  const paths = toPaths(home ?? env['HOME'])
+  const paths = toPaths(home ?? (env['HOME'] || undefined))
   const file = readConfigFile(paths.config)
-  const port = toPort(env['CLAUDE_PEERS_PORT'])
-  const bind = env['CLAUDE_PEERS_BIND'] || file.bind || DEFAULT_BIND
-  const brokerUrl = env['CLAUDE_PEERS_BROKER_URL'] || file.broker_url
-  if (env['CLAUDE_PEERS_BROKER_URL'] && !URL.canParse(env['CLAUDE_PEERS_BROKER_URL'])) {
-    throw new ConfigError(`CLAUDE_PEERS_BROKER_URL is not a URL: use http://host:${DEFAULT_PORT}`)
-  }
+  const own = readEnvironment(env)
+  const port = own.CLAUDE_PEERS_PORT ?? DEFAULT_PORT
+  const bind = own.CLAUDE_PEERS_BIND ?? file.bind ?? DEFAULT_BIND
+  const brokerUrl = own.CLAUDE_PEERS_BROKER_URL ?? file.broker_url
   return {
     paths,
     port,
     bind,
-    database: env['CLAUDE_PEERS_DB'] || paths.database,
-    brokerUrl: (brokerUrl || `http://${bind.includes(':') ? `[${bind}]` : bind}:${port}`).replace(/\/+$/, ''),
-    remote: brokerUrl !== undefined && !isOwnAddress(brokerUrl, bind),
-    token: env['CLAUDE_PEERS_TOKEN'] || file.token,
-    host: env['CLAUDE_PEERS_HOST'] || file.host || hostname().split('.')[0] || 'localhost',
+    database: own.CLAUDE_PEERS_DB ?? paths.database,
+    brokerUrl: (brokerUrl ?? `http://${bind.includes(':') ? `[${bind}]` : bind}:${port}`).replace(/\/+$/, ''),
+    remote: brokerUrl !== undefined && !isOwnHub(brokerUrl, { bind, port }),
+    token: own.CLAUDE_PEERS_TOKEN ?? file.token,
+    host: own.CLAUDE_PEERS_HOST ?? file.host ?? (hostname().split('.')[0] || 'localhost'),
   }
+}
+
+function readEnvironment(env: NodeJS.ProcessEnv): z.infer<typeof environmentShape> {
+  // An empty variable is one that is not set.
+  const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''))
+  const parsed = environmentShape.safeParse(given)
+  if (parsed.success) return parsed.data
+  throw new ConfigError(`${describe(parsed.error)}.`)
 }
 
 function readConfigFile(path: string): z.infer<typeof fileShape> {
-  const text = readIfThere(path)
-  if (text === undefined || text.trim() === '') return {}
-  let value: unknown
-  try {
-    value = JSON.parse(text)
-  } catch (cause) {
-    throw new ConfigError(`${path} is not valid JSON (${(cause as Error).message}). Mend it or remove it.`)
-  }
-  const parsed = fileShape.safeParse(value)
+  const parsed = fileShape.safeParse(parseConfig(path))
   if (parsed.success) return parsed.data
-  const problems = parsed.error.issues.map((issue) =>
-    [issue.path.join('.'), issue.message].filter(Boolean).join(': '),
-  )
   throw new ConfigError(
-    `${path}: ${problems.join('; ')}. It may hold ${Object.keys(fileShape.shape).join(', ')}.`,
+    `${path}: ${describe(parsed.error)}. It may hold ${Object.keys(fileShape.shape).join(', ')}.`,
   )
 }
 
-function isOwnAddress(url: string, bind: string): boolean {
-  const name = new URL(url).hostname.replaceAll(/^\[|\]$/g, '')
-  return [bind, 'localhost', '::1'].includes(name) || name.startsWith('127.')
+function parseConfig(path: string): unknown {
+  const content = readConfigText(path)
+  if (content.trim() === '') return {}
+  try {
+    return JSON.parse(content)
+  } catch (cause) {
+    // The rest of the message quotes the file, which may hold a token.
+    const place = /line \d+ column \d+/.exec((cause as Error).message)?.[0]
+    throw new ConfigError(`${path} is not valid JSON${place ? ` (${place})` : ''}. Mend it or remove it.`)
+  }
 }
 
-function toPort(text: string | undefined): number {
-  if (!text) return DEFAULT_PORT
-  const port = Number(text)
-  if (Number.isInteger(port) && port >= 0 && port <= 65_535) return port
-  throw new ConfigError(`CLAUDE_PEERS_PORT is "${text}": use a port number from 1 to 65535`)
+function readConfigText(path: string): string {
+  try {
+    return readIfThere(path) ?? ''
+  } catch (cause) {
+    throw new ConfigError(`${path} cannot be read (${(cause as NodeJS.ErrnoException).code}).`)
+  }
+}
+
+const describe = ({ issues }: z.ZodError) =>
+  issues.map((issue) => [issue.path.join('.'), issue.message].filter(Boolean).join(': ')).join('; ')
+
+/** Whether a URL is where a hub of this machine listens; another port may be the end of a tunnel. */
+function isOwnHub(given: string, { bind, port }: { bind: string; port: number }): boolean {
+  const { hostname: host, port: givenPort, protocol } = new URL(given)
+  const name = host.replaceAll(/^\[|\]$/g, '')
+  const isOwnHost = [bind, 'localhost', '::1'].includes(name) || /^127(\.\d+){3}$/.test(name)
+  return isOwnHost && protocol === 'http:' && Number(givenPort || 80) === port
 }

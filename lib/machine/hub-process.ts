@@ -1,40 +1,31 @@
 /**
- * Finding the local hub, and starting it when there is none. Many starters may race: each spawns a hub, the claim of
- * the database lets exactly one serve, the others leave at once, and every starter waits for the one that answers.
+ * Finding the hub, and starting the local one when there is none. What answers on the local port is believed to be the
+ * hub only when it proves it; a remote hub is taken at its configured word.
  */
-import { spawn } from 'node:child_process'
-import { closeSync, openSync } from 'node:fs'
-import { setTimeout as wait } from 'node:timers/promises'
 import semver from 'semver'
 import { requestJson } from '#client/request'
 import type { Config } from './config.ts'
-import { HUB_EXIT } from './exit-codes.ts'
-import { readIfThere } from './files.ts'
-import { bundlePath, VERSION } from './package.ts'
-import { makePrivateDir } from './paths.ts'
+import { startHub } from './hub-start.ts'
+import { HubUnavailableError } from './hub-unavailable.ts'
+import { VERSION } from './package.ts'
+import { createChallenge, isProof } from './proof.ts'
 import { readRendezvous } from './rendezvous.ts'
 import { readToken } from './token.ts'
 
-/** Where a hub answers and what opens it. */
-export type HubAddress = { url: string; token: string; version: string }
+export { HubUnavailableError } from './hub-unavailable.ts'
 
-/** There is no hub to talk to, and why; the message says what to do next. */
-export class HubUnavailableError extends Error {
-  override name = 'HubUnavailableError'
-}
+/** Where a hub answers and what opens it; `pid` of a local one, where its rendezvous tells. */
+export type HubAddress = { url: string; token: string; version: string; pid?: number | undefined }
 
 const HEALTH_TIMEOUT_MS = 1_000
-/** A cold start takes some 300 ms; a migration of a large database, or a busy machine, takes longer. */
-const START_TIMEOUT_MS = 15_000
-const POLL_MS = 25
+const FIRST_QUIET_MS = 1_000
+const LONGEST_QUIET_MS = 30_000
 
 /** The hub that answers now, or `undefined`. */
 export async function findHub(config: Config): Promise<HubAddress | undefined> {
-  const url = toHubUrl(config)
-  const health = url && (await readHealth(url))
-  if (!url || !health) return undefined
-  const token = config.remote ? config.token : (readToken(config.paths.token) ?? config.token)
-  return token ? { url, token, version: health.version } : undefined
+  if (config.remote) return config.token ? askRemote(config.brokerUrl, config.token) : undefined
+  const place = toLocalPlace(config)
+  return place && askLocal(config, place)
 }
 
 /**
@@ -43,122 +34,94 @@ export async function findHub(config: Config): Promise<HubAddress | undefined> {
  */
 export async function ensureHub(config: Config, version: string = VERSION): Promise<HubAddress> {
   const found = await findHub(config)
-  if (found && (config.remote || !semver.gt(version, found.version))) return found
-  if (config.remote) {
-    throw new HubUnavailableError(
-      `The hub at ${config.brokerUrl} does not answer${config.token ? '' : ', and no token is configured'}. It runs on another machine: start it there, or check the network.`,
-    )
-  }
-  if (found) await handOver(config, found)
-  return startHub(config)
+  if (config.remote) return found ?? absent(config)
+  const isOlder = (hub: HubAddress) => semver.lt(hub.version, version)
+  if (found && !isOlder(found)) return found
+  return startHub(config, {
+    find: () => findHub(config),
+    isOlder,
+    isServing: (url) => askLocal(config, { url }).then(Boolean),
+    replaces: found?.pid,
+  })
 }
 
-/** Remembers where the hub is; looks again, and starts it if need be, when that is asked for. */
+/**
+ * Remembers where the hub is; looks again, and starts it if need be, when that is asked for. Many who ask at once share
+ * one look. A local hub that could not be started is not started again for a while: each attempt is a process, and
+ * every session of the user makes them.
+ */
 export function locateHub(
   config: Config,
   version?: string,
 ): (how: { fresh: boolean }) => Promise<HubAddress> {
   let known: Promise<HubAddress> | undefined
-  return ({ fresh }) => {
-    if (fresh || !known) {
-      known = ensureHub(config, version)
-      known.catch(() => (known = undefined))
+  let looking = false
+  let failures = 0
+  let quietUntil = 0
+
+  async function look(): Promise<HubAddress> {
+    try {
+      const found = await ensureHub(config, version)
+      failures = 0
+      return found
+    } catch (cause) {
+      if (config.remote) known = undefined
+      else quietUntil = performance.now() + Math.min(FIRST_QUIET_MS * 2 ** failures++, LONGEST_QUIET_MS)
+      throw cause
+    } finally {
+      looking = false
     }
+  }
+
+  return ({ fresh }) => {
+    const isFailed = failures > 0
+    if (known && (looking || (isFailed ? performance.now() < quietUntil : !fresh))) return known
+    looking = true
+    known = look()
     return known
   }
 }
 
-async function startHub(config: Config): Promise<HubAddress> {
-  const child = spawnHub(config)
-  const deadline = Date.now() + START_TIMEOUT_MS
-  for (;;) {
-    const found = await findHub(config)
-    if (found) return found
-    const failure = child.failure()
-    if (failure) throw new HubUnavailableError(failure)
-    if (Date.now() > deadline) {
-      throw new HubUnavailableError(
-        `The hub did not answer within ${START_TIMEOUT_MS / 1_000} s: see ${config.paths.log}.`,
-      )
-    }
-    await wait(POLL_MS)
-  }
+const toPort = (url: string) => Number(new URL(url).port || 80)
+
+type Place = { url: string; pid?: number }
+
+/** The rendezvous leads, as only the hub itself knows a port that the system chose; but never to another port. */
+function toLocalPlace({ paths, port, brokerUrl }: Config): Place | undefined {
+  const left = readRendezvous(paths.rendezvous)
+  if (left && (port === 0 || toPort(left.url) === port)) return left
+  return port === 0 ? undefined : { url: brokerUrl }
 }
 
-/** Starts a hub that outlives this process, its terminal and its directory. */
-function spawnHub(config: Config): { failure: () => string | undefined } {
-  makePrivateDir(config.paths.dir)
-  const words = `${config.paths.log}.start`
-  const stderr = openSync(words, 'w', 0o600)
-  const child = spawn(process.execPath, [bundlePath('hub.js')], {
-    detached: true,
-    cwd: '/',
-    env: hubEnvironment(),
-    stdio: ['ignore', 'ignore', stderr],
-  })
-  closeSync(stderr)
-  child.unref()
-  let failure: string | undefined
-  child.on('error', (cause) => (failure = `The hub cannot be started: ${cause.message}`))
-  child.on('exit', (code, signal) => {
-    // The claim is held by a hub that is about to answer, or by one on another port.
-    if (code === 0 || (code === HUB_EXIT.claimed && !isElsewhere(config))) return
-    failure =
-      readIfThere(words)?.trim() || `The hub ended at once (${signal ?? code}): see ${config.paths.log}.`
-    if (code === HUB_EXIT.claimed) failure += ` ${elsewhere(config)}`
-  })
-  return { failure: () => failure }
+async function askLocal({ paths }: Config, { url, pid }: Place): Promise<HubAddress | undefined> {
+  const token = readToken(paths.token)
+  if (!token) return undefined
+  const challenge = createChallenge()
+  const health = await readHealth(`${url}/health?challenge=${challenge}`)
+  if (!health || !isProof(health.proof, { token, challenge, port: toPort(url) })) return undefined
+  return { url, token, version: health.version, pid }
 }
 
-/** A daemon must not carry a session's secrets about: only what a process of this user needs. */
-function hubEnvironment(): NodeJS.ProcessEnv {
-  const kept =
-    /^(HOME|PATH|USER|LOGNAME|LANG|LC_\w+|TZ|TMPDIR|DISPLAY|WAYLAND_DISPLAY|DBUS_SESSION_BUS_ADDRESS|XDG_\w+|SystemRoot|USERPROFILE|CLAUDE_PEERS_\w+)$/
-  return Object.fromEntries(Object.entries(process.env).filter(([name]) => kept.test(name)))
+async function askRemote(url: string, token: string): Promise<HubAddress | undefined> {
+  const health = await readHealth(`${url}/health`)
+  return health && { url, token, version: health.version }
 }
 
-async function handOver(config: Config, { url, token }: HubAddress): Promise<void> {
-  const pid = readRendezvous(config.paths.rendezvous)?.pid
-  const answer = await requestJson({
-    method: 'POST',
-    url: `${url}/trpc/hub.stop`,
-    headers: { authorization: `Bearer ${token}` },
-    body: { reason: 'handover' },
-    timeoutMs: HEALTH_TIMEOUT_MS,
-  }).catch(() => undefined)
-  if (answer && answer.status >= 400)
-    throw new HubUnavailableError(`The older hub (pid ${pid}) refuses to hand over.`)
-  const deadline = Date.now() + START_TIMEOUT_MS
-  while (readRendezvous(config.paths.rendezvous)?.pid === pid && Date.now() < deadline) await wait(POLL_MS)
+/** What a program says that calls itself a hub; any other has no such health. */
+async function readHealth(url: string): Promise<{ version: string; proof: unknown } | undefined> {
+  const answer = await requestJson({ method: 'GET', url, timeoutMs: HEALTH_TIMEOUT_MS }).catch(
+    () => undefined,
+  )
+  const body = answer?.body as { name?: unknown; version?: unknown; proof?: unknown } | null | undefined
+  const version = semver.valid(String(body?.version))
+  if (answer?.status !== 200 || body?.name !== 'claude-peers' || version === null) return undefined
+  return { version, proof: body.proof }
 }
 
-function toHubUrl(config: Config): string | undefined {
-  if (config.remote) return config.brokerUrl
-  const left = readRendezvous(config.paths.rendezvous)
-  // Port 0 lets the system choose, so only the hub itself knows.
-  if (left && (config.port === 0 || new URL(left.url).port === String(config.port))) return left.url
-  return config.port === 0 ? undefined : config.brokerUrl
-}
-
-function isElsewhere(config: Config): boolean {
-  const left = readRendezvous(config.paths.rendezvous)
-  return left !== undefined && left.url !== toHubUrl(config)
-}
-
-function elsewhere(config: Config): string {
-  const left = readRendezvous(config.paths.rendezvous)!
-  return `It runs at ${left.url} (pid ${left.pid}): use the same CLAUDE_PEERS_PORT, or stop it with claude-peers stop.`
-}
-
-/** A hub of ours; any other program on the port has no such health. */
-async function readHealth(url: string): Promise<{ version: string } | undefined> {
-  const answer = await requestJson({
-    method: 'GET',
-    url: `${url}/health`,
-    timeoutMs: HEALTH_TIMEOUT_MS,
-  }).catch(() => undefined)
-  const body = answer?.body as { name?: unknown; version?: unknown } | undefined
-  if (answer?.status !== 200 || body?.name !== 'claude-peers' || !semver.valid(String(body.version)))
-    return undefined
-  return { version: String(body.version) }
+function absent({ brokerUrl, token }: Config): never {
+  throw new HubUnavailableError(
+    token
+      ? `The hub at ${brokerUrl} does not answer. It runs on another machine: start it there, or check the network.`
+      : `The hub at ${brokerUrl} is on another machine, and no token is configured: set "token" in ~/.claude-peers.json, or CLAUDE_PEERS_TOKEN, to that of the hub.`,
+  )
 }

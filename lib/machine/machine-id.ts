@@ -1,27 +1,17 @@
 import { randomUUID } from 'node:crypto'
-import { linkSync, rmSync, writeFileSync } from 'node:fs'
-import { readIfThere } from './files.ts'
+import { rmSync } from 'node:fs'
+import { createPrivate, readIfThere } from './files.ts'
 
 /**
  * The stable id of this machine, made once; a hand-written one of 8 to 64 letters, digits and dashes is kept. Racing
- * processes agree, because a link is made whole or not at all.
+ * processes agree on one.
  */
 export function readMachineId(path: string): string {
-  return parse(readIfThere(path)) ?? createMachineId(path)
-}
-
-function createMachineId(path: string): string {
-  const temporary = `${path}.${process.pid}.tmp`
-  writeFileSync(temporary, `${randomUUID()}\n`, { mode: 0o600 })
-  try {
-    // An unreadable file is replaced; a race for an absent one is decided by the first link.
-    if (readIfThere(path) !== undefined) rmSync(path)
-    linkSync(temporary, path)
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code !== 'EEXIST') throw cause
-  } finally {
-    rmSync(temporary, { force: true })
-  }
+  const found = parse(readIfThere(path))
+  if (found) return found
+  // What is no id is replaced; a race for an absent file is decided by the first to make it.
+  if (readIfThere(path) !== undefined) rmSync(path, { force: true })
+  createPrivate(path, `${randomUUID()}\n`)
   return parse(readIfThere(path))!
 }
 

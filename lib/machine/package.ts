@@ -5,6 +5,9 @@ import manifest from '../../package.json' with { type: 'json' }
 /** The version of this installation. */
 export const VERSION: string = manifest.version
 
+/** The versions of Node that it runs on. */
+export const NODE_RANGE: string = manifest.engines.node
+
 /** The directory of this installation, whether its sources run or its bundles in `dist`. */
 export const PACKAGE_ROOT = findRoot(import.meta.dirname)
 

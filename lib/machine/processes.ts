@@ -1,7 +1,10 @@
 import { readFileSync } from 'node:fs'
 
-/** One process: its parent, its name, and when it started (an opaque token that tells a reused pid apart). */
-export type Process = { pid: number; parent: number; name: string; start: string }
+/**
+ * One process: its parent, its name, when it started (an opaque token that tells a reused pid apart), and whether it
+ * has ended and only its number is left.
+ */
+export type Process = { pid: number; parent: number; name: string; start: string; ended: boolean }
 
 /**
  * Whether a process with this pid runs. ESRCH means no; EPERM comes from a live process of somebody else. One that has
@@ -13,15 +16,18 @@ export function isAlive(pid: number): boolean {
   } catch (cause) {
     return (cause as NodeJS.ErrnoException).code !== 'ESRCH'
   }
-  return process.platform !== 'linux' || !hasEnded(pid)
+  return process.platform !== 'linux' || !readProc(pid)?.ended
 }
 
-/** Whether the process that had this pid and start still runs; without a start, whether any with this pid does. */
+/**
+ * Whether the process that had this pid and start still runs; without a start, whether any with this pid does. One that
+ * has ended and whose parent has not asked for it yet does not run: in a container nobody may ever ask.
+ */
 export function isSameProcess(pid: number, start: string | undefined | null): boolean {
   if (!isAlive(pid)) return false
-  if (!start) return true
   const found = readProcess(pid)
-  return found === undefined || found.start === start
+  if (!found) return true
+  return !found.ended && (!start || found.start === start)
 }
 
 /** Looks one process up, or `undefined` when it is gone or hidden. */
@@ -43,27 +49,19 @@ export function ancestorsOf(pid: number): Process[] {
   return found
 }
 
+/** proc(5): the name stands in brackets and may hold spaces; then state, parent, …, field 22: the start in ticks. */
 function readProc(pid: number): Process | undefined {
-  const stat = readStat(pid)
-  if (!stat) return undefined
-  const { name, fields } = stat
-  return { pid, parent: Number(fields[1]), name, start: `${bootId()}-${fields[19]}` }
-}
-
-function hasEnded(pid: number): boolean {
-  const state = readStat(pid)?.fields[0]
-  return state === 'Z' || state === 'X'
-}
-
-/**
- * proc(5): the name stands in brackets and may hold spaces and brackets. Of the fields after it the first is the state,
- * the second the parent, the twentieth the start in ticks.
- */
-function readStat(pid: number): { name: string; fields: string[] } | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
     const close = stat.lastIndexOf(')')
-    return { name: stat.slice(stat.indexOf('(') + 1, close), fields: stat.slice(close + 2).split(' ') }
+    const fields = stat.slice(close + 2).split(' ')
+    return {
+      pid,
+      parent: Number(fields[1]),
+      name: stat.slice(stat.indexOf('(') + 1, close),
+      start: `${bootId()}-${fields[19]}`,
+      ended: fields[0] === 'Z' || fields[0] === 'X',
+    }
   } catch {
     return undefined
   }
@@ -76,19 +74,27 @@ function bootId(): string {
   return boot
 }
 
-/** One `ps` for the whole table: one per ancestor costs its start each time. */
+let listed: { table: Map<number, Process>; until: number } | undefined
+/** One `ps` for the whole table, and for everybody who asks within a second: the hub asks for each peer that is away. */
 function listProcesses(): Map<number, Process> {
+  if (!listed || performance.now() > listed.until) {
+    listed = { table: readPs(), until: performance.now() + 1_000 }
+  }
+  return listed.table
+}
+
+function readPs(): Map<number, Process> {
   const table = new Map<number, Process>()
-  const lines = psLines()
-  for (const line of lines) {
-    const match = /^\s*(\d+)\s+(\d+)\s+(\S+\s+\S+\s+\d+\s+[\d:]+\s+\d+)\s+(.*)$/.exec(line)
+  for (const line of psLines()) {
+    const match = /^\s*(\d+)\s+(\d+)\s+(\S+)\s+(\S+\s+\S+\s+\d+\s+[\d:]+\s+\d+)\s+(.*)$/.exec(line)
     if (!match) continue
-    const [, pid, parent, start, command] = match
+    const [, pid, parent, state, start, command] = match
     table.set(Number(pid), {
       pid: Number(pid),
       parent: Number(parent),
       name: command!.split('/').at(-1)!,
       start: start!.replaceAll(/\s+/g, ' '),
+      ended: state!.startsWith('Z'),
     })
   }
   return table
@@ -103,7 +109,7 @@ function psLines(): string[] {
     } as const
     // Loaded only where there is no /proc: it costs a hook a millisecond.
     const { execFileSync } = process.getBuiltinModule('node:child_process')
-    return execFileSync('ps', ['-A', '-o', 'pid=,ppid=,lstart=,comm='], options).split('\n')
+    return execFileSync('ps', ['-A', '-o', 'pid=,ppid=,state=,lstart=,comm='], options).split('\n')
   } catch {
     return []
   }

@@ -14,7 +14,12 @@ export type Rendezvous = z.infer<typeof shape>
 
 /** What a hub left about itself, which may have ended since; `undefined` when there is nothing readable. */
 export function readRendezvous(path: string): Rendezvous | undefined {
-  return shape.safeParse(parseJson(readIfThere(path))).data
+  try {
+    return shape.safeParse(parseJson(readIfThere(path))).data
+  } catch {
+    // Another user's file, or a directory: the hub that cannot write there says so.
+    return undefined
+  }
 }
 
 export function writeRendezvous(path: string, rendezvous: Rendezvous): void {

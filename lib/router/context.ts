@@ -28,6 +28,8 @@ export type Hub = {
 
 /** Who is connected. A peer is online while a link is open, and a moment longer. */
 export type Presence = {
+  /** A session has registered; its link is about to open. */
+  arrived(peerId: string): void
   opened(peerId: string): void
   closed(peerId: string): void
   /** The peer says goodbye: it is offline when its link closes, without a grace; without a link, at once. */

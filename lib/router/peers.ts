@@ -30,12 +30,16 @@ export const peersRouter = router({
       const { database, hub } = ctx
       const { process, directory, ...rest } = input
       const caller = findCaller(ctx)
-      const result = await database.queue.run(() =>
-        database.register(
+      const result = await database.queue.run(() => {
+        const registered = database.register(
           { ...rest, cwd: directory, pid: process?.pid, pidStart: process?.start },
           { isHeld: (row) => isHeld(hub, row), keyFor: caller?.id },
-        ),
-      )
+        )
+        // The link of a session opens some milliseconds later: nobody should see it offline until then.
+        if (process) database.peers.setOnline(registered.peer.id, true)
+        return { ...registered, peer: database.peers.get(registered.peer.id)! }
+      })
+      if (process) hub.presence.arrived(result.peer.id)
       const key = result.secret ? `${result.peer.id}.${result.secret}` : ctx.key!
       return { peer: toPeer(result.peer), key, origin: result.origin }
     }),

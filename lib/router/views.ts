@@ -5,10 +5,6 @@ import type { Hub } from './context.ts'
 import type { Mail } from './shapes/mailbox.ts'
 import type { LogEntry, Reach, Receipt } from './shapes/messages.ts'
 import type { Peer } from './shapes/peers.ts'
-import { wholeCharacters } from './text.ts'
-
-/** Characters of a body in a log entry. */
-const EXCERPT_CHARS = 200
 
 /** A seat as others see it. */
 export function toPeer(row: PeerRow): Peer {
@@ -65,7 +61,7 @@ export function toReceipt(row: ReceiptRow, recipient: PeerRow | undefined, hub: 
 export function toLogEntry(row: ReceiptRow, recipient: PeerRow | undefined, hub: Hub): LogEntry {
   return {
     ...toReceipt(row, recipient, hub),
-    text: row.body.slice(0, wholeCharacters(row.body, EXCERPT_CHARS)),
+    text: row.excerpt,
     chars: row.chars,
     urgency: row.urgency,
     replyTo: row.replyTo,

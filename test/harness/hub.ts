@@ -81,9 +81,9 @@ export type HubProcess = AsyncDisposable & {
 /** Runs the bundle of the hub in the foreground of a home, and waits until it serves. */
 export async function runHub(
   home: Home,
-  { env = {}, script }: { env?: Record<string, string>; script?: string } = {},
+  { env = {}, args = [], script }: { env?: Record<string, string>; args?: string[]; script?: string } = {},
 ): Promise<HubProcess> {
-  const hub = spawnHub(home, { env, script })
+  const hub = spawnHub(home, { env, args, script })
   const left = await waitFor(
     () =>
       home.rendezvous().then(

@@ -27,6 +27,7 @@ export function openRouter() {
     stop: (reason) => stops.push(reason),
     isRunning: (peer) => running.get(peer.id),
     presence: {
+      arrived: () => undefined,
       opened: (peerId) => void turn(peerId, true),
       closed: () => undefined,
       left: (peerId) => turn(peerId, false),

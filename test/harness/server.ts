@@ -16,7 +16,7 @@ export async function openServer() {
     version: '1.2.3',
     log: pino({ level: 'debug' }, { write: (line: string) => lines.push(JSON.parse(line)) }),
   })
-  const presence = { opened() {}, closed() {}, async left() {} }
+  const presence = { arrived() {}, opened() {}, closed() {}, async left() {} }
   const stats = () => ({ pid: 1, startedAt: 0, sockets: 0 })
   const hub = { version: '1.2.3', machineId: 'm', stats, stop() {}, isRunning: () => undefined, presence }
   return {

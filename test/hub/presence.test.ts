@@ -52,6 +52,24 @@ function openPresence() {
 }
 
 describe('a peer', () => {
+  test('that has registered counts as online until its link should have opened', async () => {
+    const { presence, seat, online, time, database } = openPresence()
+    const id = await seat('api')
+    await database.queue.run(() => database.peers.setOnline(id, true))
+    presence.arrived(id)
+    time.now += GRACE_MS - 1
+    await presence.tick()
+    expect(await online(id)).toBe(true)
+    time.now += 1
+    await presence.tick()
+    expect(await online(id)).toBe(false)
+    presence.opened(id)
+    presence.arrived(id)
+    time.now += GRACE_MS
+    await presence.tick()
+    expect(await online(id)).toBe(true)
+  })
+
   test('is online while its link is open', async () => {
     const { presence, seat, online, time } = openPresence()
     const id = await seat('api')

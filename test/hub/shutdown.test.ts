@@ -93,6 +93,19 @@ describe.concurrent('a hub that is asked to end', () => {
     expect(existsSync(join(home.path, '.claude-peers/hub.json'))).toBe(false)
   })
 
+  test('by its terminal, ends if it is in the foreground, and goes on if it is not', async () => {
+    await using home = await createHome()
+    await using hub = await runHub(home)
+    hub.kill('SIGHUP')
+    expect(await stockClient(hub).hub.stats.query()).toMatchObject({ pid: hub.pid })
+    hub.kill('SIGTERM')
+    await hub.exited
+    await using visible = await runHub(home, { args: ['--foreground'] })
+    visible.kill('SIGHUP')
+    expect(await endSoon(visible)).toBe(true)
+    expect(visible.stderr()).toContain('hub stops')
+  })
+
   test('by the call of a holder of this machine’s token ends after its answer', async () => {
     await using home = await createHome()
     await using hub = await runHub(home)

@@ -1,7 +1,8 @@
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import {
   readCard,
   removeCard,
@@ -12,75 +13,84 @@ import {
 } from '../../lib/machine/cards.ts'
 import { readProcess } from '../../lib/machine/processes.ts'
 
-const own = { pid: process.pid, start: readProcess(process.pid)?.start }
-const card: Card = {
+let directory: string
+beforeEach(async () => {
+  directory = join(await mkdtemp(join(tmpdir(), 'claude-peers-cards-')), 'sessions')
+})
+afterEach(() => rm(join(directory, '..'), { recursive: true, force: true }))
+
+/** Above the largest number that a process gets. */
+const NOBODY = 2 ** 22 + 1
+const own = { pid: process.pid, start: readProcess(process.pid)!.start }
+
+const toCard = (claude: Card['claude']): Card => ({
   hubUrl: 'http://127.0.0.1:7899',
   token: 'token',
   peerId: 'p_1',
   name: 'api',
   key: 'p_1.secret',
   toolPrefix: 'mcp__claude-peers__',
-  claude: own,
+  claude,
   mcp: own,
-  sessionIds: ['s1'],
-}
-
-let home: string
-let directory: string
-beforeEach(() => {
-  home = mkdtempSync(join(tmpdir(), 'claude-peers-cards-'))
-  directory = join(home, '.claude-peers', 'sessions')
-})
-afterEach(() => rmSync(home, { recursive: true }))
-
-test('a card is read as it was written, by its owner only', () => {
-  writeCard(directory, card)
-  expect(readCard(directory, process.pid)).toEqual(card)
-  expect(statSync(directory).mode & 0o777).toBe(0o700)
-  expect(statSync(join(directory, `${process.pid}.json`)).mode & 0o777).toBe(0o600)
-  expect(readdirSync(directory)).toEqual([`${process.pid}.json`])
+  sessionIds: ['one'],
 })
 
-test.each([
-  ['nothing', undefined],
-  ['half of one', JSON.stringify(card).slice(0, 50)],
-  ['null', 'null'],
-  ['one without a key', JSON.stringify({ ...card, key: undefined })],
-  ['one without session ids', JSON.stringify({ ...card, sessionIds: 's1' })],
-  ['one without a process', JSON.stringify({ ...card, claude: null })],
-])('%s is no card', (_, content) => {
-  mkdirSync(directory, { recursive: true })
-  if (content !== undefined) writeFileSync(join(directory, '7.json'), content)
-  expect(readCard(directory, 7)).toBeUndefined()
-})
+describe('a session card', () => {
+  test('is read as it was written, by its owner only', () => {
+    writeCard(directory, toCard(own))
+    expect(readCard(directory, own.pid)).toEqual(toCard(own))
+    expect((statSync(directory).mode & 0o777).toString(8)).toBe('700')
+    expect((statSync(join(directory, `${own.pid}.json`)).mode & 0o777).toString(8)).toBe('600')
+  })
 
-test('the flag goes up and down, and goes with the card', () => {
-  writeCard(directory, card)
-  const flag = join(directory, `${process.pid}.mail`)
-  setMailFlag(directory, process.pid, true)
-  setMailFlag(directory, process.pid, true)
-  expect(existsSync(flag)).toBe(true)
-  setMailFlag(directory, process.pid, false)
-  setMailFlag(directory, process.pid, false)
-  expect(existsSync(flag)).toBe(false)
-  setMailFlag(directory, process.pid, true)
-  removeCard(directory, process.pid)
-  expect(readdirSync(directory)).toEqual([])
-})
+  test('that is not there, or not whole, counts as none', () => {
+    expect(readCard(directory, own.pid)).toBeUndefined()
+    writeCard(directory, toCard(own))
+    for (const text of ['', '{', 'null', '[]', JSON.stringify({ ...toCard(own), key: 1 })]) {
+      writeFileSync(join(directory, `${own.pid}.json`), text)
+      expect(readCard(directory, own.pid)).toBeUndefined()
+    }
+  })
 
-test('what belongs to processes that are gone is swept, and nothing else', () => {
-  writeCard(directory, card)
-  writeCard(directory, { ...card, claude: { pid: 999_999_998, start: 'x' } })
-  // This pid lives, and is another process than the card's.
-  writeCard(directory, { ...card, claude: { pid: process.ppid, start: 'before' } })
-  for (const name of ['999999998.mail', '999999998.bell', '999999998.json.4.tmp', `${process.ppid}.mail`]) {
-    writeFileSync(join(directory, name), '')
-  }
-  setMailFlag(directory, process.pid, true)
-  writeFileSync(join(directory, 'notes.txt'), '')
-  expect(sweepCards(directory)).toBe(6)
-  expect(readdirSync(directory).toSorted()).toEqual(
-    [`${process.pid}.json`, `${process.pid}.mail`, 'notes.txt'].toSorted(),
-  )
-  expect(sweepCards(join(home, 'nowhere'))).toBe(0)
+  test('is removed with its mail flag', () => {
+    writeCard(directory, toCard(own))
+    setMailFlag(directory, own.pid, true)
+    expect(readdirSync(directory).toSorted()).toEqual([`${own.pid}.json`, `${own.pid}.mail`])
+    setMailFlag(directory, own.pid, false)
+    setMailFlag(directory, own.pid, false)
+    expect(existsSync(join(directory, `${own.pid}.mail`))).toBe(false)
+    setMailFlag(directory, own.pid, true)
+    removeCard(directory, own.pid)
+    expect(readdirSync(directory)).toEqual([])
+  })
+
+  test('of a process that is gone is swept, and so is that of a reused number', () => {
+    writeCard(directory, toCard({ pid: NOBODY, start: 'x' }))
+    setMailFlag(directory, NOBODY, true)
+    writeCard(directory, toCard(own))
+    writeFileSync(join(directory, 'notes.txt'), 'mine')
+    sweepCards(directory)
+    expect(readdirSync(directory).toSorted()).toEqual([`${own.pid}.json`, 'notes.txt'])
+    writeCard(directory, toCard({ pid: own.pid, start: 'another start' }))
+    sweepCards(directory)
+    expect(readdirSync(directory)).toEqual(['notes.txt'])
+  })
+
+  test('takes with it what a writer left that was killed, and the bell', () => {
+    for (const name of [`${NOBODY}.json.${NOBODY}.tmp`, `${NOBODY}.bell`, `${own.pid}.json.${own.pid}.tmp`]) {
+      mkdirSync(directory, { recursive: true })
+      writeFileSync(join(directory, name), '')
+    }
+    expect(sweepCards(directory)).toBe(2)
+    expect(readdirSync(directory)).toEqual([`${own.pid}.json.${own.pid}.tmp`])
+  })
+
+  test('with a directory in its place counts as none', () => {
+    mkdirSync(join(directory, `${own.pid}.json`), { recursive: true })
+    expect(readCard(directory, own.pid)).toBeUndefined()
+  })
+
+  test('cannot be swept where there are none', () => {
+    expect(sweepCards(join(directory, 'nowhere'))).toBe(0)
+  })
 })

@@ -1,62 +1,113 @@
-import { spawn, type ChildProcess } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { createInterface } from 'node:readline'
-import { describe, expect, test } from 'vitest'
+import { readFileSync } from 'node:fs'
+import { describe, expect, test, vi } from 'vitest'
 import { ancestorsOf, isAlive, isSameProcess, readProcess } from '../../lib/machine/processes.ts'
 import { waitFor } from '../harness/wait.ts'
 
-/** Runs a shell script until the test is over, and gives the first line that it prints. */
-async function startShell(script: string): Promise<AsyncDisposable & { child: ChildProcess; line: string }> {
-  const child = spawn('/bin/sh', ['-c', script], { stdio: ['pipe', 'pipe', 'inherit'] })
-  const [line] = (await once(createInterface(child.stdout), 'line')) as [string]
-  return {
-    child,
-    line,
-    async [Symbol.asyncDispose]() {
-      if (child.exitCode !== null || child.signalCode !== null) return
-      child.kill('SIGKILL')
-      await once(child, 'exit')
-    },
+vi.mock('node:child_process', { spy: true })
+
+/** Above the largest number that Linux and macOS give. */
+const NOBODY = 2 ** 22 + 1
+
+/** Reads processes as on a system without /proc. */
+function elsewhere(work: () => void) {
+  const original = Object.getOwnPropertyDescriptor(process, 'platform')!
+  Object.defineProperty(process, 'platform', { ...original, value: 'darwin' })
+  try {
+    work()
+  } finally {
+    Object.defineProperty(process, 'platform', original)
   }
 }
 
-test('a process is the same as long as it runs, by pid and start', async () => {
-  await using shell = await startShell('echo ready; read -r _')
-  const pid = shell.child.pid!
-  const { start } = readProcess(pid)!
-  expect(isSameProcess(pid, start)).toBe(true)
-  expect(isSameProcess(pid, undefined)).toBe(true)
-  expect(isSameProcess(pid, `${start}0`)).toBe(false)
-  shell.child.kill('SIGKILL')
-  await once(shell.child, 'exit')
-  expect(isAlive(pid)).toBe(false)
-  expect(isSameProcess(pid, start)).toBe(false)
-  expect(readProcess(pid)).toBeUndefined()
-})
+describe('a process', () => {
+  test('is alive while it runs', async () => {
+    const child = spawn('sleep', ['60'])
+    await once(child, 'spawn')
+    expect(isAlive(child.pid!)).toBe(true)
+    child.kill()
+    await once(child, 'exit')
+    expect(isAlive(child.pid!)).toBe(false)
+    expect(isAlive(NOBODY)).toBe(false)
+  })
 
-describe.runIf(process.platform === 'linux')('on Linux', () => {
-  test('a process that has ended is not alive, though nobody has asked for its exit code', async () => {
-    await using shell = await startShell('sleep 0.1 & echo $!; exec sleep 60')
-    const pid = Number(shell.line)
-    await waitFor(() => !isAlive(pid), 'the end of the process')
-    // It is still in the table.
-    expect(() => process.kill(pid, 0)).not.toThrow()
+  test('of somebody else is alive: only ESRCH means that there is none', () => {
+    using kill = vi.spyOn(process, 'kill')
+    kill.mockImplementation(() => {
+      throw Object.assign(new Error('no'), { code: 'EPERM' })
+    })
+    expect(isAlive(1)).toBe(true)
+    kill.mockImplementation(() => {
+      throw Object.assign(new Error('no'), { code: 'ESRCH' })
+    })
+    expect(isAlive(1)).toBe(false)
+  })
+
+  test('that has ended is gone, although its parent has not taken notice', async () => {
+    // The shell becomes `sleep`, which never asks what became of the child it inherits.
+    const parent = spawn('/bin/sh', ['-c', 'sleep 0.05 & echo $!; exec sleep 60'], {
+      stdio: ['ignore', 'pipe', 'ignore'],
+    })
+    const [line] = (await once(parent.stdout, 'data')) as [Buffer]
+    const pid = Number(line.toString())
+    const stat = () => readFileSync(`/proc/${pid}/stat`, 'utf8')
+    if (process.platform === 'linux') await waitFor(() => / Z /.test(stat()), 'the child to be a zombie')
     expect(isSameProcess(pid, undefined)).toBe(false)
+    elsewhere(() => expect(isSameProcess(pid, undefined)).toBe(false))
+    parent.kill()
+    await once(parent, 'exit')
   })
 
-  test('a name with brackets and spaces does not confuse who is whose parent', async () => {
-    await using shell = await startShell('printf "a) S 1 (b" > /proc/$$/comm; echo ready; read -r _')
-    expect(readProcess(shell.child.pid!)).toMatchObject({ name: 'a) S 1 (b', parent: process.pid })
+  test.each([
+    ['here', (work: () => void) => work()],
+    ['on a system without /proc', elsewhere],
+  ])('is told apart from a later one with its number, %s', (_, on) => {
+    on(() => {
+      const { start } = readProcess(process.pid)!
+      expect(isSameProcess(process.pid, start)).toBe(true)
+      expect(isSameProcess(process.pid, `${start}0`)).toBe(false)
+      for (const unknown of [undefined, null, '']) expect(isSameProcess(process.pid, unknown)).toBe(true)
+      expect(isSameProcess(NOBODY, start)).toBe(false)
+    })
   })
-})
 
-test('a process of somebody else is alive', () => {
-  expect(isAlive(1)).toBe(true)
-})
+  test.each([
+    ['here', (work: () => void) => work()],
+    ['on a system without /proc', elsewhere],
+  ])('is known by its parent and name, %s', (_, on) => {
+    on(() => {
+      expect(readProcess(process.pid)).toMatchObject({ pid: process.pid, parent: process.ppid })
+      expect(readProcess(NOBODY)).toBeUndefined()
+      const ancestors = ancestorsOf(process.pid)
+      expect(ancestors[0]).toMatchObject({ pid: process.ppid })
+      const parents = ancestors.slice(0, -1).map((one) => one.parent)
+      expect(ancestors.slice(1).map((one) => one.pid)).toEqual(parents)
+    })
+  })
 
-test('the ancestors of a process are in order, the nearest first', async () => {
-  await using shell = await startShell(`sh -c 'echo $$; read -r _'; :`)
-  const ancestors = ancestorsOf(Number(shell.line)).map((one) => one.pid)
-  expect(ancestors.slice(0, 2)).toEqual([shell.child.pid, process.pid])
-  expect(ancestorsOf(999_999_999)).toEqual([])
+  test('with brackets and spaces in its name is read all the same', async () => {
+    if (process.platform !== 'linux') return
+    const child = spawn(
+      process.execPath,
+      ['-e', 'process.title = "a) b (c"; console.log(1); setTimeout(() => {}, 60_000)'],
+      {
+        stdio: ['ignore', 'pipe', 'ignore'],
+      },
+    )
+    await once(child.stdout, 'data')
+    expect(readProcess(child.pid!)).toMatchObject({
+      parent: process.pid,
+      start: expect.stringMatching(/-\d+$/),
+    })
+    child.kill()
+    await once(child, 'exit')
+  })
+
+  test('is looked up without a program for each, where there is no /proc', () => {
+    elsewhere(() => {
+      for (let count = 0; count < 200; count++) isSameProcess(process.pid, 'another start')
+      expect(vi.mocked(execFileSync).mock.calls.length).toBeLessThan(5)
+    })
+  })
 })

@@ -1,44 +1,69 @@
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync } from 'node:fs'
+import { mkdirSync, symlinkSync } from 'node:fs'
+import { mkdtemp, realpath, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { readProject, toSummary } from '../../lib/machine/project.ts'
 
-let root: string
-beforeEach(() => {
-  root = realpathSync(mkdtempSync(join(tmpdir(), 'claude-peers-project-')))
+let directory: string
+beforeEach(async () => {
+  directory = await realpath(await mkdtemp(join(tmpdir(), 'claude-peers-work-')))
 })
-afterEach(() => rmSync(root, { recursive: true }))
-
-const git = (...args: string[]) => execFileSync('git', ['-C', root, ...args], { stdio: 'pipe' })
-
-test('a directory below a repository belongs to it, also on a branch without commits', async () => {
-  git('init', '--quiet', '--initial-branch=topic/x')
-  mkdirSync(join(root, 'deep/er'), { recursive: true })
-  const project = await readProject(join(root, 'deep/er'))
-  expect(project).toEqual({ cwd: join(root, 'deep/er'), root, isRepo: true, branch: 'topic/x' })
-  expect(toSummary(project)).toMatch(/^Working on claude-peers-project-\w+ in deep\/er \(branch topic\/x\)$/)
+afterEach(async () => {
+  vi.unstubAllEnvs()
+  await rm(directory, { recursive: true, force: true })
 })
 
-test('a repository that is on no branch has none', async () => {
-  git('init', '--quiet')
-  git('-c', 'user.name=x', '-c', 'user.email=x@x', 'commit', '--quiet', '--allow-empty', '-m', 'x')
-  git('checkout', '--quiet', '--detach')
-  expect(await readProject(root)).toEqual({ cwd: root, root, isRepo: true, branch: undefined })
-})
+function repository(name: string): string {
+  const path = join(directory, name)
+  execFileSync('git', ['init', '--quiet', '--initial-branch=trunk', path])
+  return path
+}
 
-test('a directory outside of any repository stands alone, by its real path', async () => {
-  symlinkSync(root, `${root}-link`)
-  const project = await readProject(`${root}-link`)
-  rmSync(`${root}-link`)
-  expect(project).toEqual({ cwd: root, root, isRepo: false, branch: undefined })
-  expect(toSummary(project)).toMatch(/^Working on claude-peers-project-\w+$/)
-})
+describe('where a session works', () => {
+  test('is the repository, its branch, and the directory inside it', async () => {
+    const root = repository('api')
+    mkdirSync(join(root, 'src/db'), { recursive: true })
+    const project = await readProject(join(root, 'src/db'))
+    expect(project).toEqual({ cwd: join(root, 'src/db'), root, isRepo: true, branch: 'trunk' })
+    expect(toSummary(project)).toBe('Working on api in src/db (branch trunk)')
+    expect(toSummary(await readProject(root))).toBe('Working on api (branch trunk)')
+  })
 
-test('a summary is never longer than a hub takes', () => {
-  const long = '/x'.repeat(2_000)
-  const summary = toSummary({ cwd: `/r${long}`, root: '/r', isRepo: true, branch: 'b'.repeat(200) })
-  expect(summary).toMatch(/^Working on r in x\/x.*…$/)
-  expect(summary.length).toBeLessThanOrEqual(500)
+  test('is the directory itself where there is no repository', async () => {
+    expect(await readProject(directory)).toEqual({
+      cwd: directory,
+      root: directory,
+      isRepo: false,
+      branch: undefined,
+    })
+  })
+
+  test('is the same through a link', async () => {
+    const root = repository('api')
+    symlinkSync(root, join(directory, 'link'))
+    expect(await readProject(join(directory, 'link'))).toMatchObject({ cwd: root, root })
+  })
+
+  test('is the directory where there is no git', async () => {
+    const root = repository('api')
+    vi.stubEnv('PATH', '/nowhere')
+    expect(await readProject(root)).toEqual({ cwd: root, root, isRepo: false, branch: undefined })
+  })
+
+  test('has no branch where none is checked out', async () => {
+    const root = repository('api')
+    const git = (...args: string[]) => execFileSync('git', ['-C', root, ...args], { stdio: 'pipe' })
+    git('-c', 'user.name=x', '-c', 'user.email=x@x', 'commit', '--quiet', '--allow-empty', '-m', 'x')
+    git('checkout', '--quiet', '--detach')
+    expect(await readProject(root)).toEqual({ cwd: root, root, isRepo: true, branch: undefined })
+  })
+
+  test('is told in no more characters than a hub takes', () => {
+    const long = '/x'.repeat(2_000)
+    const summary = toSummary({ cwd: `/r${long}`, root: '/r', isRepo: true, branch: 'b'.repeat(200) })
+    expect(summary).toMatch(/^Working on r in x\/x.*…$/)
+    expect(summary.length).toBeLessThanOrEqual(500)
+  })
 })

@@ -7,12 +7,12 @@ import { waitFor } from '../harness/wait.ts'
 const SENT = {
   message_id: expect.any(Number),
   recipients: [
-    expect.objectContaining({
+    {
       to: 'api@laptop',
-      from: 'web@laptop',
       state: 'queued',
-      reach: expect.objectContaining({ how: 'next-event' }),
-    }),
+      attempts: 0,
+      detail: 'queued: arrives at its next tool call, prompt or turn end',
+    },
   ],
 }
 
@@ -49,10 +49,15 @@ describe('list_peers', () => {
         `- shop@laptop: ${home.path}/shop/worker · branch main · Working on shop in worker (branch main)`,
       ].join('\n'),
     )
-    expect(data['you']).toMatchObject({ name: 'web', host: 'laptop', address: 'web@laptop' })
+    expect(data['you']).toMatchObject({ address: 'web@laptop', state: 'online', last_seen: null })
     expect(data['peers']).toMatchObject([
-      { name: 'api', directory: `${home.path}/api`, repo: `${home.path}/api`, branch: 'main' },
-      { name: 'shop', directory: `${home.path}/shop/worker`, repo: `${home.path}/shop`, state: 'online' },
+      { address: 'api@laptop', directory: `${home.path}/api`, repo: `${home.path}/api`, branch: 'main' },
+      {
+        address: 'shop@laptop',
+        directory: `${home.path}/shop/worker`,
+        repo: `${home.path}/shop`,
+        state: 'online',
+      },
     ])
   })
 
@@ -60,7 +65,7 @@ describe('list_peers', () => {
     await using same = await startSession(home, { cwd: `${home.path}/shop` })
     const names = async (scope: string) => {
       const { data } = await worker.tool('list_peers', { scope })
-      return (data['peers'] as { name: string }[]).map((peer) => peer.name)
+      return (data['peers'] as { address: string }[]).map((peer) => peer.address.split('@')[0])
     }
     expect(await names('machine')).toEqual(expect.arrayContaining(['api', 'web', 'shop-2']))
     expect(await names('repo')).toEqual(['shop-2'])
@@ -80,7 +85,7 @@ describe('list_peers', () => {
     expect(text).toContain('The person:\n- user@laptop')
     expect(text.match(/the person at this machine/g)).toHaveLength(1)
     expect(listed['peers']).toContainEqual(
-      expect.objectContaining({ name: 'r-d-lab', directory: `${home.path}/r&d "lab"`, waiting: 1 }),
+      expect.objectContaining({ address: 'r-d-lab@laptop', directory: `${home.path}/r&d "lab"`, waiting: 1 }),
     )
     expect(await odd.deliver('Stop')).toContain('hello')
     await api.deliver('UserPromptSubmit')
@@ -181,7 +186,9 @@ describe('message_status', () => {
     await api.deliver('UserPromptSubmit')
     const delivered = await web.tool('message_status', args)
     expect(delivered.text).toMatch(/- api@laptop: delivered at \d\d:\d\d$/)
-    expect(delivered.data).toMatchObject({ recipients: [{ state: 'delivered', attempts: 1, reach: null }] })
+    expect(delivered.data).toMatchObject({
+      recipients: [{ state: 'delivered', attempts: 1, detail: expect.stringMatching(/^delivered at/) }],
+    })
   })
 
   test('knows only what this session sent', async () => {

@@ -1,8 +1,10 @@
 import type { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js'
-import { describePeer, toSafePeer } from '#frame/peer-text'
-import { listed, scope, type Peer, type Scope } from '#router/shapes/peers'
+import { z } from 'zod'
+import { describePeer } from '#frame/peer-text'
+import { scope, type Peer, type Scope } from '#router/shapes/peers'
 import type { ServerOptions } from '../server.ts'
 import { answer, answering } from './answer.ts'
+import { seenPeer, toSeenPeer } from './shapes.ts'
 
 export function addListPeers(server: McpServer, { link }: ServerOptions): void {
   server.registerTool(
@@ -16,16 +18,17 @@ export function addListPeers(server: McpServer, { link }: ServerOptions): void {
           .default('network')
           .describe('network: all; machine: this computer; directory: your directory; repo: your repository'),
       },
-      outputSchema: { you: listed.shape.self, peers: listed.shape.peers },
+      outputSchema: { you: seenPeer.nullable(), peers: z.array(seenPeer) },
       annotations: { readOnlyHint: true, openWorldHint: false },
     },
     ({ scope }) =>
       answering(link, async () => {
         const { self, peers } = await list(scope)
         const others = peers.filter((peer) => peer.id !== self?.id)
-        return answer(toText(self, others), {
-          you: self && toSafePeer(self),
-          peers: others.map(toSafePeer),
+        const now = Date.now()
+        return answer(toText(self, others, now), {
+          you: self && toSeenPeer(self, now),
+          peers: others.map((peer) => toSeenPeer(peer, now)),
         })
       }),
   )
@@ -39,8 +42,7 @@ export function addListPeers(server: McpServer, { link }: ServerOptions): void {
   }
 }
 
-function toText(self: Peer | null, others: Peer[]): string {
-  const now = Date.now()
+function toText(self: Peer | null, others: Peer[], now: number): string {
   const sessions = Map.groupBy(
     others.filter((peer) => peer.kind === 'session'),
     (peer) => peer.state,

@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import type { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js'
 import { z } from 'zod'
-import { describeReceipt } from '#frame/receipt-text'
 import { messageId } from '#router/shapes/common'
-import { sendInput, sent } from '#router/shapes/messages'
+import { sendInput } from '#router/shapes/messages'
 import type { ServerOptions } from '../server.ts'
-import { answer, answering } from './answer.ts'
+import { answering } from './answer.ts'
+import { answerStandings, standings } from './shapes.ts'
 
 export function addSendMessage(server: McpServer, { link }: ServerOptions): void {
   server.registerTool(
@@ -24,7 +24,7 @@ export function addSendMessage(server: McpServer, { link }: ServerOptions): void
           'normal: the peer gets it before its turn can end; fyi: with its next tool call or prompt, needs no answer',
         ),
       },
-      outputSchema: { message_id: sent.shape.messageId, recipients: sent.shape.recipients },
+      outputSchema: standings,
       annotations: {
         readOnlyHint: false,
         destructiveHint: false,
@@ -42,14 +42,8 @@ export function addSendMessage(server: McpServer, { link }: ServerOptions): void
           // One key for this call, whatever the client below has to repeat.
           idempotencyKey: randomUUID(),
         })
-        const now = Date.now()
-        const lines = recipients.map(
-          (receipt) => `- ${receipt.to}: ${describeReceipt({ ...receipt, urgency }, now)}`,
-        )
-        return answer([`Message ${messageId} is stored.`, ...lines].join('\n'), {
-          message_id: messageId,
-          recipients,
-        })
+        const receipts = recipients.map((receipt) => ({ ...receipt, urgency }))
+        return answerStandings(messageId, `Message ${messageId} is stored.`, receipts)
       }),
   )
 }

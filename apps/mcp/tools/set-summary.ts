@@ -1,8 +1,8 @@
 import type { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js'
-import { toSafePeer } from '#frame/peer-text'
-import { peer, summaryInput } from '#router/shapes/peers'
+import { summaryInput } from '#router/shapes/peers'
 import type { ServerOptions } from '../server.ts'
 import { answer, answering } from './answer.ts'
+import { seenPeer, toSeenPeer } from './shapes.ts'
 
 export function addSetSummary(server: McpServer, { link }: ServerOptions): void {
   server.registerTool(
@@ -12,7 +12,7 @@ export function addSetSummary(server: McpServer, { link }: ServerOptions): void 
       description:
         'Says in one or two sentences what this session is working on; the other sessions see it in list_peers.',
       inputSchema: { summary: summaryInput.shape.summary },
-      outputSchema: { you: peer },
+      outputSchema: { you: seenPeer },
       annotations: {
         readOnlyHint: false,
         destructiveHint: false,
@@ -22,7 +22,7 @@ export function addSetSummary(server: McpServer, { link }: ServerOptions): void 
     },
     ({ summary }) =>
       answering(link, async () => {
-        const self = toSafePeer(await link.hub.peers.setSummary.mutate({ summary }))
+        const self = toSeenPeer(await link.hub.peers.setSummary.mutate({ summary }), Date.now())
         link.describe(summary)
         return answer(`Others now see you, ${self.address}, with: ${self.summary}`, { you: self })
       }),

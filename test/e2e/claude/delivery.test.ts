@@ -74,6 +74,7 @@ describe.each(CLAUDE_VERSIONS)('claude %s', (version) => {
     const before = await rig.model.waitForRequest((one) => contextOf(one).includes('before the clear'))
     await terminal.waitForScreen(/● done/)
     await terminal.submit('/clear')
+    await terminal.waitForScreen(/^(?![\s\S]*● done)/)
     await terminal.submit('after the clear [[call mcp__claude-peers__list_peers {}]]')
     const listed = await rig.model.waitForRequest(
       (one) => contextOf(one).includes('after the clear') && contextOf(one).includes('api@laptop'),

@@ -11,6 +11,17 @@ export function isInInput(screen: string, line: string): boolean {
   return input.includes(squeeze(line).slice(-40)) || input.includes('[Pastedtext#')
 }
 
+/** Answers whether the conversation above the input box shows the line as submitted. */
+export function isEchoed(screen: string, line: string): boolean {
+  const conversation = screen
+    .split(/^─{20,}.*$/m)
+    .slice(0, -2)
+    .join('')
+  return conversation
+    .split('\n')
+    .some((shown) => shown.startsWith('❯') && squeeze(shown) === squeeze(`❯${line}`))
+}
+
 /** The dialog on the screen, if it is a known one: its text and the key that leads to our answer. */
 export function dialogOf(screen: string): { text: string; key: 'Enter' | 'Down' } | undefined {
   for (const { question, answer } of DIALOGS) {

@@ -4,7 +4,7 @@ import { promisify } from 'node:util'
 import type { ClientOptions } from './client.ts'
 import { clientEnvironment } from './home.ts'
 import { isAlive, kill, waitUntil } from './processes.ts'
-import { dialogOf, isInInput, isReady } from './screen.ts'
+import { dialogOf, isEchoed, isInInput, isReady } from './screen.ts'
 
 /** A client in a terminal of 200 × 50; its dispose kills it and the tmux server that holds the terminal. */
 export type Interactive = {
@@ -67,7 +67,11 @@ export async function startInteractive(options: ClientOptions): Promise<Interact
       // An Enter that comes right behind the text is swallowed. Behind the drawn text none was, so no pause is
       // needed: 120 of 120 submits of 40 to 4,000 characters, both versions, three busy loops on two cores.
       await press('Enter')
-      await wait(`never submitted: ${line}`, (shown) => !isInInput(shown, line) || !isAlive(claudePid))
+      const isLeft = (shown: string) => isInInput(shown, line) && isAlive(claudePid)
+      await wait(`never submitted: ${line}`, (shown) => !isLeft(shown) || isEchoed(shown, line))
+      // Under load 2.1.197 sometimes runs /clear and leaves its text in the box of the new screen.
+      if (line.startsWith('/') && isLeft(await screen())) await press('C-u')
+      await wait(`never taken from the box: ${line}`, (shown) => !isLeft(shown))
     },
     async kill(name = 'SIGKILL') {
       kill(claudePid, name)

@@ -1,0 +1,20 @@
+import { NewerDatabaseError } from '#db/migrate'
+
+/** The database file cannot be opened, read or written; the message names it. */
+export class DatabaseError extends Error {
+  override name = 'DatabaseError'
+}
+
+/** Works on a database file, and says which file it is when that fails. */
+export async function withDatabase<T>(file: string, work: () => T | Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (cause) {
+    if (cause instanceof NewerDatabaseError) throw cause
+    const reason = (cause as Error).message
+    throw new DatabaseError(
+      `The database ${file} cannot be used (${reason}). Mend or move that file, or set CLAUDE_PEERS_DB to another one.`,
+      { cause },
+    )
+  }
+}

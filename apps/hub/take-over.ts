@@ -1,0 +1,36 @@
+import { setTimeout as wait } from 'node:timers/promises'
+import { requestJson } from '#client/request'
+import type { Config } from '#machine/config'
+import { findHub } from '#machine/hub-process'
+import { readRendezvous } from '#machine/rendezvous'
+import { MOUNT } from '#router/wire'
+import { claimDatabase, type Claim } from './claim.ts'
+
+const PATIENCE_MS = 10_000
+/** Others start a hub when theirs goes away: whoever asks most often has the claim next. */
+const POLL_MS = 5
+
+/**
+ * Claims the database from the older hub that runs as process `pid`: asks it to stop, when everything is ready to take
+ * its place, and waits for its claim. `undefined` when that hub does not let go, or another has taken its place.
+ */
+export async function takeOver(config: Config, pid: number): Promise<Claim | undefined> {
+  const claim = claimDatabase(config.database)
+  if (claim || readRendezvous(config.paths.rendezvous)?.pid !== pid) return claim
+  const older = await findHub(config)
+  if (older) {
+    await requestJson({
+      method: 'POST',
+      url: `${older.url}${MOUNT}hub.stop`,
+      headers: { authorization: `Bearer ${older.token}` },
+      body: { reason: 'handover' },
+      timeoutMs: 1_000,
+    }).catch(() => undefined)
+  }
+  for (const deadline = performance.now() + PATIENCE_MS; performance.now() < deadline;) {
+    const released = claimDatabase(config.database)
+    if (released) return released
+    await wait(POLL_MS)
+  }
+  return undefined
+}

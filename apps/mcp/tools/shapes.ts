@@ -1,0 +1,53 @@
+/**
+ * What the tools answer as data. Claude Code shows its model this instead of the text (seen with 2.1.197 and 2.1.330),
+ * so it holds the words that the model needs and no figures that only a program could use; those have the router.
+ */
+import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js'
+import { z } from 'zod'
+import { describeReceipt } from '#frame/receipt-text'
+import { toSafePeer } from '#frame/peer-text'
+import { toClock } from '#frame/time'
+import { receipt, type Receipt, type urgency } from '#router/shapes/messages'
+import { messageId } from '#router/shapes/common'
+import { peer, type Peer } from '#router/shapes/peers'
+import { answer } from './answer.ts'
+
+export const seenPeer = peer
+  .pick({
+    address: true,
+    kind: true,
+    state: true,
+    directory: true,
+    repo: true,
+    branch: true,
+    summary: true,
+    waiting: true,
+  })
+  .extend({ last_seen: z.string().nullable() })
+
+/** A peer in a tool's answer; its own words cannot pass for anything but words. */
+export function toSeenPeer(given: Peer, now: number): z.infer<typeof seenPeer> {
+  const { address, kind, state, directory, repo, branch, summary, waiting, seenAt } = toSafePeer(given)
+  const last_seen = state === 'offline' ? toClock(seenAt, now) : null
+  return { address, kind, state, directory, repo, branch, summary, waiting, last_seen }
+}
+
+export const standings = {
+  message_id: messageId,
+  recipients: z.array(receipt.pick({ to: true, state: true, attempts: true }).extend({ detail: z.string() })),
+}
+
+/** The answer about one message: where it stands with each recipient. */
+export function answerStandings(
+  id: number,
+  title: string,
+  receipts: (Receipt & { urgency?: z.infer<typeof urgency> })[],
+): CallToolResult {
+  const now = Date.now()
+  const recipients = receipts.map((given) => {
+    const { to, state, attempts } = given
+    return { to, state, attempts, detail: describeReceipt(given, now) }
+  })
+  const lines = recipients.map((one) => `- ${one.to}: ${one.detail}`)
+  return answer([title, ...lines].join('\n'), { message_id: id, recipients })
+}

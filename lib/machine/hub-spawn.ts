@@ -1,0 +1,110 @@
+import { spawn } from 'node:child_process'
+import { closeSync, openSync, renameSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import semver from 'semver'
+import type { Config } from './config.ts'
+import { HUB_EXIT } from './exit-codes.ts'
+import { readIfThere } from './files.ts'
+import { HubUnavailableError } from './hub-unavailable.ts'
+import { bundlePath, NODE_RANGE } from './package.ts'
+import { makePrivateDir } from './paths.ts'
+import { readRendezvous } from './rendezvous.ts'
+
+/** A hub that was spawned, as far as its starter follows it. */
+export type SpawnedHub = {
+  /** How it ended; `undefined` while it runs. `mayRetry`: another hub stood in its way, or it was stopped. */
+  ended(): { code: number | null; mayRetry: boolean; reason: string } | undefined
+  /** Stops following it. It goes on if it serves, and ends if another one does. */
+  dispose(): void
+}
+
+let spawned = 0
+
+/**
+ * Spawns a hub that outlives this process, its terminal and its directory, with the settings of `config`. Throws
+ * HubUnavailableError when it cannot even be tried.
+ */
+export function spawnHub(config: Config, { replaces }: { replaces: number | undefined }): SpawnedHub {
+  const { dir, rendezvous } = config.paths
+  // Each starter reads the words of its own hub: with one file, racing starters would overwrite each other's.
+  const words = join(dir, `hub.start-${process.pid}-${++spawned}`)
+  const errors = join(dir, 'hub.err')
+  const stderr = prepare(dir, words)
+  const args = replaces === undefined ? [] : [`--replaces=${replaces}`]
+  const child = spawn(toNode(), [bundlePath('hub.js'), ...args], {
+    detached: true,
+    windowsHide: true,
+    cwd: '/',
+    env: toEnvironment(config),
+    stdio: ['ignore', 'ignore', stderr],
+  })
+  closeSync(stderr)
+  child.unref()
+  let ended: ReturnType<SpawnedHub['ended']>
+  let explained = false
+  child.on('error', (cause) => {
+    ended = { code: null, mayRetry: false, reason: `The hub cannot be started: ${cause.message}.` }
+  })
+  child.on('exit', (code, signal) => {
+    // Anything else is a crash, in words that are not for its starter.
+    const said = /^claude-peers: (.+)$/m.exec(readIfThere(words) ?? '')?.[1]
+    explained = said !== undefined || code === 0
+    ended ??= {
+      code,
+      mayRetry: code === 0 || code === HUB_EXIT.claimed,
+      reason: said ?? `The hub ended at once (${signal ?? code}): see ${errors}.`,
+    }
+  })
+  return {
+    ended: () => ended,
+    dispose() {
+      const serving = readRendezvous(rendezvous)?.pid
+      const isServing = serving === child.pid
+      // One that lost the race and is slow to see it would serve after the winner was stopped, when nobody wants it.
+      if (!ended && serving !== undefined && !isServing) child.kill()
+      try {
+        // What a hub that crashes says last has no other place than its standard error.
+        if ((!ended && isServing) || (ended && !explained)) renameSync(words, errors)
+        else rmSync(words, { force: true })
+      } catch {
+        // Where an open file cannot be moved, it stays as it is called.
+      }
+    },
+  }
+}
+
+function prepare(dir: string, words: string): number {
+  try {
+    makePrivateDir(dir)
+    return openSync(words, 'w', 0o600)
+  } catch (cause) {
+    throw new HubUnavailableError(
+      `The hub cannot be started: ${(cause as Error).message}. Make ${dir} a directory of yours.`,
+    )
+  }
+}
+
+/** A program in Bun or Electron may use the client too; the hub itself needs Node. */
+function toNode(): string {
+  const { node, bun, electron } = process.versions
+  if (bun !== undefined || electron !== undefined) return 'node'
+  if (semver.satisfies(node, NODE_RANGE)) return process.execPath
+  throw new HubUnavailableError(
+    `The hub needs Node ${NODE_RANGE}, and this is ${node}: run "claude-peers hub" with a newer one.`,
+  )
+}
+
+/** A daemon must not carry a session's secrets about: only what a process of this user needs. */
+const KEPT =
+  /^(PATH|USER|LOGNAME|LANG|LC_\w+|TZ|TMPDIR|TEMP|TMP|DISPLAY|WAYLAND_DISPLAY|DBUS_SESSION_BUS_ADDRESS|XDG_\w+|SystemRoot|USERPROFILE|APPDATA|LOCALAPPDATA|CLAUDE_PEERS_\w+)$/i
+
+function toEnvironment({ paths, port, database, bind, host }: Config): NodeJS.ProcessEnv {
+  return {
+    ...Object.fromEntries(Object.entries(process.env).filter(([name]) => KEPT.test(name))),
+    HOME: paths.home,
+    CLAUDE_PEERS_PORT: String(port),
+    CLAUDE_PEERS_DB: database,
+    CLAUDE_PEERS_BIND: bind,
+    CLAUDE_PEERS_HOST: host,
+  }
+}

@@ -1,0 +1,137 @@
+import Sqlite from 'better-sqlite3'
+import { expect, test, vi } from 'vitest'
+import { openWorld } from './harness.ts'
+
+type Plan = { text: string; steps: string[] }
+
+/** The plan of every statement that opening a database prepares. */
+function readPlans(): Plan[] {
+  const prepare = vi.spyOn(Sqlite.prototype, 'prepare')
+  using world = openWorld()
+  const texts = prepare.mock.calls.map(([text]) => text)
+  prepare.mockRestore()
+  const ours = texts.filter((text) => /^(select|insert|update|delete)\b/.test(text))
+  return ours.map((text) => {
+    const values = Array.from({ length: text.split('?').length - 1 }, () => null)
+    const rows = world.database.sqlite.prepare(`explain query plan ${text}`).all(...values) as {
+      detail: string
+    }[]
+    return { text: text.replaceAll(/"/g, '').replaceAll(/\s+/g, ' '), steps: rows.map((row) => row.detail) }
+  })
+}
+
+/** Reads a table from end to end; a subquery or a common row that was made before is none. */
+const isScan = (step: string) =>
+  /^SCAN (peers|senders|recipients|deliveries|open|other|messages|machines|sender_machines|sessions)\b/.test(
+    step,
+  )
+
+const plans = readPlans()
+const planOf = (...parts: string[]): Plan => {
+  const found = plans.filter(({ text }) => parts.every((part) => text.includes(part)))
+  if (found.length === 0) throw new Error(`no statement has ${parts.join(' and ')}`)
+  return found[0]!
+}
+
+test('no statement scans a table, but for those that list or count everybody and the stages', () => {
+  const scanning = plans.filter(({ steps }) => steps.some(isScan)).map(({ text }) => text)
+  const known = [
+    'order by peers.name asc, machines.host asc, peers.id asc',
+    'where peers.online = ?',
+    'select coalesce(sum(online), 0), count(*) from peers',
+    "where settled_at is null and state = 'queued'), (select count(*)",
+  ]
+  expect(scanning.filter((text) => !known.some((part) => text.includes(part)))).toEqual([])
+  for (const part of known) expect(scanning.some((text) => text.includes(part))).toBe(true)
+})
+
+test('the stages are counted by two small indexes', () => {
+  const { steps } = planOf("state = 'offered'), (select count(*)")
+  expect(steps.filter((step) => step.includes('deliveries'))).toEqual([
+    'SCAN deliveries USING COVERING INDEX deliveries_waiting',
+    'SCAN deliveries USING COVERING INDEX deliveries_waiting',
+    'SEARCH deliveries USING COVERING INDEX deliveries_settled (settled_at>?)',
+  ])
+})
+
+test.for([
+  ['hasMail', ['select 1 from deliveries', 'lease_until <= ?']],
+  ['the leases that are over', ['select message_id, sender_id from deliveries', "state in ('offered')"]],
+  ['the candidates of a consume', ['row_number() over']],
+  ['the mail of an offer', ['held_since', 'deliveries.offer_id = ?']],
+  ['peek', ['held_since', "in ('queued','offered')) order by"]],
+] as const)('%s reads the waiting mail of one mailbox', ([, parts]) => {
+  const steps = planOf(...parts).steps.filter((step) => /\b(deliveries|open)\b/.test(step))
+  expect(steps.length).toBeGreaterThan(0)
+  for (const step of steps) {
+    expect(step).toMatch(/^SEARCH \w+ USING (COVERING )?INDEX deliveries_waiting \(recipient_id=\?/)
+  }
+})
+
+test.for([
+  ['of queued mail', ['select count(*) from deliveries where (', "state in ('queued')"]],
+  ['that bounds a mailbox', ['select count(*) from deliveries where deliveries.recipient_id = ?']],
+  ['of a listed peer', ['order by peers.name asc, machines.host asc']],
+] as const)('the count %s reads the index of waiting mail alone', ([, parts]) => {
+  const steps = planOf(...parts).steps.filter((step) => step.includes('deliveries'))
+  expect(steps.length).toBeGreaterThan(0)
+  for (const step of steps) {
+    expect(step).toMatch(/^SEARCH deliveries USING COVERING INDEX deliveries_waiting \(recipient_id=\?/)
+  }
+})
+
+test.for([
+  [
+    'the messages of a pair in the last minute',
+    ['newest where queued_at'],
+    'deliveries_pair (recipient_id=? AND sender_id=?)',
+  ],
+  [
+    'the message of an idempotency key',
+    ['from messages where (messages.sender_id = ?'],
+    'messages_idempotency (sender_id=? AND idempotency_key=?)',
+  ],
+  [
+    'sentSince',
+    ['deliveries.sender_id = ? and deliveries.changed_seq > ?'],
+    'deliveries_sent (sender_id=? AND changed_seq>?)',
+  ],
+  ['changedSince of messages', ['where deliveries.changed_seq > ?'], 'deliveries_changed (changed_seq>?)'],
+  ['changedSince of peers', ['where peers.changed_seq > ?'], 'peers_changed (changed_seq>?)'],
+  ['the history of a peer, as recipient', ['union'], 'deliveries_pair (recipient_id=?)'],
+  [
+    'the receipts of a page of history',
+    ['union'],
+    'SEARCH deliveries USING INDEX sqlite_autoindex_deliveries_1 (message_id=?)',
+  ],
+  ['the seats to remove', ["kind = 'session' and not exists"], 'peers_idle (seen_at<?)'],
+  [
+    'the mail to expire',
+    ["state = 'queued' and deliveries.expires_at <= ?"],
+    'deliveries_expiry (expires_at<?)',
+  ],
+  [
+    'the messages to forget',
+    ['not exists ( select 1 from deliveries as other'],
+    'deliveries_settled (settled_at<?)',
+  ],
+  ['the leases to end', ['where deliveries.lease_until <= ?'], 'deliveries_leases (lease_until<?)'],
+] as const)('%s is found by its index', ([, parts, index]) => {
+  expect(planOf(...parts).steps.join('\n')).toContain(index)
+})
+
+test.for(['peers', 'messages'])('removing a row of %s looks for its children by index', (table) => {
+  const { steps } = planOf(`delete from ${table} where`)
+  expect(steps.filter((step) => step.startsWith('SEARCH')).length).toBeGreaterThan(0)
+  expect(steps.filter(isScan)).toEqual([])
+})
+
+test('a page of a feed is read in its order, and needs no sorting', () => {
+  for (const parts of [
+    ['where deliveries.changed_seq > ?'],
+    ['deliveries.sender_id = ? and deliveries.changed_seq > ?'],
+    ['where peers.changed_seq > ?'],
+  ]) {
+    expect(planOf(...parts).steps.join('\n')).not.toContain('TEMP B-TREE')
+  }
+})

@@ -1,0 +1,270 @@
+import { spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { once } from 'node:events'
+import { existsSync, readFileSync } from 'node:fs'
+import { chmod, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { createServer, type AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import Sqlite from 'better-sqlite3'
+import { describe, expect, test } from 'vitest'
+import { claimDatabase } from '../../apps/hub/claim.ts'
+import { createHome, type Home } from '../harness/home.ts'
+import { runHub, spawnHub, stockClient, takeSeat } from '../harness/hub.ts'
+import { waitFor } from '../harness/wait.ts'
+
+const EXIT = { failed: 1, claimed: 3, cannotListen: 4, newerDatabase: 5, badConfig: 6 }
+
+/** How a hub that cannot serve ends, and what it says to whoever started it. */
+async function fail(home: Home, env: Record<string, string> = {}, args: string[] = []) {
+  const hub = spawnHub(home, { env, args })
+  const impatience = setTimeout(() => hub.kill('SIGKILL'), 10_000)
+  const code = await hub.exited
+  clearTimeout(impatience)
+  expect(hub.stderr()).not.toMatch(/\n\s+at |\.[jt]s:\d|node:internal/)
+  expect(existsSync(join(home.path, '.claude-peers/hub.json'))).toBe(false)
+  return { code, words: hub.stderr() }
+}
+
+const databaseOf = (home: Home) => join(home.path, '.claude-peers.db')
+
+describe.concurrent('the first start', () => {
+  test('leaves nothing that another user of the machine could read, whatever the umask', async () => {
+    await using home = await createHome()
+    await mkdir(join(home.path, '.claude-peers'), { mode: 0o777 })
+    await chmod(join(home.path, '.claude-peers'), 0o777)
+    await writeFile(databaseOf(home), '', { mode: 0o666 })
+    await chmod(databaseOf(home), 0o666)
+    const script = join(import.meta.dirname, '../../dist/hub.js')
+    const child = spawn('/bin/sh', ['-c', 'umask 000; exec "$0" "$1"', process.execPath, script], {
+      env: home.env,
+      stdio: 'ignore',
+    })
+    await waitFor(() => home.rendezvous().catch(() => undefined), 'the hub')
+    await takeSeat(
+      { url: (await home.rendezvous()).url, headers: { authorization: `Bearer ${await home.token()}` } },
+      'api',
+    )
+    const modes: Record<string, string> = {}
+    for (const entry of await readdir(home.path, { recursive: true })) {
+      modes[entry] = ((await stat(join(home.path, entry))).mode & 0o777).toString(8)
+    }
+    child.kill()
+    await once(child, 'exit')
+    expect(modes).toMatchObject({
+      '.claude-peers': '700',
+      '.claude-peers/token': '600',
+      '.claude-peers/hub.json': '600',
+      '.claude-peers/hub.log': '600',
+      '.claude-peers.db': '600',
+      '.claude-peers.db-wal': '600',
+      '.claude-peers.machine-id': '600',
+    })
+    expect(Object.values(modes).filter((mode) => mode !== '600' && mode !== '700')).toEqual([])
+  })
+
+  test('makes a token of 256 bits, which later starts keep', async () => {
+    await using home = await createHome()
+    const tokens: string[] = []
+    for (let round = 0; round < 2; round++) {
+      await using hub = await runHub(home)
+      tokens.push(hub.token)
+    }
+    expect(tokens[0]).toMatch(/^[\w-]{43}$/)
+    expect(tokens[1]).toBe(tokens[0])
+  })
+
+  test('makes another token in the place of one that cannot be one', async () => {
+    await using home = await createHome()
+    await mkdir(join(home.path, '.claude-peers'))
+    await writeFile(join(home.path, '.claude-peers/token'), 'two words')
+    await using hub = await runHub(home)
+    expect(hub.token).toMatch(/^[\w-]{43}$/)
+    expect(await stockClient(hub).hub.stats.query()).toMatchObject({ pid: hub.pid })
+  })
+
+  test('writes where it is into its rendezvous', async () => {
+    await using home = await createHome()
+    await using hub = await runHub(home)
+    const { version } = JSON.parse(readFileSync('package.json', 'utf8'))
+    expect(await home.rendezvous()).toEqual({
+      url: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+$/),
+      tokenPath: join(home.path, '.claude-peers/token'),
+      pid: hub.pid,
+      version,
+    })
+  })
+
+  test('of two homes gives two hubs that know nothing of each other', async () => {
+    await using one = await createHome()
+    await using other = await createHome()
+    await using here = await runHub(one)
+    await using there = await runHub(other)
+    await takeSeat(here, 'api')
+    expect((await stockClient(there).peers.list.query()).peers).toEqual([])
+    await expect(
+      stockClient({ url: there.url, headers: here.headers }).peers.list.query(),
+    ).rejects.toMatchObject({
+      data: { code: 'UNAUTHORIZED' },
+    })
+  })
+})
+
+describe.concurrent('a hub does not start', () => {
+  test('on a database that another hub serves, and the other one does not notice', async () => {
+    await using home = await createHome()
+    await using hub = await runHub(home)
+    const second = spawnHub(home)
+    expect(await second.exited).toBe(EXIT.claimed)
+    expect(second.stderr()).toBe(`claude-peers: Another hub already serves ${databaseOf(home)}.\n`)
+    expect((await home.rendezvous()).pid).toBe(hub.pid)
+    expect(await stockClient(hub).hub.stats.query()).toMatchObject({ pid: hub.pid })
+    // One of many that race for the start is no failure.
+    expect(await readFile(join(home.path, '.claude-peers/hub.log'), 'utf8')).not.toContain('"level":50')
+  })
+
+  test('on a port that another program has, and leaves the database as it is', async () => {
+    await using home = await createHome()
+    const other = createServer().listen(0, '127.0.0.1')
+    await once(other, 'listening')
+    const { port } = other.address() as AddressInfo
+    const { code, words } = await fail(home, { CLAUDE_PEERS_PORT: String(port) })
+    other.close()
+    expect(code).toBe(EXIT.cannotListen)
+    expect(words).toContain(`127.0.0.1:${port}`)
+    expect(words).toContain('Set CLAUDE_PEERS_PORT')
+    expect(existsSync(databaseOf(home))).toBe(false)
+  })
+
+  test.each([
+    ['an address that this machine does not have', '192.0.2.1'],
+    ['a name that means nothing', 'no-such-host.invalid'],
+  ])('at %s', async (_, bind) => {
+    await using home = await createHome()
+    const { code, words } = await fail(home, { CLAUDE_PEERS_BIND: bind })
+    expect(code).toBe(EXIT.cannotListen)
+    expect(words).toContain(bind)
+    expect(words).toContain('CLAUDE_PEERS_BIND')
+  })
+
+  test('on a database of a newer version, and leaves it as it is', async () => {
+    await using home = await createHome()
+    await runHub(home).then((hub) => hub[Symbol.asyncDispose]())
+    const sqlite = new Sqlite(databaseOf(home))
+    sqlite.exec(
+      "insert into __drizzle_migrations (hash, created_at) values ('of the future', 99999999999999)",
+    )
+    sqlite.close()
+    const before = createHash('sha256')
+      .update(await readFile(databaseOf(home)))
+      .digest('hex')
+    const { code, words } = await fail(home)
+    expect(code).toBe(EXIT.newerDatabase)
+    expect(words).toContain(databaseOf(home))
+    expect(words).toContain('Update this installation')
+    expect(
+      createHash('sha256')
+        .update(await readFile(databaseOf(home)))
+        .digest('hex'),
+    ).toBe(before)
+  })
+
+  test.each([
+    ['is no JSON', '{', 'not valid JSON'],
+    ['holds a key that is none', '{"tokn":"x"}', 'tokn'],
+  ])('with a configuration that %s, and says which file and key', async (_, text, key) => {
+    await using home = await createHome()
+    const path = join(home.path, '.claude-peers.json')
+    await writeFile(path, text)
+    const { code, words } = await fail(home)
+    expect(code).toBe(EXIT.badConfig)
+    expect(words).toContain(path)
+    expect(words).toContain(key)
+  })
+
+  test('with a variable that cannot be used, and says which', async () => {
+    await using home = await createHome()
+    const { code, words } = await fail(home, { CLAUDE_PEERS_PORT: '70000' })
+    expect(code).toBe(EXIT.badConfig)
+    expect(words).toBe('claude-peers: CLAUDE_PEERS_PORT: use a port number from 1 to 65535.\n')
+  })
+
+  test('where the hub of this machine is configured to be elsewhere', async () => {
+    await using home = await createHome()
+    const { code, words } = await fail(home, { CLAUDE_PEERS_BROKER_URL: 'http://studio:7899' })
+    expect(code).toBe(EXIT.badConfig)
+    expect(words).toContain('http://studio:7899: start it there')
+  })
+
+  test.each([
+    ['is in a directory that does not exist', (home: Home) => join(home.path, 'no/such/peers.db')],
+    ['is a directory', (home: Home) => join(home.path, '.claude-peers')],
+  ])('when its database %s, and says which file it is', async (_, toPath) => {
+    await using home = await createHome()
+    const path = toPath(home)
+    const { code, words } = await fail(home, { CLAUDE_PEERS_DB: path })
+    expect(code).toBe(EXIT.failed)
+    expect(words).toContain(path)
+    expect(words).toContain('CLAUDE_PEERS_DB')
+  })
+
+  test('when its database is no database, and leaves the file as it is', async () => {
+    await using home = await createHome()
+    await writeFile(databaseOf(home), 'something else entirely\n'.repeat(100))
+    const { code, words } = await fail(home)
+    expect(code).toBe(EXIT.failed)
+    expect(words).toContain(databaseOf(home))
+    expect(await readFile(databaseOf(home), 'utf8')).toMatch(/^something else/)
+  })
+
+  test('when it cannot write its rendezvous, and says which file it is', async () => {
+    await using home = await createHome()
+    const path = join(home.path, '.claude-peers/hub.json')
+    await mkdir(join(path, 'in the way'), { recursive: true })
+    const hub = spawnHub(home)
+    expect(await hub.exited).toBe(EXIT.failed)
+    expect(hub.stderr()).toContain(path)
+  })
+})
+
+describe('the claim of a database', () => {
+  test('is one at a time, and free again once it is given up', async () => {
+    await using home = await createHome()
+    const first = claimDatabase(databaseOf(home))!
+    // Whoever fails must not loosen it either: POSIX drops a lock when its process closes the file anywhere.
+    for (let round = 0; round < 3; round++) expect(claimDatabase(databaseOf(home))).toBeUndefined()
+    expect(await fail(home)).toMatchObject({ code: EXIT.claimed })
+    first.release()
+    const second = claimDatabase(databaseOf(home))
+    expect(second).toBeDefined()
+    second!.release()
+  })
+
+  test('ends with its process, however that ends', async () => {
+    await using home = await createHome()
+    const hub = await runHub(home)
+    hub.kill('SIGKILL')
+    await hub.exited
+    await using next = await runHub(home)
+    expect(next.pid).not.toBe(hub.pid)
+  })
+})
+
+describe('hub --migrate', () => {
+  test('brings the database up to date and ends', async () => {
+    await using home = await createHome()
+    for (const outcome of ['created', 'up to date, nothing to do']) {
+      const hub = spawnHub(home, { args: ['--migrate'] })
+      expect(await hub.exited).toBe(0)
+      expect(hub.stdout()).toBe(`${databaseOf(home)}: ${outcome}.\n`)
+    }
+  })
+
+  test('is refused while a hub serves, with what to do', async () => {
+    await using home = await createHome()
+    await using hub = await runHub(home)
+    const second = spawnHub(home, { args: ['--migrate'] })
+    expect(await second.exited).toBe(EXIT.claimed)
+    expect(second.stderr()).toContain(`pid ${hub.pid}`)
+    expect(second.stderr()).toContain('claude-peers stop')
+  })
+})

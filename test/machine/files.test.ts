@@ -1,0 +1,163 @@
+import { execFile } from 'node:child_process'
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { createPrivate, parseJson, readIfThere, writePrivate } from '../../lib/machine/files.ts'
+import { readMachineId } from '../../lib/machine/machine-id.ts'
+import { makePrivateDir } from '../../lib/machine/paths.ts'
+import { readRendezvous, removeRendezvous, writeRendezvous } from '../../lib/machine/rendezvous.ts'
+import { ensureToken, readToken } from '../../lib/machine/token.ts'
+
+let directory: string
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'claude-peers-files-'))
+})
+afterEach(() => rm(directory, { recursive: true, force: true }))
+
+const at = (name: string) => join(directory, name)
+const modeOf = (path: string) => (statSync(path).mode & 0o777).toString(8)
+const run = promisify(execFile)
+
+/** Runs the same words in several processes at once, and gives what each printed. */
+async function race(count: number, words: string): Promise<string[]> {
+  const source = `import { readMachineId } from '${import.meta.dirname}/../../lib/machine/machine-id.ts'
+    import { ensureToken } from '${import.meta.dirname}/../../lib/machine/token.ts'
+    process.stdout.write(${words})`
+  const runs = Array.from({ length: count }, () =>
+    run(process.execPath, ['--input-type=module', '-e', source]),
+  )
+  return (await Promise.all(runs)).map(({ stdout }) => stdout)
+}
+
+describe('a private file', () => {
+  test('is readable by its owner only, also when it was there with other rights', () => {
+    writeFileSync(at('file'), 'old')
+    chmodSync(at('file'), 0o666)
+    writePrivate(at('file'), 'new')
+    expect(readFileSync(at('file'), 'utf8')).toBe('new')
+    expect(modeOf(at('file'))).toBe('600')
+    expect(readdirSync(directory)).toEqual(['file'])
+  })
+
+  test('that cannot be put in its place leaves nothing beside it', () => {
+    mkdirSync(at('file/in the way'), { recursive: true })
+    expect(() => writePrivate(at('file'), 'new')).toThrow('EISDIR')
+    expect(readdirSync(directory)).toEqual(['file'])
+  })
+
+  test('that is made once keeps what was there first', () => {
+    createPrivate(at('file'), 'first')
+    createPrivate(at('file'), 'second')
+    expect(readFileSync(at('file'), 'utf8')).toBe('first')
+    expect(modeOf(at('file'))).toBe('600')
+    expect(readdirSync(directory)).toEqual(['file'])
+  })
+
+  test('that is not there reads as nothing, and every other trouble is told', () => {
+    expect(readIfThere(at('nothing'))).toBeUndefined()
+    expect(() => readIfThere(directory)).toThrow('EISDIR')
+  })
+
+  test('that holds no JSON parses as nothing', () => {
+    expect(parseJson('{"a":1}')).toEqual({ a: 1 })
+    for (const text of [undefined, '', '{', 'x']) expect(parseJson(text)).toBeUndefined()
+  })
+})
+
+test('a private directory is closed to others, also when it was open before', () => {
+  mkdirSync(at('dir'))
+  chmodSync(at('dir'), 0o777)
+  makePrivateDir(at('dir'))
+  makePrivateDir(at('new/below'))
+  expect([modeOf(at('dir')), modeOf(at('new/below'))]).toEqual(['700', '700'])
+})
+
+describe('the machine’s id', () => {
+  test('is made once', () => {
+    const id = readMachineId(at('id'))
+    expect(id).toMatch(/^[0-9a-f]{8}-[0-9a-f-]{27}$/)
+    expect(readMachineId(at('id'))).toBe(id)
+    expect(modeOf(at('id'))).toBe('600')
+  })
+
+  test('is kept when somebody wrote it by hand', () => {
+    writeFileSync(at('id'), 'the-studio-machine\n')
+    expect(readMachineId(at('id'))).toBe('the-studio-machine')
+  })
+
+  test.each(['', 'short', '../../etc/passwd', 'x'.repeat(100)])('is made anew in the place of %j', (text) => {
+    writeFileSync(at('id'), text)
+    const id = readMachineId(at('id'))
+    expect(id).toMatch(/^[0-9a-f-]{36}$/)
+    expect(readMachineId(at('id'))).toBe(id)
+  })
+
+  test('is the same for processes that race for it', async () => {
+    const ids = await race(6, `readMachineId('${at('id')}')`)
+    expect(new Set(ids).size).toBe(1)
+    expect(readdirSync(directory)).toEqual(['id'])
+  })
+})
+
+describe('the token of this machine', () => {
+  test('is made once, and closed to others each time', () => {
+    const token = ensureToken(at('token'))
+    expect(token).toMatch(/^[\w-]{43}$/)
+    chmodSync(at('token'), 0o644)
+    expect(ensureToken(at('token'))).toBe(token)
+    expect(modeOf(at('token'))).toBe('600')
+    expect(readToken(at('token'))).toBe(token)
+  })
+
+  test('is not there before a hub has run', () => {
+    expect(readToken(at('token'))).toBeUndefined()
+    expect(existsSync(at('token'))).toBe(false)
+  })
+
+  test.each(['', ' \n', 'short', 'two words of a text', 'x'.repeat(513)])('cannot be %j', (text) => {
+    writeFileSync(at('token'), text)
+    expect(readToken(at('token'))).toBeUndefined()
+    expect(ensureToken(at('token'))).toMatch(/^[\w-]{43}$/)
+  })
+
+  test('is the same for processes that race for it', async () => {
+    const tokens = await race(6, `ensureToken('${at('token')}')`)
+    expect(new Set(tokens).size).toBe(1)
+    expect(readdirSync(directory)).toEqual(['token'])
+  })
+})
+
+describe('the rendezvous', () => {
+  const here = { url: 'http://127.0.0.1:7899', tokenPath: '/x/token', pid: 100, version: '3.0.0' }
+
+  test('is read as it was written, by its owner only', () => {
+    writeRendezvous(at('hub.json'), here)
+    expect(readRendezvous(at('hub.json'))).toEqual(here)
+    expect(modeOf(at('hub.json'))).toBe('600')
+  })
+
+  test.each(['', '{', '[]', '{"url":"x"}', '{"url":"http://a","tokenPath":"t","pid":-1,"version":"1"}'])(
+    'that holds %j counts as none',
+    (text) => {
+      writeFileSync(at('hub.json'), text)
+      expect(readRendezvous(at('hub.json'))).toBeUndefined()
+    },
+  )
+
+  test('that cannot be read counts as none', () => {
+    mkdirSync(at('hub.json'))
+    expect(readRendezvous(at('hub.json'))).toBeUndefined()
+  })
+
+  test('is taken away by the hub that wrote it, and by no other', () => {
+    writeRendezvous(at('hub.json'), here)
+    removeRendezvous(at('hub.json'), 99)
+    expect(readRendezvous(at('hub.json'))).toEqual(here)
+    removeRendezvous(at('hub.json'), 100)
+    expect(existsSync(at('hub.json'))).toBe(false)
+    removeRendezvous(at('hub.json'), 100)
+  })
+})
