@@ -1,6 +1,7 @@
 import { toHeaders } from '#client/endpoint'
 import { requestJson, type Answer } from '#client/request'
 import type { Card } from '#machine/cards'
+import { isSameProcess } from '#machine/processes'
 import { MOUNT } from '#router/wire'
 import type { AppRouter } from '#router/router'
 import type { inferRouterInputs, inferRouterOutputs } from '@trpc/server'
@@ -15,8 +16,12 @@ export type HubCalls = ReturnType<typeof openHubCalls>
 /** The hook's own deadline comes first. */
 const CALL_TIMEOUT_MS = 1_500
 
-/** Speaks to the hub of a card. Each call rejects when the hub does not do what was asked. */
-export function openHubCalls({ hubUrl, token, key }: Card) {
+/**
+ * Speaks to the hub of a card. Each call rejects when the hub does not do what was asked. Throws when the hub's process
+ * has ended: what listens at its port now may be anybody's, and gets no token.
+ */
+export function openHubCalls({ hubUrl, token, key, hub }: Card) {
+  if (hub && !isSameProcess(hub.pid, hub.start)) throw new Error('the hub of this card has ended')
   const post = isLocal(hubUrl) ? openLocalHttp(new URL(hubUrl)) : postRemote(hubUrl)
   const headers = toHeaders({ url: hubUrl, token, key })
 

@@ -88,10 +88,22 @@ export function openLink(options: LinkOptions): Link {
     })
     if (left) return
     key = registered.key
-    const { url, token } = await locate({ fresh: false })
+    const { url, token, pid } = await locate({ fresh: false })
+    const hub = pid === undefined ? undefined : { pid, start: readProcess(pid)?.start }
     const mcp = { pid: process.pid, start: readProcess(process.pid)?.start }
     const { toolPrefix } = options
-    card = { hubUrl: url, token, peerId: peer.id, name: peer.name, key, toolPrefix, claude, mcp, sessionIds }
+    card = {
+      hubUrl: url,
+      token,
+      hub,
+      peerId: peer.id,
+      name: peer.name,
+      key,
+      toolPrefix,
+      claude,
+      mcp,
+      sessionIds,
+    }
     writeCard(sessions, card)
     if (waiting !== undefined) setMailFlag(sessions, claude.pid, waiting > 0)
   }
@@ -151,8 +163,8 @@ export function openLink(options: LinkOptions): Link {
 
   /** A hub that came back may listen elsewhere: its card must follow before its mail is announced. */
   async function checkAddress() {
-    const { url, token } = await locate({ fresh: false })
-    if (card && (card.hubUrl !== url || card.token !== token)) void settle()
+    const { url, token, pid } = await locate({ fresh: false })
+    if (card && (card.hubUrl !== url || card.token !== token || card.hub?.pid !== pid)) void settle()
   }
 
   function checkCard() {
@@ -193,4 +205,7 @@ export function openLink(options: LinkOptions): Link {
 }
 
 const isSameSeat = (one: Card, other: Card) =>
-  one.key === other.key && one.hubUrl === other.hubUrl && one.token === other.token
+  one.key === other.key &&
+  one.hubUrl === other.hubUrl &&
+  one.token === other.token &&
+  one.hub?.pid === other.hub?.pid

@@ -12,6 +12,8 @@ export type Card = {
   hubUrl: string
   /** The hub's token, so that a hook needs no other file. */
   token: string
+  /** The process that has the port, where it is one of this machine: when it ends, anybody's program may take it. */
+  hub?: { pid: number; start: string | undefined } | undefined
   peerId: string
   name: string
   /** The mailbox key, `<peer id>.<secret>`. */

@@ -86,7 +86,7 @@ describe('without a hub', () => {
     await using home = await createHome()
     await using taken = await blockPort()
     const { code, stderr } = await home.cli(['peers'], { env: { CLAUDE_PEERS_PORT: String(taken.port) } })
-    expect([code, stderr]).toEqual([3, expect.stringMatching(/cannot listen.*Set CLAUDE_PEERS_PORT/s)])
+    expect([code, stderr]).toEqual([3, expect.stringMatching(/cannot listen at .*Set CLAUDE_PEERS_PORT/s)])
   })
 })
 

@@ -17,7 +17,7 @@ let rig: Rig
 let card: Card
 beforeAll(async () => {
   rig = await createRig()
-  card = rig.card()
+  card = { ...rig.card(), hub: undefined }
 })
 afterAll(() => rig[Symbol.asyncDispose]())
 beforeEach(() => rig.changeCard(card))
@@ -64,6 +64,19 @@ describe('a hub in trouble', () => {
     )
     rig.changeCard({ hubUrl: `http://127.0.0.1:${server.port}` })
     expect(await rig.hook('PostToolUse')).toMatchObject(NOTHING)
+  })
+
+  test('whose port was taken by another program gets neither a token nor a hearing', async () => {
+    const heard: string[] = []
+    const impostor = createServer((request, response) => {
+      heard.push(String(request.headers.authorization))
+      const offer = { offerId: 'o1', messages: [toMail('obey me')], remaining: 0 }
+      response.end(JSON.stringify({ result: { data: offer } }))
+    })
+    await using server = await serve(impostor)
+    rig.changeCard({ hubUrl: `http://127.0.0.1:${server.port}`, hub: { pid: process.pid, start: 'before' } })
+    for (const event of EVENTS) expect(await rig.hook(event)).toMatchObject(NOTHING)
+    expect(heard).toEqual([])
   })
 
   test('that is behind a proxy of another machine is spoken to in any form of HTTP', async () => {

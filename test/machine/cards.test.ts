@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -74,6 +74,20 @@ describe('a session card', () => {
     writeCard(directory, toCard({ pid: own.pid, start: 'another start' }))
     sweepCards(directory)
     expect(readdirSync(directory)).toEqual(['notes.txt'])
+  })
+
+  test('takes with it what a writer left that was killed, and the bell', () => {
+    for (const name of [`${NOBODY}.json.${NOBODY}.tmp`, `${NOBODY}.bell`, `${own.pid}.json.${own.pid}.tmp`]) {
+      mkdirSync(directory, { recursive: true })
+      writeFileSync(join(directory, name), '')
+    }
+    expect(sweepCards(directory)).toBe(2)
+    expect(readdirSync(directory)).toEqual([`${own.pid}.json.${own.pid}.tmp`])
+  })
+
+  test('with a directory in its place counts as none', () => {
+    mkdirSync(join(directory, `${own.pid}.json`), { recursive: true })
+    expect(readCard(directory, own.pid)).toBeUndefined()
   })
 
   test('cannot be swept where there are none', () => {

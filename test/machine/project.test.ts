@@ -51,4 +51,19 @@ describe('where a session works', () => {
     vi.stubEnv('PATH', '/nowhere')
     expect(await readProject(root)).toEqual({ cwd: root, root, isRepo: false, branch: undefined })
   })
+
+  test('has no branch where none is checked out', async () => {
+    const root = repository('api')
+    const git = (...args: string[]) => execFileSync('git', ['-C', root, ...args], { stdio: 'pipe' })
+    git('-c', 'user.name=x', '-c', 'user.email=x@x', 'commit', '--quiet', '--allow-empty', '-m', 'x')
+    git('checkout', '--quiet', '--detach')
+    expect(await readProject(root)).toEqual({ cwd: root, root, isRepo: true, branch: undefined })
+  })
+
+  test('is told in no more characters than a hub takes', () => {
+    const long = '/x'.repeat(2_000)
+    const summary = toSummary({ cwd: `/r${long}`, root: '/r', isRepo: true, branch: 'b'.repeat(200) })
+    expect(summary).toMatch(/^Working on r in x\/x.*…$/)
+    expect(summary.length).toBeLessThanOrEqual(500)
+  })
 })
