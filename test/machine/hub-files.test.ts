@@ -1,10 +1,10 @@
 import { existsSync, unlinkSync } from 'node:fs'
-import { rm } from 'node:fs/promises'
+import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { createHome } from '../harness/home.ts'
 import { runHub, spawnHub } from '../harness/hub.ts'
-import { serves, startFrom, VERSION } from '../harness/starter.ts'
+import { serves, startFrom, statsOf, VERSION } from '../harness/starter.ts'
 import { waitFor } from '../harness/wait.ts'
 
 describe.concurrent('a hub ends by itself', () => {
@@ -15,6 +15,17 @@ describe.concurrent('a hub ends by itself', () => {
     expect(await hub.exited).toBe(1)
     expect(await startFrom(home)).toMatchObject({ version: VERSION })
     expect(await serves(home)).toBe(2)
+  })
+
+  test('when its token is changed by hand, so that the next one goes by the new token', async () => {
+    await using home = await createHome()
+    await using hub = await runHub(home)
+    const token = 'a-token-that-somebody-wrote-by-hand'
+    await writeFile(join(home.path, '.claude-peers/token'), `${token}\n`)
+    expect(await hub.exited).toBe(0)
+    const { url } = await startFrom(home)
+    expect(await home.token()).toBe(token)
+    expect(await statsOf(home, url!)).toMatchObject({ version: VERSION })
   })
 
   test('when its home is gone, and does not bring it back', async () => {
