@@ -119,8 +119,7 @@ async function serve({ config, log, onStop, now = Date.now }: StartOptions, undo
   let ticks = 0
   const timer = setInterval(() => {
     presence.tick().catch(report)
-    if (++ticks % SWEEP_EVERY_TICKS !== 0) return
-    database.queue.run(() => database.sweep()).catch(report)
+    if (++ticks % SWEEP_EVERY_TICKS === 0) database.queue.run(() => database.sweep()).catch(report)
     const reason = attempt(files.check, report)
     if (reason) onStop(reason)
   }, TICK_MS)
