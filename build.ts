@@ -9,8 +9,8 @@ import { createRequire } from 'node:module'
 import { build, type BuildOptions } from 'rolldown'
 
 const root = import.meta.dirname
-/** write-file-atomic is CommonJS and names its temporary files after `__filename`. */
-const transform = { define: { __filename: 'import.meta.filename' } }
+/** The oldest Node that runs them has no `using`. write-file-atomic is CommonJS and needs a `__filename`. */
+const transform = { target: 'node22.14', define: { __filename: 'import.meta.filename' } }
 const esm = { dir: 'dist', format: 'esm', entryFileNames: '[name].js' } as const
 const bundles: BuildOptions[] = [
   { input: { hub: 'apps/hub/main.ts' }, output: esm, external: ['better-sqlite3'], transform },
@@ -24,8 +24,14 @@ const bundles: BuildOptions[] = [
   {
     input: { hook: 'apps/hook/main.ts' },
     output: { ...esm, format: 'cjs', entryFileNames: '[name].cjs', minify: true },
+    transform: { target: transform.target },
   },
-  { input: { client: 'lib/client/main.ts' }, output: esm, external: [/^@trpc\//, 'ws', 'zod', 'semver'] },
+  {
+    input: { client: 'lib/client/main.ts' },
+    output: esm,
+    external: [/^@trpc\//, 'ws', 'zod', 'semver'],
+    transform: { target: transform.target },
+  },
 ]
 
 rmSync(`${root}/dist`, { recursive: true, force: true })

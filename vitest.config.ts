@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
 import { testReporters } from './test/harness/reporters.ts'
 
@@ -6,6 +7,8 @@ export default defineConfig({
     ...testReporters(),
     include: ['test/**/*.test.ts'],
     exclude: ['test/e2e/claude/**'],
+    // Tests of whole processes wait more than they work.
+    maxWorkers: Math.max(2, availableParallelism()),
     testTimeout: 30_000,
     hookTimeout: 30_000,
   },

@@ -206,6 +206,31 @@ describe('the bundles', () => {
     expect(carried).toEqual([])
   })
 
+  test('speak the language of the oldest Node that may run them', () => {
+    // Node 22 has neither `using` nor what came with it, and `Promise.try` and the like came later, too.
+    const later = [
+      /^\s*(?:await )?using \w+ =/m,
+      /\bnew (?:Async)?DisposableStack\b/,
+      /\bPromise\.try\(/,
+      /\bRegExp\.escape\(/,
+      /\bError\.isError\(/,
+      /\bUint8Array\.from(?:Base64|Hex)\(/,
+    ]
+    const found = bundles.flatMap((name) =>
+      later.flatMap(
+        (pattern) => pattern.exec(read(`dist/${name}`))?.map((text) => `dist/${name}: ${text.trim()}`) ?? [],
+      ),
+    )
+    expect(found).toEqual([])
+  })
+
+  test('and the manifest, the command and the build mean the same oldest Node', () => {
+    const { engines } = JSON.parse(read('package.json')) as { engines: { node: string } }
+    const oldest = engines.node.replace('>=', '')
+    expect(read('bin/claude-peers.cjs')).toContain(`needs Node ${oldest} or newer`)
+    expect(read('build.ts')).toContain(`'node${oldest}'`)
+  })
+
   test('the hook is small, and starts without undici and zod', () => {
     expect(statSync(join(root, 'dist/hook.cjs')).size).toBeLessThan(40 * 1_024)
     expect(read('dist/hook.cjs')).not.toMatch(/\bfetch\(|FormData|node:https'\)|\bzod\b|ZodError/)

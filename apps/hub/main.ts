@@ -41,7 +41,12 @@ async function serve(
   config: Config,
   { log, foreground, replaces }: { log: Log; foreground: boolean; replaces: number | undefined },
 ): Promise<number> {
-  const { promise: stopped, resolve: stop } = Promise.withResolvers<string>()
+  const { promise: stopped, resolve } = Promise.withResolvers<string>()
+  const stopping = new AbortController()
+  const stop = (reason: string) => {
+    stopping.abort()
+    resolve(reason)
+  }
   process.on('SIGTERM', () => stop('SIGTERM'))
   process.on('SIGINT', () => stop('SIGINT'))
   // A terminal that closes ends what runs in it, and nothing else.
@@ -52,7 +57,7 @@ async function serve(
     stop(UNCAUGHT)
   })
   const onStop = (reason: string) => setImmediate(() => stop(reason))
-  const hub = await startHub({ config, log, replaces, onStop })
+  const hub = await startHub({ config, log, replaces, signal: stopping.signal, onStop })
   const reason = await stopped
   log.info({ reason }, 'hub stops')
   await hub.close()

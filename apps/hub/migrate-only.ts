@@ -5,26 +5,30 @@ import { readMachineId } from '#machine/machine-id'
 import { PACKAGE_ROOT } from '#machine/package'
 import { readRendezvous } from '#machine/rendezvous'
 import { claimDatabase } from './claim.ts'
+import { withDatabase } from './database.ts'
 import { ClaimedError } from './start.ts'
 
-/** Brings the database up to date without serving it, and says what it did. Throws ClaimedError while a hub runs. */
-export function migrateOnly(config: Config): number {
-  const claim = claimDatabase(config.database)
+/** Brings the database up to date without serving it, and says what it did. Rejects with ClaimedError while a hub runs, or DatabaseError. */
+export async function migrateOnly(config: Config): Promise<number> {
+  const { database: file } = config
+  const claim = await withDatabase(file, () => claimDatabase(file))
   if (!claim) {
     const pid = readRendezvous(config.paths.rendezvous)?.pid
     throw new ClaimedError(
-      `The hub${pid ? ` (pid ${pid})` : ''} serves ${config.database}, and migrated it when it started. To do it by hand, stop the hub first: claude-peers stop.`,
+      `The hub${pid ? ` (pid ${pid})` : ''} serves ${file}, and migrated it when it started. To do it by hand, stop the hub first: claude-peers stop.`,
     )
   }
   try {
-    const result = migrateFile({
-      file: config.database,
-      folder: join(PACKAGE_ROOT, 'drizzle'),
-      now: Date.now(),
-      machine: { id: readMachineId(config.paths.machineId), host: config.host },
-    })
+    const result = await withDatabase(file, () =>
+      migrateFile({
+        file,
+        folder: join(PACKAGE_ROOT, 'drizzle'),
+        now: Date.now(),
+        machine: { id: readMachineId(config.paths.machineId), host: config.host },
+      }),
+    )
     const kept = result.backup ? ` The file as it was is kept at ${result.backup}.` : ''
-    process.stdout.write(`${config.database}: ${TOLD[result.outcome]}.${kept}\n`)
+    process.stdout.write(`${file}: ${TOLD[result.outcome]}.${kept}\n`)
     return 0
   } finally {
     claim.release()

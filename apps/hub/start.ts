@@ -19,6 +19,7 @@ import type { Log } from './log.ts'
 import { createPresence } from './presence.ts'
 import { listen } from './server.ts'
 import { takeOver } from './take-over.ts'
+import { createUndo, type Undo } from './undo.ts'
 
 export type RunningHub = {
   url: string
@@ -39,6 +40,8 @@ export type StartOptions = {
   now?: () => number
   /** The process of an older hub, which is asked to hand over. */
   replaces?: number | undefined
+  /** Ends the wait for that hub. */
+  signal?: AbortSignal | undefined
   /** Called when a client asks the hub to stop, and when it must end by itself. */
   onStop: (reason: 'asked' | 'handover' | typeof DATABASE_GONE | typeof TOKEN_CHANGED) => void
 }
@@ -51,32 +54,34 @@ const SWEEP_EVERY_TICKS = 5
  * cannot have its port ever touches the file. Rejects with ClaimedError, ListenError, NewerDatabaseError or
  * DatabaseError; nothing is left behind then.
  */
-export async function startHub({
-  config,
-  log,
-  replaces,
-  onStop,
-  now = Date.now,
-}: StartOptions): Promise<RunningHub> {
-  const { paths } = config
+export async function startHub(options: StartOptions): Promise<RunningHub> {
+  const { config, replaces, signal } = options
+  const { database: file, paths } = config
   makePrivateDir(paths.dir)
-  const machine = { id: readMachineId(paths.machineId), host: config.host }
-  const { database: file } = config
   const claim = await withDatabase(file, () =>
-    replaces === undefined ? claimDatabase(file) : takeOver(config, replaces),
+    replaces === undefined ? claimDatabase(file) : takeOver(config, { pid: replaces, signal }),
   )
   if (!claim) throw new ClaimedError(`Another hub already serves ${file}.`)
-  await using cleanup = new AsyncDisposableStack()
-  cleanup.defer(() => claim.release())
+  const undo = createUndo()
+  undo.add(() => claim.release())
+  try {
+    return await serve(options, undo)
+  } catch (cause) {
+    await undo.run()
+    throw cause
+  }
+}
 
-  const hosts = [config.host, hostname(), hostname().split('.')[0]!].map((name) => name.toLowerCase())
+async function serve({ config, log, onStop, now = Date.now }: StartOptions, undo: Undo): Promise<RunningHub> {
+  const { database: file, paths } = config
+  const machine = { id: readMachineId(paths.machineId), host: config.host }
   const token = ensureToken(paths.token)
   const server = await listen({
     bind: config.bind,
     port: config.port,
     localToken: token,
     sharedToken: config.token,
-    hosts,
+    hosts: [config.host, hostname(), hostname().split('.')[0]!].map((name) => name.toLowerCase()),
     version: VERSION,
     log,
   })
@@ -87,9 +92,9 @@ export async function startHub({
     await server.close()
     throw cause
   })
-  // Disposal runs in reverse: first nobody calls any more, then the file is closed, then the claim is given up.
-  cleanup.defer(() => database.close())
-  cleanup.defer(() => server.close())
+  // First nobody calls any more, then the file is closed, then the claim is given up.
+  undo.add(() => database.close())
+  undo.add(() => server.close())
   chmodSync(file, 0o600)
 
   const isRunning = (peer: PeerRow) =>
@@ -109,21 +114,18 @@ export async function startHub({
 
   const rendezvous = { url: server.url, tokenPath: paths.token, pid: process.pid, version: VERSION }
   writeRendezvous(paths.rendezvous, rendezvous)
-  cleanup.defer(() => removeRendezvous(paths.rendezvous, process.pid))
+  undo.add(() => removeRendezvous(paths.rendezvous, process.pid))
   const files = watchFiles(config, { rendezvous, token })
   let ticks = 0
   const timer = setInterval(() => {
     presence.tick().catch(report)
-    if (++ticks % SWEEP_EVERY_TICKS !== 0) return
-    database.queue.run(() => database.sweep()).catch(report)
+    if (++ticks % SWEEP_EVERY_TICKS === 0) database.queue.run(() => database.sweep()).catch(report)
     const reason = attempt(files.check, report)
     if (reason) onStop(reason)
   }, TICK_MS)
-  cleanup.defer(() => clearInterval(timer))
+  undo.add(() => clearInterval(timer))
   log.info({ url: server.url, version: VERSION, database: file, migration }, 'hub serves')
-
-  const running = cleanup.move()
-  return { url: server.url, migration, close: () => running.disposeAsync() }
+  return { url: server.url, migration, close: () => undo.run() }
 }
 
 /** What cannot be looked at now may be looked at the next time: that is no reason to end. */

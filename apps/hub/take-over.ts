@@ -12,9 +12,13 @@ const POLL_MS = 5
 
 /**
  * Claims the database from the older hub that runs as process `pid`: asks it to stop, when everything is ready to take
- * its place, and waits for its claim. `undefined` when that hub does not let go, or another has taken its place.
+ * its place, and waits for its claim. `undefined` when that hub does not let go, another has taken its place, or the
+ * signal aborts.
  */
-export async function takeOver(config: Config, pid: number): Promise<Claim | undefined> {
+export async function takeOver(
+  config: Config,
+  { pid, signal }: { pid: number; signal: AbortSignal | undefined },
+): Promise<Claim | undefined> {
   const claim = claimDatabase(config.database)
   if (claim || readRendezvous(config.paths.rendezvous)?.pid !== pid) return claim
   const older = await findHub(config)
@@ -27,10 +31,11 @@ export async function takeOver(config: Config, pid: number): Promise<Claim | und
       timeoutMs: 1_000,
     }).catch(() => undefined)
   }
-  for (const deadline = performance.now() + PATIENCE_MS; performance.now() < deadline;) {
+  const deadline = performance.now() + PATIENCE_MS
+  for (;;) {
+    if (signal?.aborted) return undefined
     const released = claimDatabase(config.database)
-    if (released) return released
+    if (released || performance.now() > deadline) return released
     await wait(POLL_MS)
   }
-  return undefined
 }

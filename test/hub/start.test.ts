@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
-import { chmod, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readdir, readFile, readlink, stat, writeFile } from 'node:fs/promises'
 import { createServer, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import Sqlite from 'better-sqlite3'
@@ -23,6 +23,13 @@ async function fail(home: Home, env: Record<string, string> = {}, args: string[]
   expect(hub.stderr()).not.toMatch(/\n\s+at |\.[jt]s:\d|node:internal/)
   expect(existsSync(join(home.path, '.claude-peers/hub.json'))).toBe(false)
   return { code, words: hub.stderr() }
+}
+
+/** Whether a hub has its log open: it knows by then what to do at a signal. */
+async function hasLog(pid: number): Promise<boolean> {
+  const directory = `/proc/${pid}/fd`
+  const links = (await readdir(directory)).map((name) => readlink(join(directory, name)).catch(() => ''))
+  return (await Promise.all(links)).some((path) => path.endsWith('hub.log'))
 }
 
 const databaseOf = (home: Home) => join(home.path, '.claude-peers.db')
@@ -239,6 +246,23 @@ describe('the claim of a database', () => {
     second!.release()
   })
 
+  test.runIf(process.platform === 'linux')(
+    'is waited for by a hub that takes over, until that is asked to end',
+    async () => {
+      await using home = await createHome()
+      await using older = await runHub(home)
+      process.kill(older.pid, 'SIGSTOP')
+      const newer = spawnHub(home, { args: [`--replaces=${older.pid}`] })
+      const log = () => readFile(join(home.path, '.claude-peers/hub.log'), 'utf8')
+      await waitFor(() => hasLog(newer.pid), 'the newer hub to be up')
+      newer.kill('SIGTERM')
+      expect(await newer.exited).toBe(EXIT.claimed)
+      process.kill(older.pid, 'SIGCONT')
+      expect(await stockClient(older).hub.stats.query()).toMatchObject({ pid: older.pid })
+      expect((await log()).split('"hub serves"')).toHaveLength(2)
+    },
+  )
+
   test('ends with its process, however that ends', async () => {
     await using home = await createHome()
     const hub = await runHub(home)
@@ -257,6 +281,14 @@ describe('hub --migrate', () => {
       expect(await hub.exited).toBe(0)
       expect(hub.stdout()).toBe(`${databaseOf(home)}: ${outcome}.\n`)
     }
+  })
+
+  test('names a file that is no database', async () => {
+    await using home = await createHome()
+    await writeFile(databaseOf(home), 'something else entirely\n'.repeat(100))
+    const { code, words } = await fail(home, {}, ['--migrate'])
+    expect(code).toBe(EXIT.failed)
+    expect(words).toContain(`The database ${databaseOf(home)} cannot be used`)
   })
 
   test('is refused while a hub serves, with what to do', async () => {
