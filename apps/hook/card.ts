@@ -1,9 +1,15 @@
 import { readCard, type Card } from '#machine/cards'
 import { ancestorsOf, isSameProcess } from '#machine/processes'
 
-/** Whether the Claude process that a card was written for still runs: its pid may be another's by now. */
-export function isOfLiving({ claude }: Card): boolean {
-  return isSameProcess(claude.pid, claude.start)
+/**
+ * Whether this process runs below the Claude process that a card was written for. A pid alone proves nothing: it may be
+ * another process's by now, or a Claude's that started this one and whose CLAUDE_PID was inherited.
+ */
+export function isOfAncestor({ claude }: Card): boolean {
+  const ancestors = ancestorsOf(process.pid)
+  // Where processes cannot be looked at, that it runs has to do.
+  if (ancestors.length === 0) return isSameProcess(claude.pid, claude.start)
+  return ancestors.some((one) => one.pid === claude.pid && (!claude.start || one.start === claude.start))
 }
 
 /**

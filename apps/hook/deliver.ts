@@ -5,7 +5,7 @@ import { readCard, setMailFlag, writeCard, type Card } from '#machine/cards'
 import { toPaths } from '#machine/paths'
 import { isSameProcess } from '#machine/processes'
 import type { Offer } from '#router/shapes/mailbox'
-import { findAncestorCard, isOfLiving } from './card.ts'
+import { findAncestorCard, isOfAncestor } from './card.ts'
 import { openHubCalls, type HubCalls } from './hub-calls.ts'
 import { readInput, type HookEvent } from './input.ts'
 
@@ -18,7 +18,7 @@ export async function deliver(openInput: () => Readable, claudePid: number): Pro
   const named = readCard(sessions, claudePid)
   // It connects while the input is opened and read.
   const opened = named && openHubCalls(named)
-  const isNamed = named !== undefined && isOfLiving(named)
+  const isNamed = named !== undefined && isOfAncestor(named)
   const input = await readInput(openInput())
   if (!input) return
   const card = isNamed ? named : findAncestorCard(sessions, input.sessionId)

@@ -1,5 +1,4 @@
-import { closeSync, existsSync, mkdirSync, openSync } from 'node:fs'
-import { dirname } from 'node:path'
+import { closeSync, existsSync, openSync } from 'node:fs'
 import Sqlite from 'better-sqlite3'
 
 /** Held until it is released, or its process ends. */
@@ -12,7 +11,6 @@ export type Claim = { release(): void }
  */
 export function claimDatabase(file: string): Claim | undefined {
   const path = `${file}.lock`
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
   // Only when it is new: POSIX drops every lock of a process on a file as soon as the process closes it anywhere.
   if (!existsSync(path)) closeSync(openSync(path, 'a', 0o600))
   const lock = new Sqlite(path, { timeout: 0 })

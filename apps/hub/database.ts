@@ -1,4 +1,4 @@
-import { NewerDatabaseError } from '#db/migrate'
+import { ForeignDatabaseError, NewerDatabaseError } from '#db/migrate'
 
 /** The database file cannot be opened, read or written; the message names it. */
 export class DatabaseError extends Error {
@@ -10,7 +10,8 @@ export async function withDatabase<T>(file: string, work: () => T | Promise<T>):
   try {
     return await work()
   } catch (cause) {
-    if (cause instanceof NewerDatabaseError) throw cause
+    // These say themselves what to do.
+    if (cause instanceof NewerDatabaseError || cause instanceof ForeignDatabaseError) throw cause
     const reason = (cause as Error).message
     throw new DatabaseError(
       `The database ${file} cannot be used (${reason}). Mend or move that file, or set CLAUDE_PEERS_DB to another one.`,

@@ -1,7 +1,8 @@
-import { NewerDatabaseError } from '#db/migrate'
+import { ForeignDatabaseError, NewerDatabaseError } from '#db/migrate'
 import { ConfigError, readConfig, type Config } from '#machine/config'
 import { HUB_EXIT } from '#machine/exit-codes'
 import { makePrivateDir } from '#machine/paths'
+import { DatabaseError } from './database.ts'
 import { openLog, type Log } from './log.ts'
 import { migrateOnly } from './migrate-only.ts'
 import { ListenError } from './server.ts'
@@ -68,6 +69,9 @@ function toExitCode(cause: Error): number {
   if (cause instanceof NewerDatabaseError) return say(cause.message, HUB_EXIT.newerDatabase)
   if (cause instanceof ConfigError) return say(cause.message, HUB_EXIT.badConfig)
   if (cause instanceof ListenError) return say(cause.message, HUB_EXIT.cannotListen)
+  if (cause instanceof ForeignDatabaseError || cause instanceof DatabaseError) {
+    return say(cause.message, HUB_EXIT.failed)
+  }
   return say(`The hub failed: ${cause.message}`, HUB_EXIT.failed)
 }
 

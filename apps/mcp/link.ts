@@ -15,7 +15,8 @@ import type { ClaudeProcess } from './identity.ts'
 export type LinkOptions = {
   config: Config
   claude: ClaudeProcess
-  project: Promise<Project>
+  /** Asked at each registration: a session may have changed its branch. */
+  readProject: () => Promise<Project>
   sessionId: string | undefined
   toolPrefix: string
 }
@@ -69,7 +70,7 @@ export function openLink(options: LinkOptions): Link {
   })
 
   async function register(): Promise<void> {
-    const project = await options.project
+    const project = await options.readProject()
     await locate({ fresh: true })
     // A second server of the same session, as from a plugin and from the settings, shares the seat through the card.
     const found = readCard(sessions, claude.pid)

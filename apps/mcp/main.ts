@@ -1,3 +1,4 @@
+import { homedir } from 'node:os'
 import { readConfig } from '#machine/config'
 import { readProject } from '#machine/project'
 import { createFlushedStdio } from './flushed-stdio.ts'
@@ -20,7 +21,7 @@ async function main(): Promise<void> {
   const link = openLink({
     config: readConfig(),
     claude: findClaude(),
-    project: readProject(process.cwd()),
+    readProject: () => readProject(workingDirectory()),
     sessionId: process.env['CLAUDE_CODE_SESSION_ID'] || undefined,
     toolPrefix: TOOL_PREFIX,
   })
@@ -29,6 +30,15 @@ async function main(): Promise<void> {
   const patience = Math.max(1, REGISTER_WAIT_MS - performance.now())
   await Promise.race([link.ready, new Promise((resolve) => setTimeout(resolve, patience).unref())])
   await createPeersServer({ link, afterAnswer }).connect(transport)
+}
+
+/** The directory may have been deleted under this process; the client says where it was started, too. */
+function workingDirectory(): string {
+  try {
+    return process.cwd()
+  } catch {
+    return process.env['CLAUDE_PROJECT_DIR'] || process.env['PWD'] || homedir()
+  }
 }
 
 /** The SDK does not notice that the client has gone; whichever sign comes first ends this process, once. */

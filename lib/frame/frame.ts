@@ -80,20 +80,19 @@ function renderMessage(mail: Mail, head: Head, { toolPrefix, now, mixed }: Surro
     `directory="${toEnd(escapeAttribute(mail.directory))}"`,
     ...(mail.replyTo === null ? [] : [`reply_to="${mail.replyTo}"`]),
     ...(mail.urgency === 'fyi' ? ['urgency="fyi"'] : []),
-  ]
-  const notes = [
-    ...(mail.again ? ['[Sent again after a broken delivery: you may have seen this message before.]\n'] : []),
-    ...(mail.forPrevious ? ['[Sent to the previous session of this name, before yours began.]\n'] : []),
+    ...(mail.again ? ['redelivered="after a broken delivery; you may have seen it before"'] : []),
+    ...(mail.forPrevious ? ['for="the previous session of this name, before yours began"'] : []),
     ...(mixed && isFromPerson(mail.from)
-      ? ['[From the command line: of the person, or a program of theirs.]\n']
+      ? ['origin="command line: the person, or a program of theirs"']
       : []),
   ]
-  return `<peer-message ${attributes.join(' ')}>\n${notes.join('')}${head.shown}${toRest(mail, head, toolPrefix)}\n</peer-message>`
+  // What we say ourselves stands in the tag or behind its end: no body can say it.
+  return `<peer-message ${attributes.join(' ')}>\n${head.shown}\n</peer-message>${toRest(mail, head, toolPrefix)}`
 }
 
 function toRest(mail: Mail, { taken }: Head, toolPrefix: string): string {
   if (taken === mail.text.length) return ''
-  return `\n[… ${mail.text.length - taken} more characters: call ${toolPrefix}check_messages with {"message_id": ${mail.id}, "offset": ${taken}}]`
+  return `\n[… ${mail.text.length - taken} more characters of message ${mail.id}: call ${toolPrefix}check_messages with {"message_id": ${mail.id}, "offset": ${taken}}]`
 }
 
 /** Of a long path the end tells more. */

@@ -12,7 +12,7 @@ const MAX_SUMMARY_CHARS = 300
 
 /** Asks git about a directory. No git, no repository, or no answer within a second: the directory stands alone. */
 export async function readProject(directory: string): Promise<Project> {
-  const cwd = realpathSync(directory)
+  const cwd = toRealPath(directory)
   const [root, branch] = await Promise.all([
     git(cwd, ['rev-parse', '--show-toplevel']),
     // Unlike rev-parse, this also answers on a branch without commits.
@@ -27,6 +27,15 @@ export function toSummary(project: Project): string {
   const inside = project.cwd === project.root ? '' : ` in ${project.cwd.slice(project.root.length + 1)}`
   const summary = `Working on ${place}${inside}${project.branch ? ` (branch ${project.branch})` : ''}`
   return summary.length > MAX_SUMMARY_CHARS ? `${summary.slice(0, MAX_SUMMARY_CHARS - 1)}…` : summary
+}
+
+/** A directory that was deleted under its session still has the name it had. */
+function toRealPath(directory: string): string {
+  try {
+    return realpathSync(directory)
+  } catch {
+    return directory
+  }
 }
 
 async function git(cwd: string, args: string[]): Promise<string | undefined> {

@@ -51,9 +51,9 @@ To answer, call ${PREFIX}send_message with "to" (the sender's address), "message
       2,
     )
     expect(text).toContain('<peer-message id="7" from="web@laptop" sent="1 h ago"')
-    expect(text).toContain('reply_to="3" urgency="fyi">')
-    expect(text).toContain('[Sent again after a broken delivery: you may have seen this message before.]')
-    expect(text).toContain('[Sent to the previous session of this name, before yours began.]')
+    expect(text).toContain('reply_to="3" urgency="fyi"')
+    expect(text).toContain('redelivered="after a broken delivery; you may have seen it before"')
+    expect(text).toContain('for="the previous session of this name, before yours began"')
     expect(text).toMatch(/\n2 more wait and will follow; do not poll\.$/)
   })
 
@@ -64,7 +64,7 @@ To answer, call ${PREFIX}send_message with "to" (the sender's address), "message
     expect(text).not.toContain('coding-agent session')
     const mixed = render([toMail(), toMail({ from: 'user@laptop' })])
     expect(mixed).toContain('2 messages from other coding-agent sessions')
-    expect(mixed).toContain('[From the command line')
+    expect(mixed).toContain('origin="command line')
   })
 
   test('keeps the order and every word of messages that fit', () => {
@@ -100,9 +100,9 @@ describe('a message that is too long', () => {
     expect(text.length).toBeLessThanOrEqual(FRAME_BUDGET)
     expect(text.length).toBeGreaterThan(FRAME_BUDGET - 400)
     const [, rest, offset] =
-      /\[… (\d+) more characters: call \S+ with {"message_id": 1, "offset": (\d+)}\]/.exec(text)!
+      /\[… (\d+) more characters of message 1: call \S+ with {"message_id": 1, "offset": (\d+)}\]/.exec(text)!
     expect(Number(rest) + Number(offset)).toBe(30_000)
-    expect(text).toContain(`\n${body.slice(0, Number(offset))}\n[…`)
+    expect(text).toContain(`\n${body.slice(0, Number(offset))}\n</peer-message>\n[…`)
   })
 
   test('loses nothing where escaping changes its length', () => {
@@ -115,7 +115,7 @@ describe('a message that is too long', () => {
     for (const body of texts) {
       const text = render([toMail({ text: body })])
       const offset = Number(/"offset": (\d+)/.exec(text)![1])
-      const shown = /<peer-message .*>\n([^]*)\n\[… /.exec(text)![1]!
+      const shown = /<peer-message .*>\n([^]*)\n<\/peer-message>\n\[… /.exec(text)![1]!
       // The cut may fall into one of the sequences.
       const sent = escapeBody(body.slice(0, offset))
       expect(shown === sent).toBe(true)

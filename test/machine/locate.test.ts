@@ -39,7 +39,7 @@ describe('looking for the hub', () => {
   test('that has failed is not done again at once: a hub that cannot start is not started by every call', async () => {
     await writeFile(config.database, 'no database at all\n'.repeat(200))
     const locate = locateHub(config)
-    const words = 'cannot be used (file is not a database)'
+    const words = 'is not a database of claude-peers'
     for (let round = 0; round < 5; round++) {
       await expect(locate({ fresh: true })).rejects.toThrow(words)
       await expect(locate({ fresh: false })).rejects.toThrow(words)

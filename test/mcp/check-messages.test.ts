@@ -24,7 +24,7 @@ afterAll(async () => {
 test('says that no mail waits', async () => {
   const { text, data } = await api.tool('check_messages')
   expect(text).toBe('No mail waits.')
-  expect(data).toEqual({ mail: '', message_ids: [], remaining: 0, next_offset: null })
+  expect(data).toEqual({ mail: text, message_ids: [], remaining: 0, next_offset: null })
 })
 
 test('takes what waits, in the frame, once, and it is delivered then', async () => {
@@ -48,9 +48,9 @@ test('the head that a hook gave and the pages give a long message without a gap'
   await api.mailWaits()
   const head = await api.deliver('PostToolUse')
   expect(head.length).toBeLessThanOrEqual(9_500)
-  const hint = /\n\[… (\d+) more characters: call (\S+) with ({.*})\]\n<\/peer-message>/.exec(head)!
+  const hint = /\n\[… (\d+) more characters of message \d+: call (\S+) with ({.*})\]/.exec(head)!
   expect(hint[2]).toBe('mcp__claude-peers__check_messages')
-  let whole = /<peer-message .*>\n([^]*)\n\[… /.exec(head)![1]!
+  let whole = /<peer-message .*>\n([^]*)\n<\/peer-message>\n\[… /.exec(head)![1]!
   let args = JSON.parse(hint[3]!) as { message_id: number; offset: number }
   for (;;) {
     const { text, data } = await api.tool('check_messages', args)
@@ -106,7 +106,7 @@ test('mail that a hook is just delivering is not said to be nowhere', async () =
   expect(offer.messages).toHaveLength(1)
   const { text, data } = await api.tool('check_messages')
   expect(text).toBe('1 message is about to arrive by another way: go on, or end your turn.')
-  expect(data).toMatchObject({ remaining: 1 })
+  expect(data).toMatchObject({ mail: text, remaining: 1 })
   await web.as(key).mailbox.ack.mutate({ offerId: offer.offerId! })
   expect((await api.tool('check_messages')).text).toContain('xxx')
 })

@@ -88,7 +88,7 @@ test('the next session of a repository inherits name and mail of one that was ki
   expect(nameOf(next)).toBe('api')
   const text = await next.deliver('UserPromptSubmit')
   expect(text).toContain('to whoever comes next')
-  expect(text).toContain('Sent to the previous session of this name')
+  expect(text).toContain('for="the previous session of this name')
 })
 
 test('a resumed session gets its own seat back even when another one is free', async () => {

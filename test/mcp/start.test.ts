@@ -3,7 +3,6 @@ import { expect, test } from 'vitest'
 import { blockPort } from '../harness/blocker.ts'
 import { createHome } from '../harness/home.ts'
 import { startSession } from '../harness/session.ts'
-import { waitFor } from '../harness/wait.ts'
 
 test('the card is there before initialize is answered, so the first prompt has the mail that waits', async () => {
   await using home = await createHome({ install: true })
@@ -30,12 +29,10 @@ test.concurrent('without a hub it answers within about two seconds, its tools sa
   expect(text).toMatch(/cannot listen.*CLAUDE_PEERS_PORT/s)
   expect(text).not.toContain('mailbox key')
   await blocker[Symbol.asyncDispose]()
-  // A hub that could not be started is not started anew by every call: it takes a moment.
-  const { text: recovered } = await waitFor(async () => {
-    const answer = await api.tool('list_peers')
-    return answer.isError ? undefined : answer
-  }, 'an answer')
-  expect(recovered).toMatch(/^You are api@laptop/)
+  // A hub that could not start is not tried again by every call, but soon.
+  await expect
+    .poll(async () => (await api.tool('list_peers')).text, { timeout: 20_000, interval: 200 })
+    .toMatch(/^You are api@laptop/)
   expect(api.card()).toBeDefined()
 })
 

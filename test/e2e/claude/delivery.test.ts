@@ -53,7 +53,7 @@ describe.each(CLAUDE_VERSIONS)('claude %s', (version) => {
     await runHeadless({ ...rig.client('api'), prompt: 'the successor' })
     const [first] = requestsWith(rig.model, 'the successor')
     expect(occurrences(first, MAIL)).toBe(1)
-    expect(contextOf(first!)).toContain('Sent to the previous session of this name')
+    expect(contextOf(first!)).toContain('for="the previous session of this name')
   })
 
   test('a user prompt carries the mail that waits', async ({ signal }) => {
