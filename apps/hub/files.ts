@@ -2,26 +2,31 @@ import { statSync } from 'node:fs'
 import type { Config } from '#machine/config'
 import { isAlive } from '#machine/processes'
 import { readRendezvous, writeRendezvous, type Rendezvous } from '#machine/rendezvous'
-import { restoreToken } from '#machine/token'
+import { readToken, restoreToken } from '#machine/token'
+
+/** Why a hub ends by itself. */
+export const DATABASE_GONE = 'its database was taken away'
+export const TOKEN_CHANGED = 'its token was changed'
 
 /**
- * Watches over what the hub has on the disk. `check` puts back what its clients need to find it, and returns whether
- * the database and its claim are still the files that the hub has open: if somebody took them away, the hub would go
- * on writing where nobody will ever read, and a second hub could start beside it.
+ * Watches over what the hub has on the disk. `check` puts back what its clients need to find it, and tells why it must
+ * end: when the database or its claim are no longer the files that the hub has open, it would go on writing where
+ * nobody will ever read, and a second hub could start beside it; when the token is another one, no client knows it.
  */
 export function watchFiles(
   { paths, database }: Config,
   { rendezvous, token }: { rendezvous: Rendezvous; token: string },
-): { check(): boolean } {
+): { check(): typeof DATABASE_GONE | typeof TOKEN_CHANGED | undefined } {
   const files = [database, `${database}.lock`]
   const before = files.map(toIdentity)
   return {
     check() {
-      if (files.some((file, index) => toIdentity(file) !== before[index])) return false
+      if (files.some((file, index) => toIdentity(file) !== before[index])) return DATABASE_GONE
+      if ((readToken(paths.token) ?? token) !== token) return TOKEN_CHANGED
       const left = readRendezvous(paths.rendezvous)
       if (!left || !isAlive(left.pid)) writeRendezvous(paths.rendezvous, rendezvous)
       restoreToken(paths.token, token)
-      return true
+      return undefined
     },
   }
 }

@@ -3,13 +3,14 @@ import { ConfigError, readConfig, type Config } from '#machine/config'
 import { HUB_EXIT } from '#machine/exit-codes'
 import { makePrivateDir } from '#machine/paths'
 import { DatabaseError } from './database.ts'
+import { DATABASE_GONE } from './files.ts'
 import { openLog, type Log } from './log.ts'
 import { migrateOnly } from './migrate-only.ts'
 import { ListenError } from './server.ts'
-import { ClaimedError, FILES_GONE, startHub } from './start.ts'
+import { ClaimedError, startHub } from './start.ts'
 
 const UNCAUGHT = 'uncaught exception'
-const FAILURES = new Set<string>([UNCAUGHT, FILES_GONE])
+const FAILURES = new Set<string>([UNCAUGHT, DATABASE_GONE])
 
 process.umask(0o077)
 process.title = 'claude-peers hub'

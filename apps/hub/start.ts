@@ -14,7 +14,7 @@ import { ensureToken } from '#machine/token'
 import type { Hub } from '#router/context'
 import { claimDatabase } from './claim.ts'
 import { withDatabase } from './database.ts'
-import { watchFiles } from './files.ts'
+import { watchFiles, type DATABASE_GONE, type TOKEN_CHANGED } from './files.ts'
 import type { Log } from './log.ts'
 import { createPresence } from './presence.ts'
 import { listen } from './server.ts'
@@ -39,12 +39,9 @@ export type StartOptions = {
   now?: () => number
   /** The process of an older hub, which is asked to hand over. */
   replaces?: number | undefined
-  /** Called when a client asks the hub to stop, and when its files are gone. */
-  onStop: (reason: 'asked' | 'handover' | typeof FILES_GONE) => void
+  /** Called when a client asks the hub to stop, and when it must end by itself. */
+  onStop: (reason: 'asked' | 'handover' | typeof DATABASE_GONE | typeof TOKEN_CHANGED) => void
 }
-
-/** Why a hub ends whose database somebody took away. */
-export const FILES_GONE = 'its database was taken away'
 
 const TICK_MS = 1_000
 const SWEEP_EVERY_TICKS = 5
@@ -119,7 +116,8 @@ export async function startHub({
     presence.tick().catch(report)
     if (++ticks % SWEEP_EVERY_TICKS !== 0) return
     database.queue.run(() => database.sweep()).catch(report)
-    if (!attempt(files.check, report)) onStop(FILES_GONE)
+    const reason = attempt(files.check, report)
+    if (reason) onStop(reason)
   }, TICK_MS)
   cleanup.defer(() => clearInterval(timer))
   log.info({ url: server.url, version: VERSION, database: file, migration }, 'hub serves')
@@ -129,11 +127,11 @@ export async function startHub({
 }
 
 /** What cannot be looked at now may be looked at the next time: that is no reason to end. */
-function attempt(check: () => boolean, report: (cause: unknown) => void): boolean {
+function attempt<T>(check: () => T | undefined, report: (cause: unknown) => void): T | undefined {
   try {
     return check()
   } catch (cause) {
     report(cause)
-    return true
+    return undefined
   }
 }

@@ -39,6 +39,13 @@ export function openFeed(options: {
     return promise
   }
 
+  // An attempt that fails closes a connection that never opened.
+  let told: 'open' | 'closed' = 'closed'
+  function tell(state: 'open' | 'closed') {
+    if (state !== told) onFeed?.(state)
+    told = state
+  }
+
   function watch(opened: WebSocket) {
     connecting = opened
     // A refused upgrade is an error as well; without a listener that would end the process.
@@ -63,8 +70,8 @@ export function openFeed(options: {
     lazy: { enabled: true, closeMs: 0 },
     keepAlive: { enabled: true, intervalMs: 15_000, pongTimeoutMs: 10_000 },
     retryDelayMs: toRetryDelay,
-    onOpen: () => onFeed?.('open'),
-    onClose: () => onFeed?.('closed'),
+    onOpen: () => tell('open'),
+    onClose: () => tell('closed'),
   })
 
   async function renew(): Promise<void> {

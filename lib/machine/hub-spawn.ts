@@ -46,8 +46,7 @@ export function spawnHub(config: Config, { replaces }: { replaces: number | unde
     ended = { code: null, mayRetry: false, reason: `The hub cannot be started: ${cause.message}.` }
   })
   child.on('exit', (code, signal) => {
-    // Anything else is a crash, in words that are not for its starter.
-    const said = /^claude-peers: (.+)$/m.exec(readIfThere(words) ?? '')?.[1]
+    const said = readWords(words)
     explained = said !== undefined || code === 0
     ended ??= {
       code,
@@ -70,6 +69,15 @@ export function spawnHub(config: Config, { replaces }: { replaces: number | unde
         // Where an open file cannot be moved, it stays as it is called.
       }
     },
+  }
+}
+
+/** What a hub said to its starter; anything else is a crash, in words that are for nobody. */
+function readWords(path: string): string | undefined {
+  try {
+    return /^claude-peers: (.+)$/m.exec(readIfThere(path) ?? '')?.[1]
+  } catch {
+    return undefined
   }
 }
 

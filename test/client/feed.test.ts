@@ -83,16 +83,19 @@ describe('the feed', () => {
     expect(feed.texts).toEqual(expected)
     expect(new Set(feed.ids).size).toBe(expected.length)
     expect(feed.ends).toEqual([])
-    expect(states.slice(0, 3)).toEqual(['open', 'closed', 'open'])
+    expect(states).toEqual(states.map((_, index) => (index % 2 === 0 ? 'open' : 'closed')))
+    expect(states.at(-1)).toBe('open')
   })
 
   test('waits for a hub that is not there yet', async () => {
     await hub.stop()
     let looks = 0
+    const states: string[] = []
     const client = open({
+      onFeed: (state) => states.push(state),
       endpoint: () => {
         if (++looks < 3) throw new Error('no hub yet')
-        return endpoint()
+        return looks < 5 ? { url: 'http://127.0.0.1:9', token: 'x' } : endpoint()
       },
     })
     const feed = follow(client)
@@ -101,7 +104,8 @@ describe('the feed', () => {
     const { texts } = await feed
     await send('at last')
     await waitFor(() => texts.length === 1, 'the message')
-    expect(looks).toBeGreaterThanOrEqual(3)
+    expect(looks).toBeGreaterThanOrEqual(5)
+    expect(states).toEqual(['open'])
   })
 
   test('goes to where the hub is now', async () => {

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { readFile, rm } from 'node:fs/promises'
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -8,10 +8,9 @@ import { createHome, type Home } from '../harness/home.ts'
 import { runHub, stockClient, takeSeat } from '../harness/hub.ts'
 import { installVersion, type Installation } from '../harness/installation.ts'
 import { createProject, type Project } from '../harness/project.ts'
-import { startFrom } from '../harness/starter.ts'
+import { startFrom, VERSION } from '../harness/starter.ts'
 import { waitFor } from '../harness/wait.ts'
 
-const { version: VERSION } = JSON.parse(await readFile('package.json', 'utf8')) as { version: string }
 const OLDER = '2.99.0'
 const run = promisify(execFile)
 

@@ -1,30 +1,15 @@
 import { once } from 'node:events'
 import { existsSync, readFileSync, readdirSync, unlinkSync } from 'node:fs'
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:http'
-import { createServer as createTcpServer, type AddressInfo } from 'node:net'
+import { mkdir, rm, writeFile } from 'node:fs/promises'
+import { createServer, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { isAlive } from '../../lib/machine/processes.ts'
-import { createHome, type Home } from '../harness/home.ts'
-import { runHub, spawnHub, stockClient } from '../harness/hub.ts'
+import { createHome } from '../harness/home.ts'
+import { runHub, stockClient } from '../harness/hub.ts'
 import { dial } from '../harness/raw.ts'
-import { startFrom } from '../harness/starter.ts'
+import { serves, startFrom, statsOf, VERSION } from '../harness/starter.ts'
 import { waitFor } from '../harness/wait.ts'
-
-const { version: VERSION } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string }
-
-/** A client with the token of a home. */
-const clientOf = async (home: Home, url: string) =>
-  stockClient({ url, headers: { authorization: `Bearer ${await home.token()}` } })
-
-const statsOf = async (home: Home, url: string) => (await clientOf(home, url)).hub.stats.query()
-
-/** How often a hub of this home has begun to serve. */
-async function serves(home: Home): Promise<number> {
-  const log = await readFile(join(home.path, '.claude-peers/hub.log'), 'utf8')
-  return log.split('"hub serves"').length - 1
-}
 
 describe.concurrent('a program that needs the hub', () => {
   test('starts it, and finds it the next time', async () => {
@@ -134,7 +119,7 @@ describe.concurrent('a program that needs the hub', () => {
 
   test('hears why it cannot have one: another program has the port', async () => {
     await using home = await createHome()
-    const other = createTcpServer((socket) => socket.end('SSH-2.0-other\r\n')).listen(0, '127.0.0.1')
+    const other = createServer((socket) => socket.end('SSH-2.0-other\r\n')).listen(0, '127.0.0.1')
     await once(other, 'listening')
     const { port } = other.address() as AddressInfo
     const { error, name, ms } = await startFrom(home, { env: { CLAUDE_PEERS_PORT: String(port) } })
@@ -148,7 +133,7 @@ describe.concurrent('a program that needs the hub', () => {
   test('hears why it cannot have one: the hub of this home is at another port', async () => {
     await using home = await createHome()
     await using hub = await runHub(home)
-    const free = createTcpServer().listen(0, '127.0.0.1')
+    const free = createServer().listen(0, '127.0.0.1')
     await once(free, 'listening')
     const { port } = free.address() as AddressInfo
     await new Promise((resolve) => free.close(resolve))
@@ -196,133 +181,5 @@ describe.concurrent('a program that needs the hub', () => {
       expect(await home.token()).toBe(hub.token)
     }
     expect(await serves(home)).toBe(1)
-  })
-})
-
-describe.concurrent('a program on the hub’s port that is not the hub', () => {
-  /** Says that it is a hub, and keeps what it is sent. */
-  async function openImpostor(version: string) {
-    const heard: string[] = []
-    const server = createServer((request, response) => {
-      heard.push(`${request.method} ${request.url} ${JSON.stringify(request.headers)}`)
-      response.setHeader('content-type', 'application/json')
-      response.end(JSON.stringify({ status: 'ok', name: 'claude-peers', version, proof: 'x'.repeat(43) }))
-    }).listen(0, '127.0.0.1')
-    await once(server, 'listening')
-    const { port } = server.address() as AddressInfo
-    return { port, url: `http://127.0.0.1:${port}`, heard, [Symbol.dispose]: () => void server.close() }
-  }
-
-  test.each(['0.1.0', '99.0.0'])('gets no token, whatever version it says (%s)', async (version) => {
-    await using home = await createHome()
-    await runHub(home).then((hub) => hub[Symbol.asyncDispose]())
-    const token = await home.token()
-    using impostor = await openImpostor(version)
-    const { error } = await startFrom(home, { env: { CLAUDE_PEERS_PORT: String(impostor.port) } })
-    expect(error).toContain(`The hub cannot listen at 127.0.0.1:${impostor.port}`)
-    expect(impostor.heard.length).toBeGreaterThan(0)
-    expect(impostor.heard.join()).not.toContain(token)
-    expect(impostor.heard.join()).not.toContain('hub.stop')
-  })
-
-  test('is not taken for the hub when a rendezvous that was left leads there', async () => {
-    await using home = await createHome()
-    await runHub(home).then((hub) => hub[Symbol.asyncDispose]())
-    using impostor = await openImpostor('3.0.0')
-    const left = { url: impostor.url, tokenPath: '/x', pid: 2 ** 22 + 1, version: '3.0.0' }
-    await writeFile(join(home.path, '.claude-peers/hub.json'), JSON.stringify(left))
-    const { url } = await startFrom(home)
-    expect(url).not.toBe(impostor.url)
-    expect(impostor.heard.join()).not.toContain(await home.token())
-  })
-})
-
-describe.concurrent('a program of another version', () => {
-  test('that is newer has the older hub hand over', async () => {
-    await using home = await createHome()
-    await using hub = await runHub(home)
-    const answer = await startFrom(home, { version: '99.0.0' })
-    expect(await hub.exited).toBe(0)
-    expect(answer.error).toBeUndefined()
-    const { pid } = await statsOf(home, answer.url!)
-    expect(pid).not.toBe(hub.pid)
-    expect(pid).toBe((await home.rendezvous()).pid)
-  })
-
-  test('that is newer, eight times at once, has it hand over once', async () => {
-    await using home = await createHome()
-    await using hub = await runHub(home)
-    const all = await Promise.all(Array.from({ length: 8 }, () => startFrom(home, { version: '99.0.0' })))
-    expect(all.map((one) => one.error)).toEqual(all.map(() => undefined))
-    expect(await hub.exited).toBe(0)
-    // This hub stays older than what it is compared with, so the slowest of the eight may ask it once more.
-    expect(await serves(home)).toBeLessThanOrEqual(9)
-    const { pid } = await statsOf(home, (await home.rendezvous()).url)
-    expect(isAlive(pid)).toBe(true)
-  })
-
-  test.each(['0.0.1', VERSION])('that is not newer (%s) leaves the hub alone', async (version) => {
-    await using home = await createHome()
-    await using hub = await runHub(home)
-    expect(await startFrom(home, { version })).toMatchObject({ url: hub.url })
-    expect((await home.rendezvous()).pid).toBe(hub.pid)
-  })
-
-  test('never asks a hub on another machine', async () => {
-    await using home = await createHome()
-    await using studio = await createHome({ host: 'studio' })
-    await using hub = await runHub(studio, { env: { CLAUDE_PEERS_TOKEN: 'the-token-of-the-fleet' } })
-    const env = { CLAUDE_PEERS_BROKER_URL: hub.url, CLAUDE_PEERS_TOKEN: 'the-token-of-the-fleet' }
-    expect(await startFrom(home, { version: '99.0.0', env })).toMatchObject({
-      url: hub.url,
-      version: VERSION,
-    })
-    expect((await studio.rendezvous()).pid).toBe(hub.pid)
-    expect(existsSync(join(home.path, '.claude-peers'))).toBe(false)
-  })
-})
-
-describe.concurrent('a hub on another machine', () => {
-  test('is never started, and its absence is told', async () => {
-    await using home = await createHome()
-    const env = {
-      CLAUDE_PEERS_BROKER_URL: 'http://127.0.0.1:9',
-      CLAUDE_PEERS_TOKEN: 'the-token-of-the-fleet',
-    }
-    const { error, name } = await startFrom(home, { env })
-    expect(name).toBe('HubUnavailableError')
-    expect(error).toBe(
-      'The hub at http://127.0.0.1:9 does not answer. It runs on another machine: start it there, or check the network.',
-    )
-    expect(existsSync(join(home.path, '.claude-peers'))).toBe(false)
-  })
-
-  test('is not called without a token', async () => {
-    await using home = await createHome()
-    await using studio = await createHome({ host: 'studio' })
-    await using hub = await runHub(studio)
-    const { error } = await startFrom(home, { env: { CLAUDE_PEERS_BROKER_URL: hub.url } })
-    expect(error).toContain('no token is configured')
-    expect(error).toContain('CLAUDE_PEERS_TOKEN')
-  })
-})
-
-describe.concurrent('a hub ends by itself', () => {
-  test.each(['.claude-peers.db', '.claude-peers.db.lock'])('when %s is taken from under it', async (name) => {
-    await using home = await createHome()
-    await using hub = await runHub(home)
-    unlinkSync(join(home.path, name))
-    expect(await hub.exited).toBe(1)
-    expect(await startFrom(home)).toMatchObject({ version: VERSION })
-    expect(await serves(home)).toBe(2)
-  })
-
-  test('when its home is gone, and does not bring it back', async () => {
-    await using home = await createHome()
-    const hub = spawnHub(home)
-    await waitFor(async () => (await serves(home).catch(() => 0)) === 1, 'the hub')
-    await rm(home.path, { recursive: true })
-    expect(await hub.exited).toBe(1)
-    expect(existsSync(home.path)).toBe(false)
   })
 })

@@ -15,7 +15,7 @@ test('the card is there before initialize is answered, so the first prompt has t
   expect(await next.deliver('UserPromptSubmit')).toContain('while you were away')
 })
 
-test.concurrent('without a hub it answers within about two seconds, its tools say why, and it recovers', async () => {
+test('without a hub it answers within about two seconds, its tools say why, and it recovers', async () => {
   await using home = await createHome({ install: true })
   await using blocker = await blockPort()
   const env = { CLAUDE_PEERS_PORT: String(blocker.port) }
@@ -36,7 +36,7 @@ test.concurrent('without a hub it answers within about two seconds, its tools sa
   expect(api.card()).toBeDefined()
 })
 
-test.concurrent('it recovers by itself when nobody calls a tool', async () => {
+test('it recovers by itself when nobody calls a tool', async () => {
   await using home = await createHome({ install: true })
   await using blocker = await blockPort()
   const env = { CLAUDE_PEERS_PORT: String(blocker.port) }
@@ -45,7 +45,7 @@ test.concurrent('it recovers by itself when nobody calls a tool', async () => {
   await expect.poll(() => api.card()?.name, { timeout: 10_000 }).toBe('api')
 })
 
-test.concurrent('a remote hub that does not answer is named, and nothing is started here', async () => {
+test('a remote hub that does not answer is named, and nothing is started here', async () => {
   await using home = await createHome({ install: true })
   await using blocker = await blockPort()
   // Not this machine by its name, and the same loopback by its address.

@@ -26,8 +26,11 @@ const signature = `hook.cjs' "${pid}"`
 
 /** The hooks block that runs delivery with this Node from this package root. */
 export function hookCommands({ node, root }: { node: string; root: string }): Hooks {
-  // Whatever is missing, as while this installation is built anew, the host hears nothing of it.
-  const launch = `${quote(node)} ${quote(join(root, 'dist', 'hook.cjs'))} "${pid}" 2>/dev/null || :`
+  const program = quote(node)
+  const script = quote(join(root, 'dist', 'hook.cjs'))
+  // What is missing, as while this installation is built anew, is nothing that the host should hear of. The shell's own
+  // tests and `exec` cost no process.
+  const launch = `[ ! -x ${program} ] || [ ! -f ${script} ] || exec ${program} ${script} "${pid}" 2>/dev/null`
   const hooks: Hooks = {}
   for (const { event, matcher, gate } of table) {
     const command = gate ? gate(launch) : launch

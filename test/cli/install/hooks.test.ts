@@ -10,7 +10,7 @@ const command = (event: string, place: { node: string; root: string }) =>
   hookCommands(place)[event]?.[0]?.hooks[0]?.command ?? ''
 
 test('the block holds one hook for each event, the one on tool calls behind the gate', () => {
-  const launch = `'/n/node' '/r/dist/hook.cjs' "\${CLAUDE_PID:-$PPID}" 2>/dev/null || :`
+  const launch = `[ ! -x '/n/node' ] || [ ! -f '/r/dist/hook.cjs' ] || exec '/n/node' '/r/dist/hook.cjs' "\${CLAUDE_PID:-$PPID}" 2>/dev/null`
   const gated = `[ ! -e "$HOME/.claude-peers/sessions/\${CLAUDE_PID:-$PPID}.mail" ] || ${launch}`
   const hooks = (command: string) => [{ type: 'command', command, timeout: 10 }]
   expect(hookCommands({ node: '/n/node', root: '/r' })).toEqual({
@@ -80,6 +80,7 @@ test.each(['plain', 'with space', 'it\'s $HOME `x` "q" \\'])(
       return [code, started]
     }
     const hook = join(root, 'dist', 'hook.cjs')
+    await writeFile(hook, '')
     expect(await run('PostToolUse')).toEqual([0, ''])
     expect(await run('Stop')).toEqual([0, `${hook}\n${process.pid}\n`])
 
@@ -89,5 +90,11 @@ test.each(['plain', 'with space', 'it\'s $HOME `x` "q" \\'])(
 
     await home.write('.claude-peers/sessions/4711.mail', '')
     expect(await run('PostToolUse', { CLAUDE_PID: '4711' })).toEqual([0, `${hook}\n4711\n`])
+
+    // An installation that is gone, or being built anew, is no trouble of the host.
+    await rm(hook)
+    expect(await run('Stop')).toEqual([0, ''])
+    await rm(node)
+    expect(await run('Stop')).toEqual([0, ''])
   },
 )
