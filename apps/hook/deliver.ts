@@ -18,9 +18,9 @@ export async function deliver(openInput: () => Readable, claudePid: number): Pro
   const named = readCard(sessions, claudePid)
   // It connects while the input is opened and read.
   const opened = named && openHubCalls(named)
+  const isNamed = named !== undefined && isOfAncestor(named)
   const input = await readInput(openInput())
   if (!input) return
-  const isNamed = named !== undefined && isOfAncestor(named)
   const card = isNamed ? named : findAncestorCard(sessions, input.sessionId)
   if (!card) return
   const calls = isNamed && opened ? opened : openHubCalls(card)
@@ -31,10 +31,10 @@ export async function deliver(openInput: () => Readable, claudePid: number): Pro
     // Mail that is only for information must not keep a session from ending its turn.
     skipIfOnlyFyi: input.event === 'Stop',
   })
+  if (offer.offerId !== null) print(toOutput(input.event, toText(offer, card)))
+  const acknowledged = offer.offerId === null ? undefined : calls.acknowledge(offer.offerId)
   if (offer.remaining === 0) lowerOrphanedFlag(sessions, card)
-  if (offer.offerId === null) return
-  print(toOutput(input.event, toText(offer, card)))
-  await calls.acknowledge(offer.offerId)
+  await acknowledged
 }
 
 /** The MCP server tends the flag; where it has died, nobody else would ever lower it. */

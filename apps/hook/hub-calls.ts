@@ -21,9 +21,10 @@ const CALL_TIMEOUT_MS = 1_500
  * has ended: what listens at its port now may be anybody's, and gets no token.
  */
 export function openHubCalls({ hubUrl, token, key, hub }: Card) {
-  if (hub && !isSameProcess(hub.pid, hub.start)) throw new Error('the hub of this card has ended')
   const post = isLocal(hubUrl) ? openLocalHttp(new URL(hubUrl)) : postRemote(hubUrl)
   const headers = toHeaders({ url: hubUrl, token, key })
+  // Looked up while the connection is made, and before anything is said.
+  if (hub && !isSameProcess(hub.pid, hub.start)) throw new Error('the hub of this card has ended')
 
   async function mutate<Output>(path: string, body: object): Promise<Output> {
     const { status, body: answer } = await post({ path: MOUNT + path, headers, body })

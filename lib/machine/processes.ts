@@ -24,10 +24,12 @@ export function isAlive(pid: number): boolean {
  * has ended and whose parent has not asked for it yet does not run: in a container nobody may ever ask.
  */
 export function isSameProcess(pid: number, start: string | undefined | null): boolean {
-  if (!isAlive(pid)) return false
+  const isLinux = process.platform === 'linux'
+  if (!isLinux && !isAlive(pid)) return false
   const found = readProcess(pid)
-  if (!found) return true
-  return !found.ended && (!start || found.start === start)
+  if (found) return !found.ended && (!start || found.start === start)
+  // Hidden from us, or gone.
+  return !isLinux || isAlive(pid)
 }
 
 /** Looks one process up, or `undefined` when it is gone or hidden. */

@@ -24,7 +24,7 @@ afterAll(async () => {
 test('says that no mail waits', async () => {
   const { text, data } = await api.tool('check_messages')
   expect(text).toBe('No mail waits.')
-  expect(data).toEqual({ mail: '', message_ids: [], remaining: 0, next_offset: null })
+  expect(data).toEqual({ mail: text, message_ids: [], remaining: 0, next_offset: null })
 })
 
 test('takes what waits, in the frame, once, and it is delivered then', async () => {
@@ -106,7 +106,7 @@ test('mail that a hook is just delivering is not said to be nowhere', async () =
   expect(offer.messages).toHaveLength(1)
   const { text, data } = await api.tool('check_messages')
   expect(text).toBe('1 message is about to arrive by another way: go on, or end your turn.')
-  expect(data).toMatchObject({ remaining: 1 })
+  expect(data).toMatchObject({ mail: text, remaining: 1 })
   await web.as(key).mailbox.ack.mutate({ offerId: offer.offerId! })
   expect((await api.tool('check_messages')).text).toContain('xxx')
 })

@@ -40,7 +40,10 @@ export function addCheckMessages(server: McpServer, { link, afterAnswer }: Serve
       budget: toBodyBudget(ANSWER_BUDGET),
       overhead: MESSAGE_OVERHEAD,
     })
-    if (offerId === null) return answer(toNothing(remaining), { ...NOTHING, remaining })
+    if (offerId === null) {
+      const mail = toNothing(remaining)
+      return answer(mail, { mail, message_ids: [], remaining, next_offset: null })
+    }
     // Delivered is said only once the answer has been written to the client.
     afterAnswer(requestId, () => void link.hub.mailbox.ack.mutate({ offerId }).catch(() => undefined))
     const { toolPrefix } = link
@@ -57,8 +60,6 @@ export function addCheckMessages(server: McpServer, { link, afterAnswer }: Serve
     return answer(page, { mail: page, message_ids: [messageId], remaining: 0, next_offset: next })
   }
 }
-
-const NOTHING = { mail: '', message_ids: [], next_offset: null }
 
 /** What is left then belongs to a hook under way, or stands behind what it took. */
 function toNothing(remaining: number): string {
