@@ -13,13 +13,13 @@ export function isInInput(screen: string, line: string): boolean {
 
 /** Answers whether the conversation above the input box shows the line as submitted. */
 export function isEchoed(screen: string, line: string): boolean {
-  const conversation = screen
-    .split(/^─{20,}.*$/m)
-    .slice(0, -2)
-    .join('')
-  return conversation
-    .split('\n')
-    .some((shown) => shown.startsWith('❯') && squeeze(shown) === squeeze(`❯${line}`))
+  const conversation = squeeze(
+    screen
+      .split(/^─{20,}.*$/m)
+      .slice(0, -2)
+      .join(''),
+  )
+  return conversation.includes(squeeze(`❯${line}`).slice(0, 40)) || conversation.includes('❯[Pastedtext#')
 }
 
 /** The dialog on the screen, if it is a known one: its text and the key that leads to our answer. */

@@ -50,6 +50,15 @@ export async function startInteractive(options: ClientOptions): Promise<Interact
       signal,
       failure: async () => `${what} (bound: ${limit} ms). The screen:\n${(await screen()).trim()}`,
     })
+  const isShownAsSubmitted = (line: string) =>
+    waitUntil(async () => isEchoed(await screen(), line) || !isAlive(claudePid), {
+      timeoutMs: 5_000,
+      signal,
+      failure: () => 'not shown',
+    }).then(
+      () => true,
+      () => (signal?.throwIfAborted(), false),
+    )
   let isDisposed = false
   const interactive: Interactive = {
     press,
@@ -63,15 +72,19 @@ export async function startInteractive(options: ClientOptions): Promise<Interact
       await wait(`never shown: ${line}`, (shown) => isInInput(shown, line))
     },
     async submit(line) {
-      await interactive.type(line)
-      // An Enter that comes right behind the text is swallowed. Behind the drawn text none was, so no pause is
-      // needed: 120 of 120 submits of 40 to 4,000 characters, both versions, three busy loops on two cores.
-      await press('Enter')
-      const isLeft = (shown: string) => isInInput(shown, line) && isAlive(claudePid)
-      await wait(`never submitted: ${line}`, (shown) => !isLeft(shown) || isEchoed(shown, line))
-      // Under load 2.1.197 sometimes runs /clear and leaves its text in the box of the new screen.
-      if (line.startsWith('/') && isLeft(await screen())) await press('C-u')
-      await wait(`never taken from the box: ${line}`, (shown) => !isLeft(shown))
+      for (let isTaken = false; !isTaken;) {
+        await interactive.type(line)
+        // An Enter that comes right behind the text is swallowed. Behind the drawn text none was, so no pause is
+        // needed: 120 of 120 submits of 40 to 4,000 characters, both versions, three busy loops on two cores.
+        await press('Enter')
+        const isLeft = (shown: string) => isInInput(shown, line) && isAlive(claudePid)
+        await wait(`never submitted: ${line}`, (shown) => !isLeft(shown) || isEchoed(shown, line))
+        // Under load 2.1.197 sometimes runs /clear and leaves its text in the box of the new screen.
+        if (line.startsWith('/') && isLeft(await screen())) await press('C-u')
+        await wait(`never taken from the box: ${line}`, (shown) => !isLeft(shown))
+        // Right behind its last start-up dialog 2.1.197 may draw itself anew, and what stood in the box is gone.
+        isTaken = line.startsWith('/') || (await isShownAsSubmitted(line))
+      }
     },
     async kill(name = 'SIGKILL') {
       kill(claudePid, name)
