@@ -102,7 +102,7 @@ test('a setting that cannot be used is named', async () => {
 
 describe('an old Node', () => {
   const tellsWhy =
-    /^claude-peers needs Node 22\.12 or newer; this is (20|18)\.[\d.]+\. .*npx claude-peers.*\n$/
+    /^claude-peers needs Node 22\.14 or newer; this is (20|18)\.[\d.]+\. .*npx claude-peers.*\n$/
   const found = execFileSync('/bin/sh', ['-c', 'which -a node || true'], {
     env: { PATH: '/usr/local/bin:/usr/bin:/bin' },
     encoding: 'utf8',

@@ -288,7 +288,7 @@ describe('hub --migrate', () => {
     await writeFile(databaseOf(home), 'something else entirely\n'.repeat(100))
     const { code, words } = await fail(home, {}, ['--migrate'])
     expect(code).toBe(EXIT.failed)
-    expect(words).toContain(`The database ${databaseOf(home)} cannot be used`)
+    expect(words).toContain(`${databaseOf(home)} is not a database of claude-peers`)
   })
 
   test('is refused while a hub serves, with what to do', async () => {
