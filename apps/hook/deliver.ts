@@ -39,7 +39,7 @@ export async function deliver(openInput: () => Readable, claudePid: number): Pro
 
 /** The MCP server tends the flag; where it has died, nobody else would ever lower it. */
 function lowerOrphanedFlag(sessions: string, { claude, mcp }: Card) {
-  if (!isSameProcess(mcp.pid, mcp.start)) setMailFlag(sessions, claude.pid, false)
+  if (!isSameProcess(mcp.pid, mcp.start)) setMailFlag(sessions, claude.pid, undefined)
 }
 
 /**

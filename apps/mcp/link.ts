@@ -4,7 +4,15 @@
  * process alone raises and lowers the mail flag, as the feed tells: a hook that is killed cannot leave it wrong.
  */
 import { connect, type HubClient } from '#client/connect'
-import { readCard, removeCard, setMailFlag, sweepCards, writeCard, type Card } from '#machine/cards'
+import {
+  readCard,
+  removeCard,
+  setMailFlag,
+  sweepCards,
+  writeCard,
+  type Card,
+  type WaitingMail,
+} from '#machine/cards'
 import type { Config } from '#machine/config'
 import { locateHub } from '#machine/hub-process'
 import { isSameProcess, readProcess } from '#machine/processes'
@@ -36,6 +44,8 @@ export type Link = {
   leave(): Promise<void>
 }
 
+type Waiting = { waiting: number; urgent: number }
+
 const FIRST_RETRY_MS = 500
 const LONGEST_RETRY_MS = 15_000
 const GOODBYE_MS = 500
@@ -50,7 +60,7 @@ export function openLink(options: LinkOptions): Link {
   let card: Card | undefined
   let key: string | undefined
   let summary: string | undefined
-  let waiting: number | undefined
+  let waiting: Waiting | undefined
   let trouble: string | undefined
   let left = false
   let failures = 0
@@ -105,26 +115,26 @@ export function openLink(options: LinkOptions): Link {
       sessionIds,
     }
     writeCard(sessions, card)
-    if (waiting !== undefined) setMailFlag(sessions, claude.pid, waiting > 0)
+    if (waiting !== undefined) setMailFlag(sessions, claude.pid, toFlag(waiting))
   }
 
   function subscribe() {
     return client.hub.mailbox.watch.subscribe(undefined, {
       onData: ({ data }) => {
         failures = 0
-        if (data.type === 'waiting' && !left) showWaiting(data.waiting)
+        if (data.type === 'waiting' && !left) showWaiting(data)
       },
       onError: (cause) => loseFeed(cause.message),
       onComplete: () => loseFeed('the hub ended the subscription'),
     })
   }
 
-  function showWaiting(count: number) {
-    waiting = count
+  function showWaiting(told: Waiting) {
+    waiting = told
     // A hook that the flag lets through must find the card of the hub that has the mail.
     if (underWay) return
     try {
-      setMailFlag(sessions, claude.pid, count > 0)
+      setMailFlag(sessions, claude.pid, toFlag(told))
     } catch {
       // The directory is gone; the card's renewal makes it again, and raises the flag.
       void settle()
@@ -203,6 +213,9 @@ export function openLink(options: LinkOptions): Link {
     },
   }
 }
+
+const toFlag = ({ waiting, urgent }: Waiting): WaitingMail | undefined =>
+  waiting === 0 ? undefined : urgent > 0 ? 'wake' : 'fyi'
 
 const isSameSeat = (one: Card, other: Card) =>
   one.key === other.key &&

@@ -31,6 +31,11 @@ export function selectMail({ orm }: Connection) {
       sql`${deliveries.state} in (${sql.raw(states.map((state) => `'${state}'`).join())})`,
     )
   const open = aliasedTable(deliveries, 'open')
+  const isNotExpired = sql`${deliveries.expiresAt} > ${sql.placeholder('now')}`
+  const isNotHeldBack = sql`${deliveries.senderId} not in (
+    select ${open.senderId} from ${deliveries} as open
+    where ${open.recipientId} = ${recipientId} and ${open.settledAt} is null and ${open.state} = 'offered'
+  )`
   return {
     any: orm
       .select({ one: sql`1` })
@@ -54,6 +59,13 @@ export function selectMail({ orm }: Connection) {
       .from(deliveries)
       .where(mailIn('queued'))
       .prepare(),
+    /** What a consume would give now that is more than information: not what an open offer of its sender holds back. */
+    urgent: orm
+      .select({ count: sql<number>`count(*)` })
+      .from(deliveries)
+      .innerJoin(messages, eq(messages.id, deliveries.messageId))
+      .where(and(mailIn('queued'), eq(messages.urgency, 'normal'), isNotExpired, isNotHeldBack))
+      .prepare(),
     candidates: orm
       .select({
         messageId: deliveries.messageId,
@@ -67,16 +79,7 @@ export function selectMail({ orm }: Connection) {
       })
       .from(deliveries)
       .innerJoin(messages, eq(messages.id, deliveries.messageId))
-      .where(
-        and(
-          mailIn('queued'),
-          sql`${deliveries.expiresAt} > ${sql.placeholder('now')}`,
-          sql`${deliveries.senderId} not in (
-            select ${open.senderId} from ${deliveries} as open
-            where ${open.recipientId} = ${recipientId} and ${open.settledAt} is null and ${open.state} = 'offered'
-          )`,
-        ),
-      )
+      .where(and(mailIn('queued'), isNotExpired, isNotHeldBack))
       .orderBy(sql`turn`, asc(deliveries.messageId))
       .prepare(),
     offered: mailQuery(orm)

@@ -2,7 +2,7 @@
  * Session cards. The MCP server of a session leaves one for its hooks, under the pid of their common parent, the
  * Claude process: a hook then needs no look-up call and always talks to the hub its session is registered with.
  */
-import { readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseJson, readIfThere, writePrivate } from './files.ts'
 import { makePrivateDir } from './paths.ts'
@@ -23,7 +23,12 @@ export type Card = {
   claude: { pid: number; start: string | undefined }
   mcp: { pid: number; start: string | undefined }
   sessionIds: string[]
+  /** The path of the session's transcript, once a hook has told it. */
+  transcript?: string | undefined
 }
+
+/** What the mail is that waits: worth a turn of its own, or only for information. */
+export type WaitingMail = 'wake' | 'fyi'
 
 /** Writes the card of a Claude process. */
 export function writeCard(directory: string, card: Card): void {
@@ -45,7 +50,7 @@ export function readCard(directory: string, pid: number): Card | undefined {
 /** Removes what belongs to Claude processes that are gone; returns how many. */
 export function sweepCards(directory: string): number {
   const gone = listNames(directory).filter((name) => {
-    const pid = Number(/^(\d+)\.(?:json|mail|bell)(?:\.\d+\.tmp)?$/.exec(name)?.[1])
+    const pid = Number(/^(\d+)\.(?:json|mail|bell|busy|waiter)(?:\.\d+(?:\.tmp)?)?$/.exec(name)?.[1])
     return pid > 0 && !isSameProcess(pid, readCard(directory, pid)?.claude.start)
   })
   // The card goes last: it holds the start time that tells a reused pid apart.
@@ -54,20 +59,48 @@ export function sweepCards(directory: string): number {
   return gone.length
 }
 
-/** Removes the card and the doorbell of one session. */
+/** Removes the card and the doorbell of one session. Whether it is busy stays told: only its hooks know that. */
 export function removeCard(directory: string, pid: number): void {
-  for (const path of [mailFlagPath(directory, pid), cardPath(directory, pid)]) rmSync(path, { force: true })
+  for (const kind of ['mail', 'bell', 'json'] as const) {
+    rmSync(sessionFile(directory, pid, kind), { force: true })
+  }
 }
 
-/** Raises or lowers the flag whose existence tells the shell gate that mail waits. */
-export function setMailFlag(directory: string, pid: number, up: boolean): void {
-  const path = mailFlagPath(directory, pid)
-  if (up) writeFileSync(path, '', { mode: 0o600 })
+/** Raises the flag whose existence tells the shell gate that mail waits, and its content which; `undefined` lowers it. */
+export function setMailFlag(directory: string, pid: number, mail: WaitingMail | undefined): void {
+  const path = sessionFile(directory, pid, 'mail')
+  if (mail) writePrivate(path, mail)
   else rmSync(path, { force: true })
 }
 
-const cardPath = (directory: string, pid: number) => join(directory, `${pid}.json`)
-const mailFlagPath = (directory: string, pid: number) => join(directory, `${pid}.mail`)
+/** Which mail waits for a session, as its flag says; `undefined` for none. */
+export function readMailFlag(directory: string, pid: number): WaitingMail | undefined {
+  const content = readIfThere(sessionFile(directory, pid, 'mail'))
+  return content === undefined ? undefined : content === 'wake' ? 'wake' : 'fyi'
+}
+
+/** Marks a session as busy with a turn, or as idle; returns whether that was news. */
+export function setBusy(directory: string, pid: number, busy: boolean): boolean {
+  const path = sessionFile(directory, pid, 'busy')
+  if (busy === existsSync(path)) return false
+  if (busy) writeFileSync(path, '', { mode: 0o600 })
+  else rmSync(path, { force: true })
+  return true
+}
+
+/**
+ * The path of one file of a session: its card, the flag of waiting mail, the FIFO that wakes it, the mark of a turn
+ * that runs, the pid of the shell that waits at the FIFO.
+ */
+export function sessionFile(
+  directory: string,
+  pid: number,
+  kind: 'json' | 'mail' | 'bell' | 'busy' | 'waiter',
+): string {
+  return join(directory, `${pid}.${kind}`)
+}
+
+const cardPath = (directory: string, pid: number) => sessionFile(directory, pid, 'json')
 
 function listNames(directory: string): string[] {
   try {

@@ -126,7 +126,10 @@ async function* watchMailbox(
       }
       const now = database.mailbox.queued(self.id)
       // New mail that takes the place of mail just taken leaves the number as it is, and is news all the same.
-      if (now !== waiting || now > 0) yield event(told, { type: 'waiting', waiting: now } as const)
+      if (now !== waiting || now > 0) {
+        const urgent = now > 0 ? database.mailbox.urgent(self.id) : 0
+        yield event(told, { type: 'waiting', waiting: now, urgent } as const)
+      }
       waiting = now
     }
   } finally {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { LEASE_MS } from '../../lib/db/limits.ts'
+import { LEASE_MS, MESSAGE_TTL_MS } from '../../lib/db/limits.ts'
 import { bodies, openWorld } from './harness.ts'
 
 test('mail that was sent while nobody looked is offered once and delivered by the acknowledgement', () => {
@@ -154,6 +154,24 @@ test('a late acknowledgement settles nothing that was offered again meanwhile, a
   expect(world.acknowledge(web, late)).toBe(1)
   expect([world.receipt(first).state, world.receipt(second).state]).toEqual(['offered', 'delivered'])
   expect(world.acknowledge(web, again)).toBe(1)
+})
+
+test('urgent is what the next consume could give that is not fyi', () => {
+  using world = openWorld()
+  const [api, cli, web] = [world.join('api'), world.join('cli'), world.join('web')]
+  const urgent = () => world.database.mailbox.urgent(web)
+  world.send(api, web, { urgency: 'fyi' })
+  expect(urgent()).toBe(0)
+  world.send(api, web)
+  const offer = world.consume(web)
+  world.send(api, web, 'held back by the offer')
+  expect(urgent()).toBe(0)
+  world.send(cli, web)
+  expect(urgent()).toBe(1)
+  world.acknowledge(web, offer)
+  expect(urgent()).toBe(2)
+  world.advance(MESSAGE_TTL_MS)
+  expect(urgent()).toBe(0)
 })
 
 test('an acknowledgement that is repeated, or of an offer that never was, settles nothing', () => {

@@ -58,6 +58,7 @@ test.for([
   ['hasMail', ['select 1 from deliveries', 'lease_until <= ?']],
   ['the leases that are over', ['select message_id, sender_id from deliveries', "state in ('offered')"]],
   ['the candidates of a consume', ['row_number() over']],
+  ['what is worth waking for', ['select count(*) from deliveries inner join messages']],
   ['the mail of an offer', ['held_since', 'deliveries.offer_id = ?']],
   ['peek', ['held_since', "in ('queued','offered')) order by"]],
 ] as const)('%s reads the waiting mail of one mailbox', ([, parts]) => {

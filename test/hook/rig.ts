@@ -84,7 +84,7 @@ export async function createRig(): Promise<Rig> {
     card,
     changeCard: (changes) => writeCard(sessions, { ...card(), ...changes }),
     flag: {
-      raise: () => setMailFlag(sessions, process.pid, true),
+      raise: () => setMailFlag(sessions, process.pid, 'wake'),
       isUp: () => existsSync(join(sessions, `${process.pid}.mail`)),
     },
     [Symbol.asyncDispose]: () => hub[Symbol.asyncDispose](),

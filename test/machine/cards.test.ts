@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import {
   readCard,
+  readMailFlag,
   removeCard,
   setMailFlag,
   sweepCards,
@@ -54,19 +55,23 @@ describe('a session card', () => {
 
   test('is removed with its mail flag', () => {
     writeCard(directory, toCard(own))
-    setMailFlag(directory, own.pid, true)
+    setMailFlag(directory, own.pid, 'wake')
     expect(readdirSync(directory).toSorted()).toEqual([`${own.pid}.json`, `${own.pid}.mail`])
-    setMailFlag(directory, own.pid, false)
-    setMailFlag(directory, own.pid, false)
+    expect(readMailFlag(directory, own.pid)).toBe('wake')
+    setMailFlag(directory, own.pid, 'fyi')
+    expect(readMailFlag(directory, own.pid)).toBe('fyi')
+    setMailFlag(directory, own.pid, undefined)
+    setMailFlag(directory, own.pid, undefined)
+    expect(readMailFlag(directory, own.pid)).toBeUndefined()
     expect(existsSync(join(directory, `${own.pid}.mail`))).toBe(false)
-    setMailFlag(directory, own.pid, true)
+    setMailFlag(directory, own.pid, 'wake')
     removeCard(directory, own.pid)
     expect(readdirSync(directory)).toEqual([])
   })
 
   test('of a process that is gone is swept, and so is that of a reused number', () => {
     writeCard(directory, toCard({ pid: NOBODY, start: 'x' }))
-    setMailFlag(directory, NOBODY, true)
+    setMailFlag(directory, NOBODY, 'fyi')
     writeCard(directory, toCard(own))
     writeFileSync(join(directory, 'notes.txt'), 'mine')
     sweepCards(directory)
@@ -76,12 +81,13 @@ describe('a session card', () => {
     expect(readdirSync(directory)).toEqual(['notes.txt'])
   })
 
-  test('takes with it what a writer left that was killed, and the bell', () => {
-    for (const name of [`${NOBODY}.json.${NOBODY}.tmp`, `${NOBODY}.bell`, `${own.pid}.json.${own.pid}.tmp`]) {
-      mkdirSync(directory, { recursive: true })
+  test('takes with it what a writer left that was killed, the bell, and the marks of turn and waiter', () => {
+    const kinds = ['bell', 'busy', 'waiter', `json.${NOBODY}.tmp`, `mail.${NOBODY}.tmp`, `waiter.${NOBODY}`]
+    mkdirSync(directory, { recursive: true })
+    for (const name of [...kinds.map((kind) => `${NOBODY}.${kind}`), `${own.pid}.json.${own.pid}.tmp`]) {
       writeFileSync(join(directory, name), '')
     }
-    expect(sweepCards(directory)).toBe(2)
+    expect(sweepCards(directory)).toBe(kinds.length)
     expect(readdirSync(directory)).toEqual([`${own.pid}.json.${own.pid}.tmp`])
   })
 

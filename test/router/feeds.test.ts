@@ -153,6 +153,22 @@ describe('mailbox.watch', () => {
     expect(await take(feed, 1)).toMatchObject([{ data: { type: 'waiting', waiting: 2 } }])
   })
 
+  test('tells how much of it is worth waking for: what is not fyi, and can be taken now', async () => {
+    const { web, api, watch } = await openPair()
+    const feed = await watch(api)
+    await take(feed, 1)
+    await web.caller.messages.send({ ...draft('api'), urgency: 'fyi' })
+    expect(await take(feed, 1)).toMatchObject([{ data: { waiting: 1, urgent: 0 } }])
+    await web.caller.messages.send(draft('api'))
+    expect(await take(feed, 1)).toMatchObject([{ data: { waiting: 2, urgent: 1 } }])
+    const { offerId } = await api.caller.mailbox.consume({ budget: 1_000 })
+    await take(feed, 1)
+    await web.caller.messages.send(draft('api'))
+    expect(await take(feed, 1)).toMatchObject([{ data: { waiting: 1, urgent: 0 } }])
+    await api.caller.mailbox.ack({ offerId: offerId! })
+    expect(await take(feed, 1)).toMatchObject([{ data: { waiting: 1, urgent: 1 } }])
+  })
+
   test('rings for a message that takes the place of one just taken', async () => {
     const { web, api, watch } = await openPair()
     await web.caller.messages.send(draft('api', 'one'))

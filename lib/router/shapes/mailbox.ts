@@ -57,9 +57,12 @@ export const page = z.object({
   next: z.number().int().nullable(),
 })
 
-/** How much mail waits, now and whenever it changes; and each change of what this mailbox sent. */
+/**
+ * How much mail waits, now and whenever it changes, and how much of it is worth waking a session for: it is not `fyi`,
+ * and a consume would give it now. And each change of what this mailbox sent.
+ */
 export const mailboxEvent = z.discriminatedUnion('type', [
-  z.object({ type: z.literal('waiting'), waiting: z.number().int() }),
+  z.object({ type: z.literal('waiting'), waiting: z.number().int(), urgent: z.number().int() }),
   z.object({ type: z.literal('receipt'), receipt }),
 ])
 export type MailboxEvent = z.infer<typeof mailboxEvent>
