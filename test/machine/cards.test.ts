@@ -77,11 +77,16 @@ describe('a session card', () => {
   })
 
   test('takes with it what a writer left that was killed, and the bell', () => {
-    for (const name of [`${NOBODY}.json.${NOBODY}.tmp`, `${NOBODY}.bell`, `${own.pid}.json.${own.pid}.tmp`]) {
+    for (const name of [
+      `${NOBODY}.json.${NOBODY}.tmp`,
+      `${NOBODY}.bell`,
+      `${own.pid}.json.${NOBODY}.tmp`,
+      `${own.pid}.json.${own.pid}.tmp`,
+    ]) {
       mkdirSync(directory, { recursive: true })
       writeFileSync(join(directory, name), '')
     }
-    expect(sweepCards(directory)).toBe(2)
+    expect(sweepCards(directory)).toBe(3)
     expect(readdirSync(directory)).toEqual([`${own.pid}.json.${own.pid}.tmp`])
   })
 
