@@ -5,10 +5,11 @@ import { openDatabase } from '#db/open'
 import type { MigrationResult } from '#db/migrate'
 import type { PeerRow } from '#db/peer-rows'
 import type { Config } from '#machine/config'
+import { sweepLeftovers } from '#machine/leftovers'
 import { readMachineId } from '#machine/machine-id'
 import { PACKAGE_ROOT, VERSION } from '#machine/package'
 import { makePrivateDir } from '#machine/paths'
-import { isSameProcess } from '#machine/processes'
+import { isSameProcess, readProcess } from '#machine/processes'
 import { removeRendezvous, writeRendezvous } from '#machine/rendezvous'
 import { ensureToken } from '#machine/token'
 import type { Hub } from '#router/context'
@@ -62,6 +63,7 @@ export async function startHub(options: StartOptions): Promise<RunningHub> {
     replaces === undefined ? claimDatabase(file) : takeOver(config, { pid: replaces, signal }),
   )
   if (!claim) throw new ClaimedError(`Another hub already serves ${file}.`)
+  sweepLeftovers(paths)
   const undo = createUndo()
   undo.add(() => claim.release())
   try {
@@ -112,9 +114,17 @@ async function serve({ config, log, onStop, now = Date.now }: StartOptions, undo
   }
   server.serve({ database, hub })
 
-  const rendezvous = { url: server.url, tokenPath: paths.token, pid: process.pid, version: VERSION }
+  const { pid } = process
+  const rendezvous = {
+    url: server.url,
+    tokenPath: paths.token,
+    pid,
+    start: readProcess(pid)?.start,
+    version: VERSION,
+    database: file,
+  }
   writeRendezvous(paths.rendezvous, rendezvous)
-  undo.add(() => removeRendezvous(paths.rendezvous, process.pid))
+  undo.add(() => removeRendezvous(paths.rendezvous, pid))
   const files = watchFiles(config, { rendezvous, token })
   let ticks = 0
   const timer = setInterval(() => {

@@ -14,14 +14,17 @@ import {
   type WaitingMail,
 } from '#machine/cards'
 import type { Config } from '#machine/config'
-import { locateHub } from '#machine/hub-process'
+import { locateHub, type HubAddress } from '#machine/hub-process'
 import { isSameProcess, readProcess } from '#machine/processes'
 import { readMachineId } from '#machine/machine-id'
 import { toSummary, type Project } from '#machine/project'
 import type { ClaudeProcess } from './identity.ts'
 
 export type LinkOptions = {
-  config: Config
+  /** Throws for settings that cannot be used; asked again at the next attempt, as somebody may mend them. */
+  readConfig: () => Config
+  /** The directory of the cards. */
+  sessions: string
   claude: ClaudeProcess
   /** Asked at each registration: a session may have changed its branch. */
   readProject: () => Promise<Project>
@@ -54,9 +57,8 @@ const CARD_CHECK_MS = 2_000
 
 /** Opens the link and keeps it open until `leave`. */
 export function openLink(options: LinkOptions): Link {
-  const { config, claude } = options
-  const { sessions } = config.paths
-  const locate = locateHub(config)
+  const { claude, sessions } = options
+  let known: { config: Config; locate: ReturnType<typeof locateHub> } | undefined
   let card: Card | undefined
   let key: string | undefined
   let summary: string | undefined
@@ -79,7 +81,19 @@ export function openLink(options: LinkOptions): Link {
     },
   })
 
+  function settings() {
+    if (known) return known
+    const config = options.readConfig()
+    known = { config, locate: locateHub(config) }
+    return known
+  }
+
+  async function locate(how: { fresh: boolean }): Promise<HubAddress> {
+    return settings().locate(how)
+  }
+
   async function register(): Promise<void> {
+    const { config } = settings()
     const project = await options.readProject()
     await locate({ fresh: true })
     // A second server of the same session, as from a plugin and from the settings, shares the seat through the card.

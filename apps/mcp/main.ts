@@ -1,5 +1,6 @@
 import { homedir } from 'node:os'
 import { readConfig } from '#machine/config'
+import { toPaths } from '#machine/paths'
 import { readProject } from '#machine/project'
 import { createFlushedStdio } from './flushed-stdio.ts'
 import { findClaude } from './identity.ts'
@@ -19,7 +20,8 @@ await main().catch((cause: Error) => {
 /** Registers the session, then answers `initialize`: the first prompt's hook finds the card and the mail. */
 async function main(): Promise<void> {
   const link = openLink({
-    config: readConfig(),
+    readConfig,
+    sessions: toPaths().sessions,
     claude: findClaude(),
     readProject: () => readProject(workingDirectory()),
     sessionId: process.env['CLAUDE_CODE_SESSION_ID'] || undefined,

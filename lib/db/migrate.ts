@@ -4,9 +4,10 @@ import type Sqlite from 'better-sqlite3'
 import { drizzle } from 'drizzle-orm/better-sqlite3'
 import { migrate } from 'drizzle-orm/better-sqlite3/migrator'
 import { adoptPredecessor } from './adopt.ts'
+import { backupName, pruneBackups } from './backups.ts'
 import { openSqlite } from './connection.ts'
 import { inspectFile } from './inspect.ts'
-import { backupName, createDatabaseFile, replaceDatabaseFile } from './replace-file.ts'
+import { createDatabaseFile, replaceDatabaseFile } from './replace-file.ts'
 
 /** What `migrateFile` did: how many migrations it ran, and where the file as it was before is kept. */
 export type MigrationResult = {
@@ -50,14 +51,14 @@ export function migrateFile(options: MigrateOptions): MigrationResult {
       createDatabaseFile(file, (target) => runMigrations(target, folder))
       return { outcome: 'created', applied: pending }
     case 'older': {
-      const backup = replaceDatabaseFile(file, backupName(file, 'backup', now), (old, target) => {
+      const backup = replace(file, backupName(file, 'backup', now), (old, target) => {
         old.prepare('vacuum into ?').run(target)
         runMigrations(target, folder)
       })
       return { outcome: 'migrated', applied: pending, backup }
     }
     case 'predecessor': {
-      const backup = replaceDatabaseFile(file, backupName(file, 'v2-backup', now), (old, target) => {
+      const backup = replace(file, backupName(file, 'v2-backup', now), (old, target) => {
         runMigrations(target, folder, (sqlite) => adoptPredecessor({ old, sqlite, now, machine }))
       })
       return { outcome: 'adopted', applied: pending, backup }
@@ -71,6 +72,12 @@ export function migrateFile(options: MigrateOptions): MigrationResult {
         `${file} is not a database of claude-peers and was left as it is. Move it away, or set CLAUDE_PEERS_DB to another file.`,
       )
   }
+}
+
+const replace: typeof replaceDatabaseFile = (file, wanted, build) => {
+  const backup = replaceDatabaseFile(file, wanted, build)
+  pruneBackups(file, backup)
+  return backup
 }
 
 /** Runs every migration on an open connection; for databases in memory and new files. */

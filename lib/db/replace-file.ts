@@ -53,12 +53,6 @@ export function replaceDatabaseFile(
   }
 }
 
-/** Where a backup of this moment goes. */
-export function backupName(file: string, label: string, now: number): string {
-  const stamp = new Date(now).toISOString().replaceAll(/[-:]/g, '').replace('T', '-').slice(0, 15)
-  return `${file}.${label}-${stamp}`
-}
-
 /** Makes an empty file beside, and renames it over `file` once `build` has returned. */
 function buildBeside<T>(file: string, build: (target: string) => T): T {
   const target = `${file}.building`

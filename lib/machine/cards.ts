@@ -6,7 +6,7 @@ import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseJson, readIfThere, writePrivate } from './files.ts'
 import { makePrivateDir } from './paths.ts'
-import { isSameProcess } from './processes.ts'
+import { isAlive, isSameProcess } from './processes.ts'
 
 export type Card = {
   hubUrl: string
@@ -47,11 +47,15 @@ export function readCard(directory: string, pid: number): Card | undefined {
   }
 }
 
-/** Removes what belongs to Claude processes that are gone; returns how many. */
+/** A file of a session, and the writer of one that was not finished. */
+const SESSION_FILE = /^(\d+)\.(?:json|mail|bell|busy|waiter)(?:\.(\d+)(?:\.tmp)?)?$/
+
+/** Removes what belongs to Claude processes that are gone, and what killed writers left; returns how many files. */
 export function sweepCards(directory: string): number {
   const gone = listNames(directory).filter((name) => {
-    const pid = Number(/^(\d+)\.(?:json|mail|bell|busy|waiter)(?:\.\d+(?:\.tmp)?)?$/.exec(name)?.[1])
-    return pid > 0 && !isSameProcess(pid, readCard(directory, pid)?.claude.start)
+    const [pid, writer] = (SESSION_FILE.exec(name) ?? []).slice(1).map(Number)
+    if (!pid) return false
+    return (writer && !isAlive(writer)) || !isSameProcess(pid, readCard(directory, pid)?.claude.start)
   })
   // The card goes last: it holds the start time that tells a reused pid apart.
   gone.sort((left, right) => Number(left.endsWith('.json')) - Number(right.endsWith('.json')))

@@ -5,6 +5,7 @@
 import semver from 'semver'
 import { requestJson } from '#client/request'
 import type { Config } from './config.ts'
+import { explainDatabase, explainRemote, isAtPort, runningHub, toPort } from './hub-absence.ts'
 import { startHub } from './hub-start.ts'
 import { HubUnavailableError } from './hub-unavailable.ts'
 import { VERSION } from './package.ts'
@@ -14,8 +15,8 @@ import { readToken } from './token.ts'
 
 export { HubUnavailableError } from './hub-unavailable.ts'
 
-/** Where a hub answers and what opens it; `pid` of a local one, where its rendezvous tells. */
-export type HubAddress = { url: string; token: string; version: string; pid?: number | undefined }
+/** Where a hub answers and what opens it; `pid` and `database` of a local one, where its rendezvous tells. */
+export type HubAddress = { url: string; token: string; version: string } & Omit<Place, 'url'>
 
 const HEALTH_TIMEOUT_MS = 1_000
 const FIRST_QUIET_MS = 1_000
@@ -33,16 +34,29 @@ export async function findHub(config: Config): Promise<HubAddress | undefined> {
  * and a remote one is only ever looked for. Rejects with HubUnavailableError.
  */
 export async function ensureHub(config: Config, version: string = VERSION): Promise<HubAddress> {
-  const found = await findHub(config)
-  if (config.remote) return found ?? absent(config)
+  const find = () => findUsable(config)
+  const found = await find()
+  if (config.remote) {
+    if (found) return found
+    throw new HubUnavailableError(explainRemote(config).reason)
+  }
   const isOlder = (hub: HubAddress) => semver.lt(hub.version, version)
   if (found && !isOlder(found)) return found
   return startHub(config, {
-    find: () => findHub(config),
+    find,
     isOlder,
+    isRunning: () => runningHub(config),
     isServing: (url) => askLocal(config, { url }).then(Boolean),
     replaces: found?.pid,
   })
+}
+
+/** Mail that is sent to one database is not found in another: a hub that serves the wrong one is refused. */
+async function findUsable(config: Config): Promise<HubAddress | undefined> {
+  const found = await findHub(config)
+  const trouble = found && explainDatabase(found, config)
+  if (trouble) throw new HubUnavailableError(trouble)
+  return found
 }
 
 /**
@@ -82,24 +96,26 @@ export function locateHub(
   }
 }
 
-const toPort = (url: string) => Number(new URL(url).port || 80)
-
-type Place = { url: string; pid?: number }
+type Place = { url: string; pid?: number | undefined; database?: string | undefined }
 
 /** The rendezvous leads, as only the hub itself knows a port that the system chose; but never to another port. */
-function toLocalPlace({ paths, port, brokerUrl }: Config): Place | undefined {
-  const left = readRendezvous(paths.rendezvous)
-  if (left && (port === 0 || toPort(left.url) === port)) return left
-  return port === 0 ? undefined : { url: brokerUrl }
+function toLocalPlace(config: Config): Place | undefined {
+  const left = readRendezvous(config.paths.rendezvous)
+  if (left && isAtPort(left.url, config)) return left
+  return config.port === 0 ? undefined : { url: config.brokerUrl }
 }
 
-async function askLocal({ paths }: Config, { url, pid }: Place): Promise<HubAddress | undefined> {
+/** The hub of this user at a place, if it proves that it is that. */
+export async function askLocal(
+  { paths }: Config,
+  { url, pid, database }: Place,
+): Promise<HubAddress | undefined> {
   const token = readToken(paths.token)
   if (!token) return undefined
   const challenge = createChallenge()
   const health = await readHealth(`${url}/health?challenge=${challenge}`)
   if (!health || !isProof(health.proof, { token, challenge, port: toPort(url) })) return undefined
-  return { url, token, version: health.version, pid }
+  return { url, token, version: health.version, pid, database }
 }
 
 async function askRemote(url: string, token: string): Promise<HubAddress | undefined> {
@@ -116,12 +132,4 @@ async function readHealth(url: string): Promise<{ version: string; proof: unknow
   const version = semver.valid(String(body?.version))
   if (answer?.status !== 200 || body?.name !== 'claude-peers' || version === null) return undefined
   return { version, proof: body.proof }
-}
-
-function absent({ brokerUrl, token }: Config): never {
-  throw new HubUnavailableError(
-    token
-      ? `The hub at ${brokerUrl} does not answer. It runs on another machine: start it there, or check the network.`
-      : `The hub at ${brokerUrl} is on another machine, and no token is configured: set "token" in ~/.claude-peers.json, or CLAUDE_PEERS_TOKEN, to that of the hub.`,
-  )
 }

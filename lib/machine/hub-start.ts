@@ -7,13 +7,16 @@ import { setTimeout as wait } from 'node:timers/promises'
 import type { Config } from './config.ts'
 import { HUB_EXIT } from './exit-codes.ts'
 import type { HubAddress } from './hub-process.ts'
-import { spawnHub } from './hub-spawn.ts'
+import { spawnHub, type SpawnedHub } from './hub-spawn.ts'
 import { HubUnavailableError } from './hub-unavailable.ts'
-import { readRendezvous } from './rendezvous.ts'
+import { isAtPort, toSilence } from './hub-absence.ts'
+import { readRendezvous, type Rendezvous } from './rendezvous.ts'
 
 export type StartOptions = {
   /** The hub that answers now. */
   find: () => Promise<HubAddress | undefined>
+  /** The hub that runs, whether it answers or not: none can be started beside it. */
+  isRunning: () => Rendezvous | undefined
   /** Whether the hub of this user answers at a URL. */
   isServing: (url: string) => Promise<boolean>
   /** Whether a hub that answers is to hand over to the one that is started here. */
@@ -34,15 +37,16 @@ const FIRST_RETRY_MS = 250
 export async function startHub(config: Config, options: StartOptions): Promise<HubAddress> {
   const deadline = performance.now() + START_TIMEOUT_MS
   let { replaces } = options
-  let hub = spawnHub(config, { replaces })
+  let hub: SpawnedHub | undefined
   let retryMs = FIRST_RETRY_MS
-  let retryAt = Number.POSITIVE_INFINITY
+  let retryAt = performance.now()
   const spawnAgain = () => {
-    hub.dispose()
+    hub?.dispose()
     hub = spawnHub(config, { replaces })
     retryAt = Number.POSITIVE_INFINITY
   }
   try {
+    if (replaces !== undefined || !options.isRunning()) spawnAgain()
     for (;;) {
       const found = await options.find()
       if (found?.pid !== undefined && replaces === undefined && options.isOlder(found)) {
@@ -50,26 +54,30 @@ export async function startHub(config: Config, options: StartOptions): Promise<H
         replaces = found.pid
         spawnAgain()
       } else if (found && (replaces === undefined || (found.pid ?? replaces) !== replaces)) return found
-      if (performance.now() > deadline) throw new HubUnavailableError(toTimeout(config, replaces))
-      const ended = hub.ended()
+      // One that hangs is waited for: it may come to itself.
+      const silent = replaces === undefined ? options.isRunning() : undefined
+      if (performance.now() > deadline) {
+        throw new HubUnavailableError(silent ? toSilence(silent) : toTimeout(config, replaces))
+      }
+      const ended = hub?.ended()
       if (ended && !ended.mayRetry) throw new HubUnavailableError(ended.reason)
       if (ended?.code === HUB_EXIT.claimed) await refuseElsewhere(config, options, ended.reason)
       if (ended && retryAt === Number.POSITIVE_INFINITY) {
         retryAt = performance.now() + retryMs
         retryMs *= 2
       }
-      if (performance.now() > retryAt) spawnAgain()
+      if (performance.now() > retryAt && !silent) spawnAgain()
       await wait(POLL_MS)
     }
   } finally {
-    hub.dispose()
+    hub?.dispose()
   }
 }
 
 /** A hub that serves this database at another port will not come to ours, however long we wait. */
 async function refuseElsewhere(config: Config, { isServing }: StartOptions, reason: string) {
   const left = readRendezvous(config.paths.rendezvous)
-  if (!left || config.port === 0 || new URL(left.url).port === String(config.port)) return
+  if (!left || isAtPort(left.url, config)) return
   if (!(await isServing(left.url))) return
   throw new HubUnavailableError(
     `${reason} It runs at ${left.url} (pid ${left.pid}): use the same CLAUDE_PEERS_PORT, or stop it with claude-peers stop.`,

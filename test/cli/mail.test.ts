@@ -43,6 +43,7 @@ describe('status and peers', () => {
     expect(await run(['status'])).toBe(
       [
         `Hub 3.0.0 at ${url}, pid ${pid}, started just now`,
+        `Database: ${home.path}/.claude-peers.db`,
         'Mail: 0 messages wait',
         'Online: 1',
         `- api@laptop: ${home.path}/api · branch main · Working on api (branch main)`,

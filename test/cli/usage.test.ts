@@ -57,7 +57,10 @@ describe('without a hub', () => {
       expect.stringMatching(/^No hub answers at .*It starts with the next session/),
     ])
     const json = await home.cli(['status', '--json'])
-    expect([json.code, JSON.parse(json.stdout)]).toEqual([3, { running: false, url: expect.any(String) }])
+    expect([json.code, JSON.parse(json.stdout)]).toEqual([
+      3,
+      { running: false, url: expect.any(String), reason: expect.stringMatching(/^No hub answers/) },
+    ])
     expect(existsSync(`${home.path}/.claude-peers`)).toBe(false)
   })
 

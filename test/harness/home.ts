@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { installInto } from '../../apps/cli/install/install.ts'
 import { isAlive } from '../../lib/machine/processes.ts'
+import type { Rendezvous } from '../../lib/machine/rendezvous.ts'
 import { killProcessesOf, processesOf } from '../e2e/claude/processes.ts'
 import { waitFor } from './wait.ts'
 
@@ -25,7 +26,7 @@ export type Home = AsyncDisposable & {
   project(name: string, options?: { git?: boolean }): Promise<string>
   cli(args: string[], options?: { input?: string; env?: Record<string, string> }): Promise<CliRun>
   /** What the running hub left about itself. */
-  rendezvous(): Promise<{ url: string; pid: number; version: string; tokenPath: string }>
+  rendezvous(): Promise<Rendezvous>
   token(): Promise<string>
   /** Stops the hub, if one runs, and waits until its process is gone. */
   stopHub(signal?: NodeJS.Signals): Promise<void>
@@ -45,9 +46,7 @@ export async function createHome({
     TMPDIR: tmpdir(),
   }
   const rendezvous = async () =>
-    JSON.parse(await readFile(join(path, '.claude-peers/hub.json'), 'utf8')) as Awaited<
-      ReturnType<Home['rendezvous']>
-    >
+    JSON.parse(await readFile(join(path, '.claude-peers/hub.json'), 'utf8')) as Rendezvous
   async function stopHub(signal: NodeJS.Signals = 'SIGTERM') {
     const pid = await rendezvous().then(
       (left) => left.pid,

@@ -2,13 +2,12 @@
  * A stand-in for one Claude Code process, driven over IPC: it starts the MCP server and the hooks from the settings
  * that `claude-peers install` wrote, as the client does, so both have this process as their parent.
  */
-import { spawn } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { startMcp, type McpProcess } from './mcp-client.ts'
+import { answerCalls } from '../../lib/probe/calls.ts'
+import { runHook } from '../../lib/probe/hook-process.ts'
+import { startMcp, type McpProcess } from '../../lib/probe/mcp-process.ts'
 
-type Method = 'start' | 'tool' | 'hook' | 'tools' | 'mcpPid' | 'stopMcp' | 'breakStdout'
-type Call = { id: number; method: Method; params: never }
 type McpEntry = { command: string; args: string[]; env?: Record<string, string> }
 type StartOptions = { server?: number; wrapper?: string[]; command?: string[] }
 type HookGroup = { matcher?: string; hooks: { command: string; async?: boolean }[] }
@@ -19,15 +18,7 @@ const home = process.env['HOME']!
 const cardPath = join(home, '.claude-peers', 'sessions', `${process.pid}.json`)
 const servers: McpProcess[] = []
 
-process.on('message', (call: Call) => {
-  Promise.resolve(methods[call.method](call.params)).then(
-    (value) => process.send!({ id: call.id, value }),
-    (cause: Error) => process.send!({ id: call.id, error: cause.message }),
-  )
-})
-process.on('disconnect', () => process.exit(0))
-
-const methods: Record<Method, (params: never) => unknown> = {
+await answerCalls({
   async start({ server = 0, wrapper = [], command: given }: StartOptions) {
     const config = readJson(join(home, '.claude.json')) as { mcpServers: Record<string, McpEntry> }
     const { command, args, env } = config.mcpServers['claude-peers']!
@@ -44,34 +35,24 @@ const methods: Record<Method, (params: never) => unknown> = {
   breakStdout: ({ server }: { server: number }) => servers[server]!.breakOutput(),
   hook: ({ event, input, env }: { event: string; input: Record<string, unknown>; env: NodeJS.ProcessEnv }) =>
     runHooks(event, input, env),
-}
+})
+process.exit(0)
 
 /** Every hook of the event, in parallel, through the shell, with the client's environment. */
-async function runHooks(event: string, input: Record<string, unknown>, env: NodeJS.ProcessEnv) {
+async function runHooks(event: string, given: Record<string, unknown>, env: NodeJS.ProcessEnv) {
   const settings = readJson(join(home, '.claude', 'settings.json')) as { hooks: Record<string, HookGroup[]> }
   const commands = (settings.hooks[event] ?? []).flatMap((group) => group.hooks).filter((hook) => !hook.async)
-  const stdin = JSON.stringify({
+  const input = {
     session_id: process.env['CLAUDE_CODE_SESSION_ID'],
     cwd: process.cwd(),
     hook_event_name: event,
-    ...input,
-  })
-  return Promise.all(commands.map(({ command }) => runHook(command, stdin, env)))
+    ...given,
+  }
+  return Promise.all(
+    commands.map(({ command }) => runHook(command, { input, env: { ...process.env, ...env } })),
+  )
 }
 
-function runHook(command: string, stdin: string, env: NodeJS.ProcessEnv) {
-  return new Promise((resolve, reject) => {
-    const child = spawn('/bin/sh', ['-c', command], { stdio: 'pipe', env: { ...process.env, ...env } })
-    let stdout = ''
-    let stderr = ''
-    child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text))
-    child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text))
-    child.on('error', reject)
-    child.on('close', (code) => resolve({ code, stdout, stderr }))
-    // The gate ends without reading its input.
-    child.stdin.on('error', () => undefined)
-    child.stdin.end(stdin)
-  })
+function readJson(path: string): unknown {
+  return JSON.parse(readFileSync(path, 'utf8'))
 }
-
-const readJson = (path: string): unknown => JSON.parse(readFileSync(path, 'utf8'))

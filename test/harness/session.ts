@@ -1,14 +1,15 @@
-import { fork, type ChildProcess } from 'node:child_process'
+import { fork } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { readCard, type Card } from '../../lib/machine/cards.ts'
 import { isAlive } from '../../lib/machine/processes.ts'
+import { toCaller } from '../../lib/probe/calls.ts'
+import { toContext, type HookRun } from '../../lib/probe/hook-process.ts'
 import type { Home } from './home.ts'
 import { waitFor } from './wait.ts'
 
-export type HookRun = { code: number | null; stdout: string; stderr: string }
 export type ToolResult = { isError?: boolean; text: string; data: Record<string, unknown> }
 type ListedTool = {
   name: string
@@ -18,6 +19,8 @@ type ListedTool = {
   outputSchema?: Record<string, unknown>
   annotations?: Record<string, unknown>
 }
+
+export { toContext, type HookRun } from '../../lib/probe/hook-process.ts'
 
 /** One session: a process that stands for the Claude client, with its MCP server and hooks. */
 export type Session = AsyncDisposable & {
@@ -126,28 +129,4 @@ export async function startSession(
       await waitFor(() => !servers.some(isAlive), 'the MCP servers to end')
     },
   }
-}
-
-/** What the client would show the model of a hook's output. */
-export function toContext({ stdout }: HookRun): string {
-  if (stdout === '') return ''
-  const output = JSON.parse(stdout) as { hookSpecificOutput?: { additionalContext?: string } }
-  return output.hookSpecificOutput?.additionalContext ?? ''
-}
-
-function toCaller(child: ChildProcess) {
-  let last = 0
-  return <T>(method: string, params: unknown = {}): Promise<T> =>
-    new Promise((resolve, reject) => {
-      const id = ++last
-      const onExit = () => reject(new Error(`the session ended during ${method}`))
-      const onMessage = (message: { id: number; value?: T; error?: string }) => {
-        if (message.id !== id) return
-        child.off('message', onMessage).off('exit', onExit)
-        if (message.error === undefined) resolve(message.value as T)
-        else reject(new Error(message.error))
-      }
-      child.on('message', onMessage).once('exit', onExit)
-      child.send({ id, method, params })
-    })
 }

@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import Sqlite from 'better-sqlite3'
 import { describe, expect, test } from 'vitest'
 import { claimDatabase } from '../../apps/hub/claim.ts'
+import { readProcess } from '../../lib/machine/processes.ts'
 import { createHome, type Home } from '../harness/home.ts'
 import { runHub, spawnHub, stockClient, takeSeat } from '../harness/hub.ts'
 import { waitFor } from '../harness/wait.ts'
@@ -97,7 +98,9 @@ describe.concurrent('the first start', () => {
       url: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+$/),
       tokenPath: join(home.path, '.claude-peers/token'),
       pid: hub.pid,
+      start: readProcess(hub.pid)!.start,
       version,
+      database: join(home.path, '.claude-peers.db'),
     })
   })
 

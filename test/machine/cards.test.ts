@@ -84,10 +84,11 @@ describe('a session card', () => {
   test('takes with it what a writer left that was killed, the bell, and the marks of turn and waiter', () => {
     const kinds = ['bell', 'busy', 'waiter', `json.${NOBODY}.tmp`, `mail.${NOBODY}.tmp`, `waiter.${NOBODY}`]
     mkdirSync(directory, { recursive: true })
-    for (const name of [...kinds.map((kind) => `${NOBODY}.${kind}`), `${own.pid}.json.${own.pid}.tmp`]) {
+    const ours = [`${own.pid}.json.${NOBODY}.tmp`, `${own.pid}.json.${own.pid}.tmp`]
+    for (const name of [...kinds.map((kind) => `${NOBODY}.${kind}`), ...ours]) {
       writeFileSync(join(directory, name), '')
     }
-    expect(sweepCards(directory)).toBe(kinds.length)
+    expect(sweepCards(directory)).toBe(kinds.length + 1)
     expect(readdirSync(directory)).toEqual([`${own.pid}.json.${own.pid}.tmp`])
   })
 

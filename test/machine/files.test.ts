@@ -8,7 +8,13 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { createPrivate, parseJson, readIfThere, writePrivate } from '../../lib/machine/files.ts'
 import { readMachineId } from '../../lib/machine/machine-id.ts'
 import { makePrivateDir } from '../../lib/machine/paths.ts'
-import { readRendezvous, removeRendezvous, writeRendezvous } from '../../lib/machine/rendezvous.ts'
+import { readProcess } from '../../lib/machine/processes.ts'
+import {
+  readLiveRendezvous,
+  readRendezvous,
+  removeRendezvous,
+  writeRendezvous,
+} from '../../lib/machine/rendezvous.ts'
 import { ensureToken, readToken } from '../../lib/machine/token.ts'
 
 let directory: string
@@ -131,7 +137,13 @@ describe('the token of this machine', () => {
 })
 
 describe('the rendezvous', () => {
-  const here = { url: 'http://127.0.0.1:7899', tokenPath: '/x/token', pid: 100, version: '3.0.0' }
+  const here = {
+    url: 'http://127.0.0.1:7899',
+    tokenPath: '/x/token',
+    pid: 100,
+    version: '3.0.0',
+    database: '/x/db',
+  }
 
   test('is read as it was written, by its owner only', () => {
     writeRendezvous(at('hub.json'), here)
@@ -139,17 +151,30 @@ describe('the rendezvous', () => {
     expect(modeOf(at('hub.json'))).toBe('600')
   })
 
-  test.each(['', '{', '[]', '{"url":"x"}', '{"url":"http://a","tokenPath":"t","pid":-1,"version":"1"}'])(
-    'that holds %j counts as none',
-    (text) => {
-      writeFileSync(at('hub.json'), text)
-      expect(readRendezvous(at('hub.json'))).toBeUndefined()
-    },
-  )
+  test.each([
+    '',
+    '{',
+    '[]',
+    '{"url":"x"}',
+    '{"url":"http://a","tokenPath":"t","pid":-1,"version":"1","database":"/x"}',
+  ])('that holds %j counts as none', (text) => {
+    writeFileSync(at('hub.json'), text)
+    expect(readRendezvous(at('hub.json'))).toBeUndefined()
+  })
 
   test('that cannot be read counts as none', () => {
     mkdirSync(at('hub.json'))
     expect(readRendezvous(at('hub.json'))).toBeUndefined()
+  })
+
+  test('counts as that of a live hub only with the start time of its process', () => {
+    const { pid, start } = readProcess(process.pid)!
+    writeRendezvous(at('hub.json'), { ...here, pid, start })
+    expect(readLiveRendezvous(at('hub.json'))).toMatchObject({ pid })
+    for (const other of [{ pid }, { pid, start: `${start}0` }, { pid: 2 ** 22 + 1, start }]) {
+      writeRendezvous(at('hub.json'), { ...here, ...other })
+      expect(readLiveRendezvous(at('hub.json'))).toBeUndefined()
+    }
   })
 
   test('is taken away by the hub that wrote it, and by no other', () => {

@@ -160,7 +160,13 @@ describe.concurrent('a program that needs the hub', () => {
   test('is not misled by what a hub left that is gone', async () => {
     await using home = await createHome()
     await mkdir(join(home.path, '.claude-peers'))
-    const left = { url: 'http://127.0.0.1:9', tokenPath: '/x', pid: 2 ** 22 + 1, version: '99.0.0' }
+    const left = {
+      url: 'http://127.0.0.1:9',
+      tokenPath: '/x',
+      pid: 2 ** 22 + 1,
+      version: '99.0.0',
+      database: '/x',
+    }
     await writeFile(join(home.path, '.claude-peers/hub.json'), JSON.stringify(left))
     expect(await startFrom(home)).toMatchObject({ version: VERSION })
   })

@@ -38,7 +38,7 @@ describe.concurrent('a program on the hub’s port that is not the hub', () => {
     await using home = await createHome()
     await runHub(home).then((hub) => hub[Symbol.asyncDispose]())
     using impostor = await openImpostor('3.0.0')
-    const left = { url: impostor.url, tokenPath: '/x', pid: 2 ** 22 + 1, version: '3.0.0' }
+    const left = { url: impostor.url, tokenPath: '/x', pid: 2 ** 22 + 1, version: '3.0.0', database: '/x' }
     await writeFile(join(home.path, '.claude-peers/hub.json'), JSON.stringify(left))
     const { url } = await startFrom(home)
     expect(url).not.toBe(impostor.url)

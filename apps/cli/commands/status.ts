@@ -1,35 +1,45 @@
 import { connect } from '#client/connect'
 import { describePeer } from '#frame/peer-text'
 import { toAge } from '#frame/time'
-import { readConfig } from '#machine/config'
-import { findHub } from '#machine/hub-process'
+import { readConfig, type Config } from '#machine/config'
+import { explainAbsence, explainDatabase } from '#machine/hub-absence'
+import { findHub, type HubAddress } from '#machine/hub-process'
 import { EXIT } from '../exit.ts'
 import { printJson, printLines } from '../print.ts'
 
-/** Shows the hub and everybody who is connected. It starts nothing: without a hub it says so and exits with 3. */
-export async function status({ json }: { json?: boolean }): Promise<void> {
+type Options = { json?: boolean }
+
+/** Shows the hub and everybody who is connected. It starts nothing: without a hub to use it says why, and exits with 3. */
+export async function status(options: Options): Promise<void> {
   const config = readConfig()
   const found = await findHub(config)
-  if (!found) {
-    process.exitCode = EXIT.noHub
-    if (json) return printJson({ running: false, url: config.brokerUrl })
-    const next = config.remote
-      ? 'Start it there, or check the network.'
-      : 'It starts with the next session or "send".'
-    return printLines([`No hub answers at ${config.brokerUrl}. ${next}`])
-  }
+  if (found) return showHub(config, found, options)
+  process.exitCode = EXIT.noHub
+  const { reason, hub } = await explainAbsence(config)
+  if (!options.json) return printLines([reason])
+  const running = hub ? { running: true, answers: false, pid: hub.pid } : { running: false }
+  printJson({ ...running, url: hub?.url ?? config.brokerUrl, reason })
+}
+
+async function showHub(config: Config, found: HubAddress, { json }: Options) {
+  const { url, database } = found
+  const trouble = explainDatabase(found, config)
+  if (trouble) process.exitCode = EXIT.noHub
   const client = connect({ endpoint: found })
   try {
     const [stats, { peers }] = await Promise.all([
       client.hub.hub.stats.query(),
       client.hub.peers.list.query(),
     ])
-    if (json) return printJson({ running: true, url: found.url, ...stats, list: peers })
+    const known = { ...(database && { database }), ...(trouble && { trouble }) }
+    if (json) return printJson({ running: true, url, ...known, ...stats, list: peers })
     const now = Date.now()
     const online = peers.filter((peer) => peer.state === 'online')
     const { queued, offered } = stats.deliveries
     printLines([
-      `Hub ${stats.version} at ${found.url}, pid ${stats.pid}, started ${toAge(stats.startedAt, now)}`,
+      ...(trouble ? [trouble] : []),
+      `Hub ${stats.version} at ${url}, pid ${stats.pid}, started ${toAge(stats.startedAt, now)}`,
+      ...(database ? [`Database: ${database}`] : []),
       `Mail: ${queued + offered} ${queued + offered === 1 ? 'message waits' : 'messages wait'}`,
       online.length > 0 ? `Online: ${online.length}` : 'Nobody is online.',
       ...online.map((peer) => `- ${describePeer(peer, now)}`),

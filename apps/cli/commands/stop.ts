@@ -1,28 +1,70 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import { connect } from '#client/connect'
-import { readConfig } from '#machine/config'
-import { findHub } from '#machine/hub-process'
-import { isAlive } from '#machine/processes'
+import { readConfig, type Config } from '#machine/config'
+import { explainAbsence } from '#machine/hub-absence'
+import { askLocal, findHub, type HubAddress } from '#machine/hub-process'
+import { isAlive, isSameProcess } from '#machine/processes'
+import { readLiveRendezvous, type Rendezvous } from '#machine/rendezvous'
 import { printLines } from '../print.ts'
 
-const PATIENCE_MS = 10_000
+/** How long a hub may take to end that was asked to, by a call or by SIGTERM, before it is killed. */
+const PATIENCE_MS = { asked: 10_000, signalled: 5_000, killed: 5_000 }
+const STOPPED = 'No mail is lost; sessions that run start it again.'
 
-/** Asks the hub to stop and waits until its process is gone. Only the hub: sessions and their MCP servers live on. */
+/** Ends the hub and waits until its process is gone. Only the hub: sessions and their MCP servers live on. */
 export async function stop(): Promise<void> {
   const config = readConfig()
   if (config.remote) {
     throw new Error(`The hub is on another machine (${config.brokerUrl}): run "claude-peers stop" there.`)
   }
-  const found = await findHub(config)
-  if (!found) return printLines(['No hub runs.'])
+  // Its pid and start time prove that the process is ours to end, also when it answers at another port or not at all.
+  const left = readLiveRendezvous(config.paths.rendezvous)
+  const found = (await findHub(config)) ?? (left && (await askLocal(config, left)))
+  if (found) return stopHub(config, found, left)
+  if (!left) return sayNone(config)
+  await endProcess(config, left)
+  printLines([`Ended the hub (pid ${left.pid}), which did not answer. ${STOPPED}`])
+}
+
+async function stopHub(config: Config, found: HubAddress, left: Rendezvous | undefined) {
   const client = connect({ endpoint: found })
   const { pid } = await client.hub.hub.stop.mutate({ reason: 'asked' })
   await client.close()
-  const deadline = Date.now() + PATIENCE_MS
-  while (isAlive(pid)) {
-    if (Date.now() > deadline)
-      throw new Error(`The hub (pid ${pid}) was asked to stop and still runs: see ${config.paths.log}.`)
+  if (!(await isGone(() => isAlive(pid), PATIENCE_MS.asked))) {
+    if (left?.pid !== pid)
+      throw new Error(`The hub (pid ${pid}) was asked to stop and still runs: ${see(config)}`)
+    await endProcess(config, left)
+  }
+  printLines([`Stopped the hub (pid ${pid}). ${STOPPED}`])
+}
+
+async function sayNone(config: Config) {
+  const { kind, reason } = await explainAbsence(config)
+  if (kind === 'starting') throw new Error(reason)
+  printLines(['No hub runs.'])
+}
+
+/** A kill at any instruction loses nothing that was acknowledged, so that it may follow when a polite end does not come. */
+async function endProcess(config: Config, { pid, start }: Rendezvous) {
+  const isThere = () => isSameProcess(pid, start)
+  for (const [signal, patience] of [
+    ['SIGTERM', PATIENCE_MS.signalled],
+    ['SIGKILL', PATIENCE_MS.killed],
+  ] as const) {
+    if (!isThere()) return
+    process.kill(pid, signal)
+    if (await isGone(isThere, patience)) return
+  }
+  throw new Error(`The hub (pid ${pid}) was killed and is still there: ${see(config)}`)
+}
+
+async function isGone(isThere: () => boolean, patienceMs: number): Promise<boolean> {
+  const deadline = performance.now() + patienceMs
+  while (isThere()) {
+    if (performance.now() > deadline) return false
     await wait(20)
   }
-  printLines([`Stopped the hub (pid ${pid}). No mail is lost; sessions that run start it again.`])
+  return true
 }
+
+const see = ({ paths }: Config) => `see ${paths.log}.`

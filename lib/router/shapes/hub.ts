@@ -10,7 +10,6 @@ export const health = z.object({
   version: z.string(),
   protocol: z.number().int(),
 })
-export type Health = z.infer<typeof health>
 
 export const stats = z.object({
   version: z.string(),

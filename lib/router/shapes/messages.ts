@@ -65,6 +65,3 @@ export const historyInput = z.object({
   limit: z.number().int().min(1).max(500).default(50),
 })
 export const history = z.object({ entries: z.array(logEntry) })
-
-/** The messages of the network as they are sent and change; without `lastEventId`, from now on. */
-export const messageEvent = z.object({ type: z.literal('message'), entry: logEntry })

@@ -7,6 +7,7 @@ type Answer = { id?: number; result?: Record<string, unknown>; error?: { message
 /** One MCP server as a client of the protocol sees it: JSON-RPC in lines, nothing else. The SDK's client loads slowly. */
 export type McpProcess = {
   pid: number
+  version: string
   instructions: string
   request(method: string, params?: object): Promise<Record<string, unknown>>
   /** Closes its input, as a client that ends does, and waits for its end. */
@@ -15,10 +16,14 @@ export type McpProcess = {
   breakOutput(): void
 }
 
-/** Starts a server as a child of this process, and resolves when it has answered `initialize`. */
+/** How long a server may take to answer `initialize`, as the client has it when nobody sets another time. */
+const START_TIMEOUT_MS = 30_000
+
+/** Starts a server as a child of this process, and resolves when it has answered `initialize`; one that does not is killed. */
 export async function startMcp(command: string, args: string[], env: NodeJS.ProcessEnv): Promise<McpProcess> {
   const child = spawn(command, args, { env, stdio: ['pipe', 'pipe', 'inherit'] })
   const exited = once(child, 'exit')
+  const impatience = setTimeout(() => child.kill('SIGKILL'), START_TIMEOUT_MS)
   const waiting = new Map<number, (answer: Answer) => void>()
   let last = 0
   child.stdin.on('error', () => undefined)
@@ -41,14 +46,15 @@ export async function startMcp(command: string, args: string[], env: NodeJS.Proc
     return result!
   }
 
-  const { instructions } = await request('initialize', {
+  const { instructions, serverInfo } = await request('initialize', {
     protocolVersion: '2025-06-18',
     capabilities: {},
-    clientInfo: { name: 'session-process', version: '1.0.0' },
-  })
+    clientInfo: { name: 'claude-peers-probe', version: '1.0.0' },
+  }).finally(() => clearTimeout(impatience))
   write({ method: 'notifications/initialized' })
   return {
     pid: child.pid!,
+    version: (serverInfo as { version: string }).version,
     instructions: instructions as string,
     request,
     async close() {
