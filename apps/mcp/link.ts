@@ -11,6 +11,7 @@ import { isSameProcess, readProcess } from '#machine/processes'
 import { readMachineId } from '#machine/machine-id'
 import { toSummary, type Project } from '#machine/project'
 import type { ClaudeProcess } from './identity.ts'
+import { followTranscript } from './transcript.ts'
 
 export type LinkOptions = {
   config: Config
@@ -69,6 +70,13 @@ export function openLink(options: LinkOptions): Link {
     },
   })
 
+  const receipts = followTranscript({
+    transcript: () => readCard(sessions, claude.pid)?.transcript,
+    toolPrefix: options.toolPrefix,
+    confirm: (ids) => client.hub.mailbox.confirm.mutate({ ids }),
+    doubt: (ids) => client.hub.mailbox.doubt.mutate({ ids }),
+  })
+
   async function register(): Promise<void> {
     const project = await options.readProject()
     await locate({ fresh: true })
@@ -103,6 +111,7 @@ export function openLink(options: LinkOptions): Link {
       claude,
       mcp,
       sessionIds,
+      transcript: found?.transcript ?? card?.transcript,
     }
     writeCard(sessions, card)
     if (waiting !== undefined) setMailFlag(sessions, claude.pid, waiting > 0)
@@ -113,6 +122,7 @@ export function openLink(options: LinkOptions): Link {
       onData: ({ data }) => {
         failures = 0
         if (data.type === 'waiting' && !left) showWaiting(data.waiting)
+        if (data.type === 'unread') receipts.expect(data.mail)
       },
       onError: (cause) => loseFeed(cause.message),
       onComplete: () => loseFeed('the hub ended the subscription'),
@@ -190,6 +200,7 @@ export function openLink(options: LinkOptions): Link {
     ready: settle(),
     async leave() {
       left = true
+      receipts.close()
       clearTimeout(timer)
       clearInterval(keeper)
       // Another server of the same session may have taken the card over.

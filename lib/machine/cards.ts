@@ -23,6 +23,8 @@ export type Card = {
   claude: { pid: number; start: string | undefined }
   mcp: { pid: number; start: string | undefined }
   sessionIds: string[]
+  /** The file in which the client records the session; hooks keep it, because they alone are told. */
+  transcript?: string | undefined
 }
 
 /** Writes the card of a Claude process. */
