@@ -10,6 +10,7 @@ CREATE TABLE `deliveries` (
 	`offered_at` integer,
 	`settled_at` integer,
 	`read_at` integer,
+	`unconfirmed_at` integer,
 	`expires_at` integer NOT NULL,
 	`changed_seq` integer NOT NULL,
 	PRIMARY KEY(`message_id`, `recipient_id`),
@@ -22,13 +23,15 @@ CREATE TABLE `deliveries` (
 	CONSTRAINT "deliveries_attempts" CHECK(case when "deliveries"."state" in ('offered', 'delivered', 'read') then "deliveries"."attempts" > 0
         when "deliveries"."state" = 'retracted' then "deliveries"."attempts" = 0 else "deliveries"."attempts" >= 0 end),
 	CONSTRAINT "deliveries_settled" CHECK(("deliveries"."state" in ('queued', 'offered')) = ("deliveries"."settled_at" is null)),
-	CONSTRAINT "deliveries_read" CHECK(("deliveries"."state" = 'read') = ("deliveries"."read_at" is not null))
+	CONSTRAINT "deliveries_read" CHECK(("deliveries"."state" = 'read') = ("deliveries"."read_at" is not null)),
+	CONSTRAINT "deliveries_unconfirmed" CHECK("deliveries"."unconfirmed_at" is null or "deliveries"."state" = 'delivered')
 );
 --> statement-breakpoint
 CREATE INDEX `deliveries_waiting` ON `deliveries` (`recipient_id`,`state`,`message_id`,`settled_at`) WHERE settled_at is null;--> statement-breakpoint
 CREATE INDEX `deliveries_leases` ON `deliveries` (`lease_until`) WHERE lease_until is not null;--> statement-breakpoint
 CREATE INDEX `deliveries_expiry` ON `deliveries` (`expires_at`) WHERE settled_at is null;--> statement-breakpoint
 CREATE INDEX `deliveries_settled` ON `deliveries` (`settled_at`) WHERE settled_at is not null;--> statement-breakpoint
+CREATE INDEX `deliveries_unread` ON `deliveries` (`recipient_id`,`message_id`) WHERE state = 'delivered';--> statement-breakpoint
 CREATE INDEX `deliveries_sent` ON `deliveries` (`sender_id`,`changed_seq`);--> statement-breakpoint
 CREATE INDEX `deliveries_pair` ON `deliveries` (`recipient_id`,`sender_id`,`message_id`);--> statement-breakpoint
 CREATE INDEX `deliveries_changed` ON `deliveries` (`changed_seq`);--> statement-breakpoint
@@ -55,6 +58,7 @@ CREATE TABLE `messages` (
 );
 --> statement-breakpoint
 CREATE UNIQUE INDEX `messages_idempotency` ON `messages` (`sender_id`,`idempotency_key`);--> statement-breakpoint
+CREATE INDEX `messages_replies` ON `messages` (`reply_to`,`sender_id`) WHERE reply_to is not null;--> statement-breakpoint
 CREATE TABLE `peers` (
 	`id` text PRIMARY KEY NOT NULL,
 	`machine_id` text NOT NULL,

@@ -7,7 +7,7 @@ import { isSameProcess } from '#machine/processes'
 import type { Offer } from '#router/shapes/mailbox'
 import { findAncestorCard, isOfAncestor } from './card.ts'
 import { openHubCalls, type HubCalls } from './hub-calls.ts'
-import { readInput, type HookEvent } from './input.ts'
+import { readInput, type HookEvent, type HookInput } from './input.ts'
 
 /**
  * Delivers what waits for the session of this Claude process: offered by the hub to this caller alone, printed, and
@@ -24,7 +24,7 @@ export async function deliver(openInput: () => Readable, claudePid: number): Pro
   const card = isNamed ? named : findAncestorCard(sessions, input.sessionId)
   if (!card) return
   const calls = isNamed && opened ? opened : openHubCalls(card)
-  await rebind(calls, { sessions, card, sessionId: input.sessionId })
+  await rebind(calls, { sessions, card, input })
   const offer = await calls.consume({
     budget: toBodyBudget(FRAME_BUDGET),
     overhead: MESSAGE_OVERHEAD,
@@ -43,22 +43,37 @@ function lowerOrphanedFlag(sessions: string, { claude, mcp }: Card) {
 }
 
 /**
- * Tells the hub when this Claude process shows another session id, as after `/clear` or a resume inside it. Any event
- * will do, so that a SessionStart that found no hub is made up for; the card remembers what the hub knows.
+ * Keeps in the card what the event tells of the session: its id and its transcript, both others after `/clear` or a
+ * resume inside this Claude process. It is written when something changed, and no oftener.
  */
 async function rebind(
   calls: HubCalls,
-  { sessions, card, sessionId }: { sessions: string; card: Card; sessionId: string | undefined },
+  { sessions, card, input }: { sessions: string; card: Card; input: HookInput },
 ): Promise<void> {
-  if (sessionId === undefined || sessionId === card.sessionIds.at(-1)) return
+  const sessionIds = await bind(calls, card, input.sessionId)
+  const transcript = input.transcript ?? card.transcript
+  if (sessionIds === card.sessionIds && transcript === card.transcript) return
+  try {
+    writeCard(sessions, { ...card, sessionIds, transcript })
+  } catch {
+    // What cannot be kept keeps no mail back; the next event tries again.
+  }
+}
+
+/**
+ * Tells the hub of a session id that it does not know, and returns the ids that it knows then. Any event will do, so
+ * that a SessionStart that found no hub is made up for.
+ */
+async function bind(calls: HubCalls, card: Card, sessionId: string | undefined): Promise<string[]> {
+  if (sessionId === undefined || sessionId === card.sessionIds.at(-1)) return card.sessionIds
   const isBound = await calls.bindSession(sessionId).then(
     () => true,
     () => false,
   )
   // What the hub does not take keeps no mail back.
-  if (!isBound) return
+  if (!isBound) return card.sessionIds
   const seen = card.sessionIds.filter((id) => id !== sessionId)
-  writeCard(sessions, { ...card, sessionIds: [...seen, sessionId].slice(-MAX_SESSION_IDS) })
+  return [...seen, sessionId].slice(-MAX_SESSION_IDS)
 }
 
 const MAX_SESSION_IDS = 20

@@ -19,6 +19,7 @@ import { isSameProcess, readProcess } from '#machine/processes'
 import { readMachineId } from '#machine/machine-id'
 import { toSummary, type Project } from '#machine/project'
 import type { ClaudeProcess } from './identity.ts'
+import { followTranscript } from './transcript.ts'
 
 export type LinkOptions = {
   /** Throws for settings that cannot be used; asked again at the next attempt, as somebody may mend them. */
@@ -91,6 +92,12 @@ export function openLink(options: LinkOptions): Link {
   async function locate(how: { fresh: boolean }): Promise<HubAddress> {
     return settings().locate(how)
   }
+  const receipts = followTranscript({
+    transcript: () => readCard(sessions, claude.pid)?.transcript,
+    toolPrefix: options.toolPrefix,
+    confirm: (ids) => client.hub.mailbox.confirm.mutate({ ids }),
+    doubt: (ids) => client.hub.mailbox.doubt.mutate({ ids }),
+  })
 
   async function register(): Promise<void> {
     const { config } = settings()
@@ -127,6 +134,7 @@ export function openLink(options: LinkOptions): Link {
       claude,
       mcp,
       sessionIds,
+      transcript: found?.transcript ?? card?.transcript,
     }
     writeCard(sessions, card)
     if (waiting !== undefined) setMailFlag(sessions, claude.pid, toFlag(waiting))
@@ -137,6 +145,7 @@ export function openLink(options: LinkOptions): Link {
       onData: ({ data }) => {
         failures = 0
         if (data.type === 'waiting' && !left) showWaiting(data)
+        if (data.type === 'unread') receipts.expect(data.mail)
       },
       onError: (cause) => loseFeed(cause.message),
       onComplete: () => loseFeed('the hub ended the subscription'),
@@ -214,6 +223,7 @@ export function openLink(options: LinkOptions): Link {
     ready: settle(),
     async leave() {
       left = true
+      receipts.close()
       clearTimeout(timer)
       clearInterval(keeper)
       // Another server of the same session may have taken the card over.

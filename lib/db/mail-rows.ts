@@ -1,4 +1,4 @@
-import { aliasedTable, and, asc, eq, gt, isNull, sql } from 'drizzle-orm'
+import { aliasedTable, and, asc, desc, eq, gt, isNull, sql } from 'drizzle-orm'
 import type { Connection } from './connection.ts'
 import { deliveries, machines, messages, peers } from './schema.ts'
 
@@ -18,6 +18,19 @@ export type Mail = {
   /** When the recipient's present session took the seat; an older message was sent to a previous session. */
   heldSince: number
 }
+
+/** A message that its reader's transcript may show by now; `doubted`: it should have, and does not. */
+export type Unread = {
+  id: number
+  state: 'offered' | 'delivered'
+  doubted: boolean
+  offeredAt: number
+  /** How long ago that was, in ms: the reader's clock may be another one. */
+  offeredAgo: number
+}
+
+/** The most messages that one look at a mailbox's unread mail gives. */
+const MAX_UNREAD = 200
 
 /** The prepared reads of mailboxes. */
 export function selectMail({ orm }: Connection) {
@@ -90,6 +103,29 @@ export function selectMail({ orm }: Connection) {
       .where(mailIn('queued', 'offered'))
       .orderBy(asc(deliveries.messageId))
       .limit(sql.placeholder('limit'))
+      .prepare(),
+    delivered: orm
+      .select({
+        id: deliveries.messageId,
+        unconfirmedAt: deliveries.unconfirmedAt,
+        offeredAt: sql<number>`${deliveries.offeredAt}`,
+      })
+      .from(deliveries)
+      .where(
+        and(
+          eq(deliveries.recipientId, recipientId),
+          sql`${deliveries.state} = 'delivered' and ${deliveries.settledAt} > ${sql.placeholder('after')}`,
+        ),
+      )
+      .orderBy(desc(deliveries.messageId))
+      .limit(MAX_UNREAD)
+      .prepare(),
+    onOffer: orm
+      .select({ id: deliveries.messageId, offeredAt: sql<number>`${deliveries.offeredAt}` })
+      .from(deliveries)
+      .where(mailIn('offered'))
+      .orderBy(desc(deliveries.messageId))
+      .limit(MAX_UNREAD)
       .prepare(),
     one: mailQuery(orm)
       .where(

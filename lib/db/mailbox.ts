@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto'
-import { and, eq, gt, inArray, sql } from 'drizzle-orm'
+import { and, eq, gt, inArray, isNull, sql } from 'drizzle-orm'
 import { mailboxTopic, MESSAGES_TOPIC } from './bell.ts'
 import type { Connection } from './connection.ts'
-import { LEASE_MS } from './limits.ts'
-import { selectMail, type Mail } from './mail-rows.ts'
+import { CONFIRM_MS, LEASE_MS } from './limits.ts'
+import { selectMail, type Mail, type Unread } from './mail-rows.ts'
 import { deliveries } from './schema.ts'
 
 export type Mailbox = ReturnType<typeof createMailbox>
@@ -49,6 +49,20 @@ export function createMailbox(connection: Connection) {
     urgent: (recipientId: string): number => reads.urgent.get({ recipientId, now: now() })!.count,
     /** What waits (queued or on offer), oldest first, without taking it. */
     peek: (recipientId: string, limit: number): Mail[] => reads.waiting.all({ recipientId, limit }),
+
+    /** The newest mail, of the last day, that is on offer or delivered and not known to be read. */
+    unread(recipientId: string): Unread[] {
+      const onOffer = reads.onOffer.all({ recipientId })
+      const delivered = reads.delivered.all({ recipientId, after: now() - CONFIRM_MS })
+      return [
+        ...onOffer.map((one) => ({ ...one, state: 'offered' as const, doubted: false })),
+        ...delivered.map(({ unconfirmedAt, ...one }) => ({
+          ...one,
+          state: 'delivered' as const,
+          doubted: unconfirmedAt !== null,
+        })),
+      ].map((one) => ({ ...one, offeredAgo: now() - one.offeredAt }))
+    },
 
     /**
      * Offers the oldest mail that fits to exactly one caller. Senders take turns, so that a chatty one cannot hide
@@ -117,6 +131,19 @@ export function createMailbox(connection: Connection) {
       )
       for (const mail of read) note(mail, recipientId)
       return read.length
+    },
+
+    /**
+     * Says that delivered messages should have been seen in their reader's context by now, and were not; returns how
+     * many are unconfirmed by that. They are not offered again, and a later sighting still makes them read.
+     */
+    doubt(recipientId: string, messageIds: number[]): number {
+      const doubted = messageIds.flatMap(
+        (messageId) =>
+          writes.doubt.get({ messageId, recipientId, unconfirmedAt: now(), changedSeq: nextSeq() }) ?? [],
+      )
+      for (const mail of doubted) note(mail, recipientId)
+      return doubted.length
     },
   }
 
@@ -196,11 +223,18 @@ function prepare({ orm }: Connection) {
         leaseUntil: null,
         settledAt: sql`coalesce(${deliveries.settledAt}, ${sql.placeholder('readAt')})`,
         readAt: value('readAt'),
+        unconfirmedAt: null,
         changedSeq: value('changedSeq'),
       })
       .where(
         and(one, gt(deliveries.attempts, 0), inArray(deliveries.state, ['queued', 'offered', 'delivered'])),
       )
+      .returning({ senderId: deliveries.senderId })
+      .prepare(),
+    doubt: orm
+      .update(deliveries)
+      .set({ unconfirmedAt: value('unconfirmedAt'), changedSeq: value('changedSeq') })
+      .where(and(one, eq(deliveries.state, 'delivered'), isNull(deliveries.unconfirmedAt)))
       .returning({ senderId: deliveries.senderId })
       .prepare(),
   }

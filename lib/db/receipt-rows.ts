@@ -25,6 +25,10 @@ export type Receipt = {
   offeredAt: number | null
   settledAt: number | null
   readAt: number | null
+  /** Since when it is delivered and unconfirmed. */
+  unconfirmedAt: number | null
+  /** The first message with which this recipient answered it. */
+  replyId: number | null
   expiresAt: number
   changedSeq: number
 }
@@ -108,6 +112,11 @@ function receiptQuery(orm: Connection['orm']) {
       offeredAt: deliveries.offeredAt,
       settledAt: deliveries.settledAt,
       readAt: deliveries.readAt,
+      unconfirmedAt: deliveries.unconfirmedAt,
+      replyId: sql<number | null>`(
+        select min(answers.id) from ${messages} as answers
+        where answers.reply_to = ${deliveries.messageId} and answers.sender_id = ${deliveries.recipientId}
+      )`,
       expiresAt: deliveries.expiresAt,
       changedSeq: deliveries.changedSeq,
     })

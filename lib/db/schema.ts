@@ -99,6 +99,9 @@ export const messages = sqliteTable(
   },
   (table) => [
     uniqueIndex('messages_idempotency').on(table.senderId, table.idempotencyKey),
+    index('messages_replies')
+      .on(table.replyTo, table.senderId)
+      .where(sql`reply_to is not null`),
     check('messages_urgency', sql`${table.urgency} in ('normal', 'fyi')`),
     check('messages_chars', sql`${table.chars} > 0`),
   ],
@@ -128,6 +131,8 @@ export const deliveries = sqliteTable(
     offeredAt: integer('offered_at'),
     settledAt: integer('settled_at'),
     readAt: integer('read_at'),
+    /** Since when its reader's transcript, which has gone on, does not show it. */
+    unconfirmedAt: integer('unconfirmed_at'),
     expiresAt: integer('expires_at').notNull(),
     changedSeq: integer('changed_seq').notNull(),
   },
@@ -146,6 +151,9 @@ export const deliveries = sqliteTable(
     index('deliveries_settled')
       .on(table.settledAt)
       .where(sql`settled_at is not null`),
+    index('deliveries_unread')
+      .on(table.recipientId, table.messageId)
+      .where(sql`state = 'delivered'`),
     index('deliveries_sent').on(table.senderId, table.changedSeq),
     index('deliveries_pair').on(table.recipientId, table.senderId, table.messageId),
     index('deliveries_changed').on(table.changedSeq),
@@ -169,5 +177,6 @@ export const deliveries = sqliteTable(
       sql`(${table.state} in ('queued', 'offered')) = (${table.settledAt} is null)`,
     ),
     check('deliveries_read', sql`(${table.state} = 'read') = (${table.readAt} is not null)`),
+    check('deliveries_unconfirmed', sql`${table.unconfirmedAt} is null or ${table.state} = 'delivered'`),
   ],
 )

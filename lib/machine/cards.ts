@@ -23,7 +23,7 @@ export type Card = {
   claude: { pid: number; start: string | undefined }
   mcp: { pid: number; start: string | undefined }
   sessionIds: string[]
-  /** The path of the session's transcript, once a hook has told it. */
+  /** The file in which the client records the session; hooks keep it, because they alone are told. */
   transcript?: string | undefined
 }
 

@@ -1,11 +1,14 @@
 import { TRPCError, type TrackedEnvelope } from '@trpc/server'
 import { mailboxTopic } from '#db/bell'
+import type { Unread } from '#db/mail-rows'
 import type { PeerRow } from '#db/peer-rows'
 import type { Context } from './context.ts'
 import { event, followChanges, toCursor } from './feed.ts'
 import { feedInput } from './shapes/common.ts'
 import {
+  changed,
   consumeInput,
+  idsInput,
   offer,
   offerInput,
   page,
@@ -17,7 +20,7 @@ import {
 } from './shapes/mailbox.ts'
 import { wholeCharacters } from './text.ts'
 import { peerProcedure, router } from './trpc.ts'
-import { toMail, toReceipt } from './views.ts'
+import { toMail, toReceipt, toUnread } from './views.ts'
 
 export const mailboxRouter = router({
   /** The atomic step of delivery: offers waiting mail to exactly one caller, under a lease of 30 seconds. */
@@ -59,6 +62,24 @@ export const mailboxRouter = router({
       }))
     }),
 
+  /** Says that messages were seen in their reader's context: they are read, once. Batches are best. */
+  confirm: peerProcedure
+    .input(idsInput)
+    .output(changed)
+    .mutation(({ ctx, input }) => {
+      const { mailbox, queue } = ctx.database
+      return queue.run(() => ({ settled: mailbox.confirm(ctx.self.id, input.ids) }))
+    }),
+
+  /** Says that delivered messages should have been seen there by now: unconfirmed, until a sighting after all. */
+  doubt: peerProcedure
+    .input(idsInput)
+    .output(changed)
+    .mutation(({ ctx, input }) => {
+      const { mailbox, queue } = ctx.database
+      return queue.run(() => ({ settled: mailbox.doubt(ctx.self.id, input.ids) }))
+    }),
+
   /** Looks at what waits without taking it. */
   peek: peerProcedure
     .input(peekInput)
@@ -93,7 +114,10 @@ export const mailboxRouter = router({
       }
     }),
 
-  /** The link of a session: how much mail waits, and what became of what it sent. Who holds it open is online. */
+  /**
+   * The link of a session: how much mail waits, which is not known to be read, and what became of what it sent. Who
+   * holds it open is online.
+   */
   watch: peerProcedure
     .input(feedInput)
     .subscription(({ ctx, input, signal }) =>
@@ -109,6 +133,8 @@ async function* watchMailbox(
   const { database, hub } = ctx
   let told = toCursor(lastEventId, ctx) ?? database.lastSeq()
   let waiting: number | undefined
+  // Who comes back may know of mail that has been settled since.
+  let unread = lastEventId === undefined ? '' : undefined
   hub.presence.opened(self.id)
   try {
     const pages = followChanges({
@@ -125,14 +151,22 @@ async function* watchMailbox(
         told = row.changedSeq
       }
       const now = database.mailbox.queued(self.id)
+      const mail = database.mailbox.unread(self.id)
+      const key = toKey(mail)
       // New mail that takes the place of mail just taken leaves the number as it is, and is news all the same.
       if (now !== waiting || now > 0) {
         const urgent = now > 0 ? database.mailbox.urgent(self.id) : 0
         yield event(told, { type: 'waiting', waiting: now, urgent } as const)
       }
+      if (key !== unread) yield event(told, { type: 'unread', mail: mail.map(toUnread) } as const)
       waiting = now
+      unread = key
     }
   } finally {
     hub.presence.closed(self.id)
   }
 }
+
+/** What of unread mail is news when it changes; how long ago it was offered changes all the time. */
+const toKey = (mail: Unread[]): string =>
+  mail.map((one) => [one.id, one.state, one.doubted, one.offeredAt].join()).join(';')

@@ -1,8 +1,8 @@
-import type { Mail as MailRow } from '#db/mail-rows'
+import type { Mail as MailRow, Unread as UnreadRow } from '#db/mail-rows'
 import type { PeerRow } from '#db/peer-rows'
 import type { Receipt as ReceiptRow } from '#db/receipt-rows'
 import type { Hub } from './context.ts'
-import type { Mail } from './shapes/mailbox.ts'
+import type { Mail, Unread } from './shapes/mailbox.ts'
 import type { LogEntry, Reach, Receipt } from './shapes/messages.ts'
 import type { Peer } from './shapes/peers.ts'
 
@@ -39,6 +39,11 @@ export function toMail(row: MailRow): Mail {
   }
 }
 
+/** A message that its reader's transcript may show by now. */
+export function toUnread({ id, state, doubted, offeredAgo }: UnreadRow): Unread {
+  return { id, state, doubted, offeredAgo }
+}
+
 /** A receipt, with how the message will be reached while it is queued. */
 export function toReceipt(row: ReceiptRow, recipient: PeerRow | undefined, hub: Hub): Receipt {
   const ended = row.state === 'expired' || row.state === 'retracted'
@@ -46,14 +51,17 @@ export function toReceipt(row: ReceiptRow, recipient: PeerRow | undefined, hub: 
     messageId: row.messageId,
     from: `${row.senderName}@${row.senderHost}`,
     to: `${row.recipientName}@${row.recipientHost}`,
+    urgency: row.urgency,
     state: row.state,
     attempts: row.attempts,
     queuedAt: row.queuedAt,
     offeredAt: row.offeredAt,
     deliveredAt: ended ? null : row.settledAt,
     readAt: row.readAt,
+    unconfirmedAt: row.unconfirmedAt,
     endedAt: ended ? row.settledAt : null,
     reach: row.state === 'queued' && recipient ? toReach(recipient, row.expiresAt, hub) : null,
+    replyId: row.replyId,
   }
 }
 
@@ -63,7 +71,6 @@ export function toLogEntry(row: ReceiptRow, recipient: PeerRow | undefined, hub:
     ...toReceipt(row, recipient, hub),
     text: row.excerpt,
     chars: row.chars,
-    urgency: row.urgency,
     replyTo: row.replyTo,
   }
 }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { LEASE_MS, MESSAGE_TTL_MS } from '../../lib/db/limits.ts'
+import { CONFIRM_MS, LEASE_MS, MESSAGE_TTL_MS } from '../../lib/db/limits.ts'
 import { bodies, openWorld } from './harness.ts'
 
 test('mail that was sent while nobody looked is offered once and delivered by the acknowledgement', () => {
@@ -263,6 +263,33 @@ test('what was seen although its acknowledgement was lost is read, and not deliv
   expect(world.receipt(second)).toMatchObject({ state: 'read', settledAt: world.clock.now })
   expect(world.acknowledge(web, offer)).toBe(0)
   expect(world.consume(web).messages).toEqual([])
+})
+
+test('only what is on offer or was delivered within a day is looked for, the newest of it', () => {
+  using world = openWorld()
+  const [api, web] = [world.join('api'), world.join('web')]
+  const unread = () => world.database.mailbox.unread(web).map(({ id, state }) => [id, state])
+  const [old, read] = [world.send(api, web), world.send(api, web)]
+  world.acknowledge(web, world.consume(web))
+  world.confirm(web, [read])
+  world.advance(CONFIRM_MS - 1)
+  const later = world.send(api, web)
+  const offer = world.consume(web)
+  world.send(api, web)
+  expect(unread()).toEqual([
+    [later, 'offered'],
+    [old, 'delivered'],
+  ])
+  world.advance(1)
+  world.acknowledge(web, offer)
+  expect(unread()).toEqual([[later, 'delivered']])
+  for (let sent = 0; sent < 250; sent++) {
+    world.advance(2_000)
+    world.send(api, web)
+  }
+  world.acknowledge(web, world.consume(web))
+  expect(unread()).toHaveLength(200)
+  expect(unread()[0]).toEqual([later + 251, 'delivered'])
 })
 
 test('nobody can have read what was never offered, was sent to another, or is not there', () => {

@@ -60,6 +60,7 @@ test.for([
   ['the candidates of a consume', ['row_number() over']],
   ['what is worth waking for', ['select count(*) from deliveries inner join messages']],
   ['the mail of an offer', ['held_since', 'deliveries.offer_id = ?']],
+  ['the unread mail on offer', ['select message_id, offered_at from deliveries', "state in ('offered')"]],
   ['peek', ['held_since', "in ('queued','offered')) order by"]],
 ] as const)('%s reads the waiting mail of one mailbox', ([, parts]) => {
   const steps = planOf(...parts).steps.filter((step) => /\b(deliveries|open)\b/.test(step))
@@ -115,6 +116,12 @@ test.for([
     'the messages to forget',
     ['not exists ( select 1 from deliveries as other'],
     'deliveries_settled (settled_at<?)',
+  ],
+  ['delivered mail that is unread', ['deliveries.settled_at > ?'], 'deliveries_unread (recipient_id=?)'],
+  [
+    'the first answer of a receipt',
+    ['select min(answers.id)', 'union'],
+    'messages_replies (reply_to=? AND sender_id=?)',
   ],
   ['the leases to end', ['where deliveries.lease_until <= ?'], 'deliveries_leases (lease_until<?)'],
 ] as const)('%s is found by its index', ([, parts, index]) => {

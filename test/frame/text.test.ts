@@ -12,14 +12,17 @@ const receipt = (changes: Partial<Receipt>): Receipt => ({
   messageId: 1,
   from: 'web@laptop',
   to: 'api@laptop',
+  urgency: 'normal',
   state: 'queued',
   attempts: 0,
   queuedAt: NOW,
   offeredAt: null,
   deliveredAt: null,
   readAt: null,
+  unconfirmedAt: null,
   endedAt: null,
   reach: null,
+  replyId: null,
   ...changes,
 })
 const reach = (how: NonNullable<Receipt['reach']>['how'], since: number | null = null) =>

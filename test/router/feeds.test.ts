@@ -148,7 +148,10 @@ describe('mailbox.watch', () => {
       expect(await take(feed, 1)).toMatchObject([{ data: { type: 'waiting', waiting } }])
     }
     const { offerId } = await api.caller.mailbox.consume({ budget: 1_000 })
-    expect(await take(feed, 1)).toMatchObject([{ data: { type: 'waiting', waiting: 0 } }])
+    expect(await take(feed, 2)).toMatchObject([
+      { data: { type: 'waiting', waiting: 0 } },
+      { data: { type: 'unread' } },
+    ])
     await api.caller.mailbox.release({ offerId: offerId! })
     expect(await take(feed, 1)).toMatchObject([{ data: { type: 'waiting', waiting: 2 } }])
   })
@@ -156,17 +159,48 @@ describe('mailbox.watch', () => {
   test('tells how much of it is worth waking for: what is not fyi, and can be taken now', async () => {
     const { web, api, watch } = await openPair()
     const feed = await watch(api)
-    await take(feed, 1)
+    const next = async () => {
+      for (;;) {
+        const { data } = await takeOne(feed)
+        if (data.type === 'waiting') return data
+      }
+    }
+    await next()
     await web.caller.messages.send({ ...draft('api'), urgency: 'fyi' })
-    expect(await take(feed, 1)).toMatchObject([{ data: { waiting: 1, urgent: 0 } }])
+    expect(await next()).toMatchObject({ waiting: 1, urgent: 0 })
     await web.caller.messages.send(draft('api'))
-    expect(await take(feed, 1)).toMatchObject([{ data: { waiting: 2, urgent: 1 } }])
+    expect(await next()).toMatchObject({ waiting: 2, urgent: 1 })
     const { offerId } = await api.caller.mailbox.consume({ budget: 1_000 })
-    await take(feed, 1)
+    await next()
     await web.caller.messages.send(draft('api'))
-    expect(await take(feed, 1)).toMatchObject([{ data: { waiting: 1, urgent: 0 } }])
+    expect(await next()).toMatchObject({ waiting: 1, urgent: 0 })
     await api.caller.mailbox.ack({ offerId: offerId! })
-    expect(await take(feed, 1)).toMatchObject([{ data: { waiting: 1, urgent: 1 } }])
+    expect(await next()).toMatchObject({ waiting: 1, urgent: 1 })
+  })
+
+  test('tells what is not known to be read, at the start and whenever that changes', async () => {
+    const { web, api, watch, time } = await openPair()
+    const feed = await watch(api)
+    await take(feed, 1)
+    const { messageId: id } = await web.caller.messages.send(draft('api'))
+    const { offerId } = await api.caller.mailbox.consume({ budget: 1_000 })
+    time.now += 1_000
+    const unread = async () => {
+      for (;;) {
+        const { data } = await takeOne(feed)
+        if (data.type === 'unread') return data.mail
+      }
+    }
+    const mail = { id, state: 'offered', doubted: false, offeredAgo: 1_000 }
+    expect(await unread()).toEqual([mail])
+    await api.caller.mailbox.ack({ offerId: offerId! })
+    expect(await unread()).toEqual([{ ...mail, state: 'delivered' }])
+    await api.caller.mailbox.doubt({ ids: [id] })
+    const doubted = [{ ...mail, state: 'delivered', doubted: true }]
+    expect(await unread()).toEqual(doubted)
+    expect((await take(await watch(api), 2))[1]!.data).toEqual({ type: 'unread', mail: doubted })
+    await api.caller.mailbox.confirm({ ids: [id] })
+    expect(await unread()).toEqual([])
   })
 
   test('rings for a message that takes the place of one just taken', async () => {

@@ -142,6 +142,100 @@ describe('an offer', () => {
   })
 })
 
+describe('mailbox.confirm and mailbox.doubt', () => {
+  async function openDelivered(count = 1) {
+    const pair = await openPair()
+    const { web, api } = pair
+    const ids: number[] = []
+    for (let sent = 0; sent < count; sent++)
+      ids.push((await web.caller.messages.send(draft('api'))).messageId)
+    const { offerId } = await api.caller.mailbox.consume({ budget: 1_000 })
+    await api.caller.mailbox.ack({ offerId: offerId! })
+    const receipt = async (messageId = ids[0]!) =>
+      (await web.caller.messages.status({ messageId })).recipients[0]!
+    return { ...pair, ids, receipt }
+  }
+
+  test('confirm makes a batch read, once, and passes over ids that are not there', async () => {
+    const { api, time, ids, receipt } = await openDelivered(3)
+    time.now += 5_000
+    expect(await api.caller.mailbox.confirm({ ids: [...ids, ids[0]!, 4_711] })).toEqual({ settled: 3 })
+    const at = { queuedAt: time.now - 5_000, deliveredAt: time.now - 5_000, readAt: time.now }
+    expect(await receipt(ids[2])).toMatchObject({ state: 'read', unconfirmedAt: null, ...at })
+    time.now += 5_000
+    expect(await api.caller.mailbox.confirm({ ids })).toEqual({ settled: 0 })
+    expect(await receipt()).toMatchObject({ readAt: time.now - 5_000 })
+  })
+
+  test('the feed of the sender carries the step to read', async () => {
+    const { web, api, call, ids } = await openDelivered()
+    const leaving = new AbortController()
+    const feed = (await call({ key: web.key }, leaving.signal).mailbox.watch())[Symbol.asyncIterator]()
+    await feed.next()
+    const next = feed.next()
+    await api.caller.mailbox.confirm({ ids })
+    const { value } = await next
+    const [, data] = value as unknown as [string, object]
+    expect(data).toMatchObject({ type: 'receipt', receipt: { state: 'read' } })
+    leaving.abort()
+  })
+
+  test('doubt leaves mail delivered, unconfirmed since then, and nobody is offered it again', async () => {
+    const { api, time, ids, receipt } = await openDelivered()
+    time.now += 60_000
+    expect(await api.caller.mailbox.doubt({ ids: [...ids, 4_711] })).toEqual({ settled: 1 })
+    expect(await receipt()).toMatchObject({ state: 'delivered', unconfirmedAt: time.now, readAt: null })
+    expect(await api.caller.mailbox.doubt({ ids })).toEqual({ settled: 0 })
+    expect(await api.caller.mailbox.consume({ budget: 1_000 })).toMatchObject({ messages: [] })
+  })
+
+  test('a later sighting still makes it read, and no doubt takes that back', async () => {
+    const { api, ids, receipt } = await openDelivered()
+    await api.caller.mailbox.doubt({ ids })
+    expect(await api.caller.mailbox.confirm({ ids })).toEqual({ settled: 1 })
+    expect(await receipt()).toMatchObject({ state: 'read', unconfirmedAt: null })
+    expect(await api.caller.mailbox.doubt({ ids })).toEqual({ settled: 0 })
+    expect(await receipt()).toMatchObject({ state: 'read' })
+  })
+
+  test('mail that was never offered is neither read nor doubted', async () => {
+    const { web, api } = await openPair()
+    const { messageId } = await web.caller.messages.send(draft('api'))
+    expect(await api.caller.mailbox.confirm({ ids: [messageId] })).toEqual({ settled: 0 })
+    expect(await api.caller.mailbox.doubt({ ids: [messageId] })).toEqual({ settled: 0 })
+  })
+
+  test('nobody settles the mail of another mailbox', async () => {
+    const { web, seat, ids, receipt } = await openDelivered()
+    const spy = await seat('spy')
+    for (const { caller } of [web, spy]) {
+      expect(await caller.mailbox.confirm({ ids })).toEqual({ settled: 0 })
+      expect(await caller.mailbox.doubt({ ids })).toEqual({ settled: 0 })
+    }
+    expect(await receipt()).toMatchObject({ state: 'delivered', unconfirmedAt: null })
+  })
+
+  test.each([{ ids: [] }, { ids: [0] }, { ids: Array.from({ length: 1_001 }, (_, index) => index + 1) }])(
+    'refuses %o',
+    async (input) => {
+      const { api } = await openPair()
+      await expect(api.caller.mailbox.confirm(input)).rejects.toMatchObject({ code: 'BAD_REQUEST' })
+      await expect(api.caller.mailbox.doubt(input)).rejects.toMatchObject({ code: 'BAD_REQUEST' })
+    },
+  )
+
+  test('a receipt names the first answer of its recipient', async () => {
+    const { web, api, seat, ids, receipt } = await openDelivered()
+    const other = await seat('other')
+    await web.caller.messages.send({ ...draft('other', 'more'), replyTo: ids[0]! })
+    expect(await receipt()).toMatchObject({ replyId: null })
+    const { messageId } = await api.caller.messages.send({ ...draft('web', 'yes'), replyTo: ids[0]! })
+    await api.caller.messages.send({ ...draft('web', 'and'), replyTo: ids[0]! })
+    expect(await receipt()).toMatchObject({ replyId: messageId })
+    expect(other.id).not.toBe(api.id)
+  })
+})
+
 describe('mailbox.peek and mailbox.read', () => {
   async function openOffered(text: string) {
     const { web, api } = await openPair()
@@ -220,6 +314,8 @@ describe('mailbox.peek and mailbox.read', () => {
     ['consume', (caller) => caller.mailbox.consume({ budget: 1 })],
     ['ack', (caller) => caller.mailbox.ack({ offerId: 'x' })],
     ['release', (caller) => caller.mailbox.release({ offerId: 'x' })],
+    ['confirm', (caller) => caller.mailbox.confirm({ ids: [1] })],
+    ['doubt', (caller) => caller.mailbox.doubt({ ids: [1] })],
     ['peek', (caller) => caller.mailbox.peek()],
     ['read', (caller) => caller.mailbox.read({ messageId: 1 })],
     ['watch', (caller) => caller.mailbox.watch()],

@@ -19,14 +19,17 @@ describe('messages.send', () => {
         messageId,
         from: 'web@laptop',
         to: 'api@laptop',
+        urgency: 'normal',
         state: 'queued',
         attempts: 0,
         queuedAt: time.now,
         offeredAt: null,
         deliveredAt: null,
         readAt: null,
+        unconfirmedAt: null,
         endedAt: null,
         reach: { how: 'next-event', since: null, until: time.now + 48 * 3_600_000 },
+        replyId: null,
       },
     ])
   })

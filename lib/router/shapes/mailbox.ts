@@ -57,12 +57,32 @@ export const page = z.object({
   next: z.number().int().nullable(),
 })
 
+/** Messages of the caller's own mailbox. Ids that are not there, or not in a state for it, are passed over. */
+export const idsInput = z.object({ ids: z.array(messageId).min(1).max(1_000) })
+/** How many of the messages the call changed. */
+export const changed = z.object({ settled: z.number().int() })
+
+/**
+ * Mail of the last day that the transcript of its reader may show by now: on offer, or delivered and not known to be
+ * read. `doubted`: it is unconfirmed already.
+ */
+export const unread = z.object({
+  id: messageId,
+  state: z.enum(['offered', 'delivered']),
+  doubted: z.boolean(),
+  /** How long ago it was last offered, in ms: the caller's clock may be another one. */
+  offeredAgo: z.number().int(),
+})
+export type Unread = z.infer<typeof unread>
+
 /**
  * How much mail waits, now and whenever it changes, and how much of it is worth waking a session for: it is not `fyi`,
- * and a consume would give it now. And each change of what this mailbox sent.
+ * and a consume would give it now. What is not known to be read, unless that is nothing at the start. And each change of
+ * what this mailbox sent.
  */
 export const mailboxEvent = z.discriminatedUnion('type', [
   z.object({ type: z.literal('waiting'), waiting: z.number().int(), urgent: z.number().int() }),
+  z.object({ type: z.literal('unread'), mail: z.array(unread) }),
   z.object({ type: z.literal('receipt'), receipt }),
 ])
 export type MailboxEvent = z.infer<typeof mailboxEvent>

@@ -18,17 +18,23 @@ export const receipt = z.object({
   messageId,
   from: z.string(),
   to: z.string(),
+  urgency,
   state: deliveryState,
   /** How many times it was offered to its recipient. */
   attempts: z.number().int(),
   queuedAt: time,
   offeredAt: time.nullable(),
   deliveredAt: time.nullable(),
+  /** When it was found in its reader's transcript. */
   readAt: time.nullable(),
+  /** Since when it is delivered and unconfirmed: the transcript went on for a minute, and does not show it. */
+  unconfirmedAt: time.nullable(),
   /** When it expired or was retracted. */
   endedAt: time.nullable(),
   /** Only while it is queued. */
   reach: reach.nullable(),
+  /** The first message with which this recipient answered it. */
+  replyId: messageId.nullable(),
 })
 export type Receipt = z.infer<typeof receipt>
 
@@ -36,7 +42,6 @@ export type Receipt = z.infer<typeof receipt>
 export const logEntry = receipt.extend({
   text: z.string(),
   chars: z.number().int(),
-  urgency,
   replyTo: messageId.nullable(),
 })
 export type LogEntry = z.infer<typeof logEntry>
