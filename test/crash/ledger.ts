@@ -6,7 +6,7 @@ export type Verdict = {
   answered: number
   /** Messages of these that no context got, by their text. */
   lost: string[]
-  /** Messages that came into a context again without the mark. */
+  /** Messages that came into a context more than once without the mark. */
   unmarked: string[]
   /** Messages that came into a context for the first time after a later one of the same pair. */
   disordered: string[]
@@ -28,7 +28,8 @@ export function createLedger() {
     /** The hub has answered a send: from here on the message must never be lost. */
     answer(text: string, id: number) {
       const before = answered.get(text)
-      if (before !== undefined && before !== id) throw new Error(`${text} was answered as ${before} and ${id}`)
+      if (before !== undefined && before !== id)
+        throw new Error(`${text} was answered as ${before} and ${id}`)
       answered.set(text, id)
     },
     /** A model got this text; gives the messages in it. */
@@ -44,11 +45,11 @@ export function createLedger() {
     judge(): Verdict {
       const first = new Map<string, Appearance>()
       for (const one of seen) if (!first.has(one.text)) first.set(one.text, one)
-      const repeats = seen.filter((one) => first.get(one.text) !== one)
+      const unmarked = seen.filter((one) => !one.again).map((one) => one.text)
       return {
         answered: answered.size,
         lost: [...answered.keys()].filter((text) => !first.has(text)),
-        unmarked: repeats.filter((one) => !one.again).map((one) => one.text),
+        unmarked: unmarked.filter((text, at) => unmarked.indexOf(text) !== at),
         disordered: findDisordered([...first.keys()]),
         doubled: seen.filter((one) => idOf(one, first, answered) !== one.id).map((one) => one.text),
         again: seen.filter((one) => one.again).length,

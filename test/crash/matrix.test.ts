@@ -1,13 +1,21 @@
-import { describe, expect, inject, test } from 'vitest'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, inject, test } from 'vitest'
+import { installVersion, type Installation } from '../harness/installation.ts'
 import { openOffice, type Office } from './office.ts'
 import { report } from './report.ts'
-import { HOOK_STEPS, HUB_STEPS, type Step } from './steps.ts'
+import { tellSession } from './session-story.ts'
+import { CLAIM_STEPS, HOOK_STEPS, HUB_STEPS, MCP_STEPS, MIGRATION_STEPS, RELEASE_STEPS } from './steps.ts'
 import { tellMail, type Ending } from './stories.ts'
+import { tellHandOver, tellMigration } from './succession.ts'
 
-type Story = (office: Office, rule: string) => Promise<Ending>
+type Story<Rule> = (office: Office, rule: Rule) => Promise<Ending>
 
 /** Tells the story once for each step, and expects that nobody but the killed process lost anything. */
-function killAt(killed: string, steps: Step[], story: Story) {
+function killAt<Rule extends string | undefined>(
+  killed: string,
+  steps: { at: string; rule: Rule }[],
+  story: Story<Rule>,
+) {
   test.concurrent.for(steps)(`${killed} killed at: $at`, async ({ at, rule }, { expect }) => {
     await using office = await openOffice()
     const { verdict, killedAt, integrity, outcome } = await story(office, rule)
@@ -20,11 +28,21 @@ function killAt(killed: string, steps: Step[], story: Story) {
   })
 }
 
+let older: Installation
+beforeAll(async () => void (older = await installVersion('2.99.0')))
+afterAll(() => older[Symbol.asyncDispose]())
+
 describe('no acknowledged message is lost, and none comes twice unmarked,', () => {
   killAt('hub', HUB_STEPS, (office, hub) => tellMail(office, { hub }))
   killAt('hook', HOOK_STEPS, (office, hook) => tellMail(office, { hook }))
-})
-
-test('the steps are all there', () => {
-  expect(HUB_STEPS.length + HOOK_STEPS.length).toBeGreaterThan(20)
+  killAt('MCP server', MCP_STEPS, tellSession)
+  killAt('MCP server', [{ at: 'while it waits', rule: undefined }], tellSession)
+  killAt('migration', MIGRATION_STEPS, tellMigration)
+  const olderScript = () => join(older.root, 'dist/hub.js')
+  killAt('hand-over', RELEASE_STEPS, (office, rule) =>
+    tellHandOver(office, { olderScript: olderScript(), older: rule }),
+  )
+  killAt('hand-over', CLAIM_STEPS, (office, rule) =>
+    tellHandOver(office, { olderScript: olderScript(), newer: rule }),
+  )
 })

@@ -10,10 +10,12 @@ import { bundlePath } from '../../lib/machine/package.ts'
 import { readProcess } from '../../lib/machine/processes.ts'
 import { isAlive } from '../e2e/claude/processes.ts'
 import { createHome, type Home } from '../harness/home.ts'
-import { spawnHub, stockClient, takeSeat, type Headers, type Seat } from '../harness/hub.ts'
+import { spawnHub, takeSeat, type Headers, type Seat } from '../harness/hub.ts'
 import { waitFor } from '../harness/wait.ts'
 import { toContext } from '../harness/session.ts'
 import { createClock, loadShim, readNote, type Clock, type ShimOptions } from './shim.ts'
+
+export type HubOptions = { rule?: string | undefined; args?: string[]; script?: string }
 
 /** One hub process that may be killed at any call. */
 export type Victim = {
@@ -25,7 +27,12 @@ export type Victim = {
   killedAt(): string | undefined
 }
 
-export type HookEnd = { stdout: string; signal: NodeJS.Signals | null; killedAt: string | undefined; context: string }
+export type HookEnd = {
+  stdout: string
+  signal: NodeJS.Signals | null
+  killedAt: string | undefined
+  context: string
+}
 
 /** A person's home on a port that stays the same over every restart of the hub, with a clock of its own. */
 export type Office = AsyncDisposable & {
@@ -35,12 +42,12 @@ export type Office = AsyncDisposable & {
   database: string
   /** The environment that loads the shim, and a note of its own. */
   shim(options: Omit<ShimOptions, 'note' | 'clock'>): { env: Record<string, string>; note: string }
-  spawnHub(options?: { rule?: string; args?: string[]; script?: string }): Victim
+  spawnHub(options?: HubOptions): Victim
   /** Starts a hub and waits until it serves, or ends. Resolves to whether it serves. */
-  serve(options?: { rule?: string }): Promise<Victim & { serves: boolean }>
+  serve(options?: HubOptions): Promise<Victim & { serves: boolean }>
   isServing(pid: number): Promise<boolean>
   headers(): Promise<Headers>
-  takeSeat(name: string): Promise<Seat>
+  takeSeat(name: string, extra?: object): Promise<Seat>
   /** Gives the hooks of a seat a home with their card, so that one process can stand for many clients. */
   seatHooks(seat: Seat): Promise<(rule?: string) => Promise<HookEnd>>
   /** What SQLite and our own keys say of a copy of the database; the hub must not run. */
@@ -88,7 +95,7 @@ export async function openOffice(): Promise<Office> {
       )
       return { ...hub, serves: serves === 'yes' }
     },
-    takeSeat: async (name) => takeSeat({ url, headers: await headers() }, name),
+    takeSeat: async (name, extra) => takeSeat({ url, headers: await headers() }, name, extra),
     async seatHooks({ id, name, key }) {
       const place = mkdtempSync(join(home.path, 'hooks-'))
       const claude = { pid: process.pid, start: readProcess(process.pid)?.start }
@@ -160,21 +167,3 @@ async function findPort(): Promise<number> {
     return port
   }
 }
-
-/** Sends as a client does: the same text with the same key until it is answered. */
-export async function sendUntilAnswered(
-  seat: Seat,
-  { to, text, give }: { to: string; text: string; give: () => boolean },
-): Promise<number | undefined> {
-  while (!give()) {
-    try {
-      const input = { to, message: text, idempotencyKey: `key-of-${text}` }
-      return (await seat.client.messages.send.mutate(input)).messageId
-    } catch {
-      await new Promise((resolve) => setTimeout(resolve, 20))
-    }
-  }
-  return undefined
-}
-
-export { stockClient }

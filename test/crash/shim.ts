@@ -6,7 +6,8 @@ const SOURCES = ['shim.c', 'rule.c', 'record.c'].map((name) => join(import.meta.
 
 /** Compiles the shim into a directory and returns its path. Throws when there is no compiler or this is not Linux. */
 export function buildShim(directory: string): string {
-  if (process.platform !== 'linux') throw new Error('The crash tests need Linux: they load a shim before libc.')
+  if (process.platform !== 'linux')
+    throw new Error('The crash tests need Linux: they load a shim before libc.')
   if (spawnSync('cc', ['--version']).error) {
     throw new Error('The crash tests need a C compiler, and there is no cc: apt-get install gcc libc6-dev')
   }

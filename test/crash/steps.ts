@@ -14,7 +14,10 @@ export const HUB_STEPS: Step[] = [
   { at: 'a send: half of the answer', rule: `${asked(MARKED)}write socket:* has=messageId kill=half` },
   { at: 'a send: after the answer', rule: `${asked(MARKED)}write socket:* has=messageId kill=after` },
   { at: 'an offer: before the commit', rule: `${asked('mailbox.consume')}sync *-wal kill=before` },
-  { at: 'an offer: after the commit, before the answer', rule: `${asked('mailbox.consume')}sync *-wal kill=after` },
+  {
+    at: 'an offer: after the commit, before the answer',
+    rule: `${asked('mailbox.consume')}sync *-wal kill=after`,
+  },
   { at: 'an offer: half of the answer', rule: 'write socket:* has=offerId kill=half' },
   { at: 'an offer: after the answer', rule: 'write socket:* has=offerId kill=after' },
   { at: 'an acknowledgement: before the commit', rule: `${asked('mailbox.ack')}sync *-wal kill=before` },
@@ -23,9 +26,9 @@ export const HUB_STEPS: Step[] = [
     rule: `${asked('mailbox.ack')}sync *-wal kill=after`,
   },
   { at: 'an acknowledgement: after the answer', rule: `${asked('mailbox.ack')}write socket:* kill=after` },
-  { at: 'its end: within the checkpoint', rule: 'write *.claude-peers.db n=3 kill=half' },
-  { at: 'its end: before the log is removed', rule: 'unlink *-wal kill=before' },
-  { at: 'its end: after the log is removed', rule: 'unlink *-wal kill=after' },
+  { at: 'its end: within the checkpoint', rule: `${asked(MARKED)}write *.claude-peers.db n=3 kill=half` },
+  { at: 'its end: before the log is removed', rule: `${asked(MARKED)}unlink *-wal kill=before` },
+  { at: 'its end: after the log is removed', rule: `${asked(MARKED)}unlink *-wal kill=after` },
 ]
 
 export const HOOK_STEPS: Step[] = [
@@ -76,7 +79,10 @@ export const MIGRATION_STEPS: Step[] = [
 /** Of the older hub that lets go. */
 export const RELEASE_STEPS: Step[] = [
   { at: 'old hub: asked to let go', rule: 'read socket:* has=hub.stop kill=after' },
-  { at: 'old hub: within its last checkpoint', rule: `${asked('hub.stop')}write *.claude-peers.db kill=half` },
+  {
+    at: 'old hub: within its last checkpoint',
+    rule: `${asked('hub.stop')}write *.claude-peers.db kill=half`,
+  },
   { at: 'old hub: before its log is removed', rule: `${asked('hub.stop')}unlink *-wal kill=before` },
   { at: 'old hub: after its log is removed', rule: `${asked('hub.stop')}unlink *-wal kill=after` },
 ]
