@@ -6,7 +6,7 @@ export default defineConfig({
   test: {
     ...testReporters(),
     include: ['test/**/*.test.ts'],
-    exclude: ['test/e2e/claude/**'],
+    exclude: ['test/e2e/claude/**', 'test/crash/**'],
     // Tests of whole processes wait more than they work.
     maxWorkers: Math.max(2, availableParallelism()),
     testTimeout: 30_000,

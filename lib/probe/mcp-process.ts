@@ -1,6 +1,5 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { createInterface } from 'node:readline'
 
 type Answer = { id?: number; result?: Record<string, unknown>; error?: { message: string } }
 
@@ -27,9 +26,15 @@ export async function startMcp(command: string, args: string[], env: NodeJS.Proc
   const waiting = new Map<number, (answer: Answer) => void>()
   let last = 0
   child.stdin.on('error', () => undefined)
-  createInterface(child.stdout).on('line', (line) => {
-    const answer = JSON.parse(line) as Answer
-    if (answer.id !== undefined) waiting.get(answer.id)?.(answer)
+  let unread = ''
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    const lines = (unread + text).split('\n')
+    // The rest of a server that was killed is no line.
+    unread = lines.pop()!
+    for (const line of lines) {
+      const answer = JSON.parse(line) as Answer
+      if (answer.id !== undefined) waiting.get(answer.id)?.(answer)
+    }
   })
   const write = (message: object) =>
     void child.stdin.write(`${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`)

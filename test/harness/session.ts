@@ -39,7 +39,7 @@ export type Session = AsyncDisposable & {
   /** Starts the MCP server again, as `/mcp` reconnect does. */
   restartMcp(): Promise<void>
   /** Starts one more under the same Claude process, or the first again after it died. */
-  startMcp(server: number): Promise<void>
+  startMcp(server: number, options?: { wrapper?: string[] }): Promise<void>
   stopMcp(server?: number): Promise<void>
   /** Closes the reading end of the server's standard output. */
   breakStdout(): Promise<void>
@@ -112,7 +112,7 @@ export async function startSession(
       await call('stopMcp', { server: 0 })
       await start({})
     },
-    startMcp: async (server) => void (await start({ server })),
+    startMcp: async (server, options) => void (await start({ server, ...options })),
     stopMcp: (server = 0) => call('stopMcp', { server }),
     breakStdout: () => call('breakStdout', { server: 0 }),
     card: () => readCard(directory, pid),

@@ -1,0 +1,72 @@
+import { expect, inject, test } from 'vitest'
+import { startSession, type Session } from '../harness/session.ts'
+import { createChance } from './chance.ts'
+import { createLedger } from './ledger.ts'
+import { createTally, killHooks, killHubs, killServers, sendOn, type Killed } from './load.ts'
+import { openOffice, type Office } from './office.ts'
+import { report } from './report.ts'
+import { drain } from './stories.ts'
+
+/** Together more than a thousand. */
+const KILLS: Record<Killed, number> = { hub: 140, hook: 800, 'MCP server': 60 }
+
+const names = (kind: string) => [1, 2, 3, 4].map((number) => `${kind}-${number}`)
+
+test('over a thousand random kills under load lose no acknowledged message, and repeat none unmarked', async () => {
+  const run = inject('crash')
+  const chance = createChance(run.seed)
+  await using office = await openOffice()
+  const first = await office.serve()
+  const take = (name: string) => office.takeSeat(name)
+  const senders = await Promise.all(names('sender').map(take))
+  const hooks = await Promise.all(names('reader').map(async (name) => office.seatHooks(await take(name))))
+  await using session = await startRemoteSession(office)
+  first.kill('SIGKILL')
+  await first.exited
+
+  const ledger = createLedger()
+  const tally = createTally(KILLS)
+  const load = () => ({ office, ledger, tally, chance: chance.fork() })
+  const readers = [...names('reader'), 'session']
+  const [hub] = await Promise.all([
+    killHubs(load()),
+    killServers(load(), session, names('reader')),
+    ...hooks.map((read) => killHooks(load(), read)),
+    ...senders.map((seat) => sendOn(load(), seat, readers)),
+  ])
+  await session.startMcp(0)
+  for (const read of hooks) await drain(office, ledger, async () => (await read()).context)
+  await drain(office, ledger, () => session.deliver('UserPromptSubmit'))
+  hub.kill('SIGTERM')
+  await hub.exited
+  expect(office.inspect()).toBe('ok')
+
+  const verdict = ledger.judge()
+  const { answered, again } = verdict
+  for (const [killed, places] of Object.entries(tally.places)) {
+    const most = [...places].toSorted(([, one], [, other]) => other - one)
+    report(run, {
+      section: 'random',
+      killed,
+      at: most.map(([place, times]) => `${place} ${times}`).join(', '),
+      times: tally.counts[killed as Killed],
+      answered,
+      lost: verdict.lost.length,
+      unmarked: verdict.unmarked.length,
+      outcome: `${again} came marked as a possible repeat`,
+    })
+  }
+  expect(verdict).toMatchObject({ lost: [], unmarked: [], disordered: [], doubled: [] })
+  expect(answered).toBeGreaterThan(500)
+})
+
+/** To this session the hub is remote: a server that starts a hub itself would start one that nobody kills. */
+async function startRemoteSession(office: Office): Promise<Session> {
+  const cwd = await office.home.project('session', { git: true })
+  const env = {
+    CLAUDE_PEERS_BROKER_URL: office.url,
+    CLAUDE_PEERS_TOKEN: await office.home.token(),
+    CLAUDE_PEERS_PORT: '1',
+  }
+  return startSession(office.home, { cwd, env })
+}
