@@ -7,7 +7,8 @@ import { isSameProcess } from '#machine/processes'
 import type { Offer } from '#router/shapes/mailbox'
 import { findAncestorCard, isOfAncestor } from './card.ts'
 import { openHubCalls, type HubCalls } from './hub-calls.ts'
-import { readInput, type HookEvent } from './input.ts'
+import { readInput, type HookEvent, type HookInput } from './input.ts'
+import { followTurn } from './turn.ts'
 
 /**
  * Delivers what waits for the session of this Claude process: offered by the hub to this caller alone, printed, and
@@ -23,15 +24,22 @@ export async function deliver(openInput: () => Readable, claudePid: number): Pro
   if (!input) return
   const card = isNamed ? named : findAncestorCard(sessions, input.sessionId)
   if (!card) return
+  const turn = followTurn(sessions, card.claude.pid, input)
   const calls = isNamed && opened ? opened : openHubCalls(card)
-  await rebind(calls, { sessions, card, sessionId: input.sessionId })
-  const offer = await calls.consume({
-    budget: toBodyBudget(FRAME_BUDGET),
-    overhead: MESSAGE_OVERHEAD,
-    // Mail that is only for information must not keep a session from ending its turn.
-    skipIfOnlyFyi: input.event === 'Stop',
-  })
-  if (offer.offerId !== null) print(toOutput(input.event, toText(offer, card)))
+  await rebind(calls, { sessions, card, input })
+  const consume = () =>
+    calls.consume({
+      budget: toBodyBudget(FRAME_BUDGET),
+      overhead: MESSAGE_OVERHEAD,
+      // Mail that is only for information must not keep a session from ending its turn.
+      skipIfOnlyFyi: input.event === 'Stop',
+    })
+  let offer = await consume()
+  if (offer.offerId === null && turn.endsWithNews()) offer = await consume()
+  if (offer.offerId !== null) {
+    turn.goesOn()
+    print(toOutput(input.event, toText(offer, card)))
+  }
   const acknowledged = offer.offerId === null ? undefined : calls.acknowledge(offer.offerId)
   if (offer.remaining === 0) lowerOrphanedFlag(sessions, card)
   await acknowledged
@@ -48,9 +56,13 @@ function lowerOrphanedFlag(sessions: string, { claude, mcp }: Card) {
  */
 async function rebind(
   calls: HubCalls,
-  { sessions, card, sessionId }: { sessions: string; card: Card; sessionId: string | undefined },
+  { sessions, card, input }: { sessions: string; card: Card; input: HookInput },
 ): Promise<void> {
-  if (sessionId === undefined || sessionId === card.sessionIds.at(-1)) return
+  const { sessionId, transcript = card.transcript } = input
+  if (sessionId === undefined || sessionId === card.sessionIds.at(-1)) {
+    if (transcript !== card.transcript) writeCard(sessions, { ...card, transcript })
+    return
+  }
   const isBound = await calls.bindSession(sessionId).then(
     () => true,
     () => false,
@@ -58,7 +70,7 @@ async function rebind(
   // What the hub does not take keeps no mail back.
   if (!isBound) return
   const seen = card.sessionIds.filter((id) => id !== sessionId)
-  writeCard(sessions, { ...card, sessionIds: [...seen, sessionId].slice(-MAX_SESSION_IDS) })
+  writeCard(sessions, { ...card, transcript, sessionIds: [...seen, sessionId].slice(-MAX_SESSION_IDS) })
 }
 
 const MAX_SESSION_IDS = 20

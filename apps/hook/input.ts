@@ -5,7 +5,13 @@ const EVENTS = ['PostToolUse', 'UserPromptSubmit', 'SessionStart', 'Stop'] as co
 export type HookEvent = (typeof EVENTS)[number]
 
 /** What the client tells its hook, as far as delivery needs it. */
-export type HookInput = { event: HookEvent; sessionId: string | undefined }
+export type HookInput = {
+  event: HookEvent
+  sessionId: string | undefined
+  /** Why a session starts: `startup`, `resume`, `clear`, `compact`, `fork`. */
+  source: unknown
+  transcript: string | undefined
+}
 
 /** Reads the hook's input; `undefined` when nothing is to be delivered, as inside a subagent. */
 export async function readInput(stream: Readable): Promise<HookInput | undefined> {
@@ -13,9 +19,15 @@ export async function readInput(stream: Readable): Promise<HookInput | undefined
   const event = EVENTS.find((name) => name === input['hook_event_name'])
   // A subagent runs its parent's hooks with the parent's session id: mail it took would never reach the parent.
   if (!event || input['agent_id']) return undefined
-  const sessionId = input['session_id']
-  return { event, sessionId: typeof sessionId === 'string' && sessionId ? sessionId : undefined }
+  return {
+    event,
+    sessionId: toText(input['session_id']),
+    source: input['source'],
+    transcript: toText(input['transcript_path']),
+  }
 }
+
+const toText = (value: unknown) => (typeof value === 'string' && value ? value : undefined)
 
 function readAll(stream: Readable): Promise<string> {
   return new Promise((resolve, reject) => {
