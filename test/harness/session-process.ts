@@ -7,7 +7,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { startMcp, type McpProcess } from './mcp-client.ts'
 
-type Method = 'start' | 'tool' | 'hook' | 'tools' | 'mcpPid' | 'stopMcp' | 'breakStdout'
+type Method = 'start' | 'tool' | 'hook' | 'waiter' | 'tools' | 'mcpPid' | 'stopMcp' | 'breakStdout'
 type Call = { id: number; method: Method; params: never }
 type McpEntry = { command: string; args: string[]; env?: Record<string, string> }
 type StartOptions = { server?: number; wrapper?: string[]; command?: string[] }
@@ -44,19 +44,31 @@ const methods: Record<Method, (params: never) => unknown> = {
   breakStdout: ({ server }: { server: number }) => servers[server]!.breakOutput(),
   hook: ({ event, input, env }: { event: string; input: Record<string, unknown>; env: NodeJS.ProcessEnv }) =>
     runHooks(event, input, env),
+  async waiter({ event, env }: { event: string; env: NodeJS.ProcessEnv }) {
+    const commands = commandsOf(event, true)
+    return Promise.all(commands.map((command) => runHook(command, toInput(event, {}), env)))
+  },
 }
 
-/** Every hook of the event, in parallel, through the shell, with the client's environment. */
+/** Every hook of the event that the client waits for, in parallel, through the shell, with the client's environment. */
 async function runHooks(event: string, input: Record<string, unknown>, env: NodeJS.ProcessEnv) {
+  const stdin = toInput(event, input)
+  return Promise.all(commandsOf(event, false).map((command) => runHook(command, stdin, env)))
+}
+
+function commandsOf(event: string, isAsync: boolean): string[] {
   const settings = readJson(join(home, '.claude', 'settings.json')) as { hooks: Record<string, HookGroup[]> }
-  const commands = (settings.hooks[event] ?? []).flatMap((group) => group.hooks).filter((hook) => !hook.async)
-  const stdin = JSON.stringify({
+  const hooks = (settings.hooks[event] ?? []).flatMap((group) => group.hooks)
+  return hooks.flatMap(({ command, async }) => ((async ?? false) === isAsync ? [command] : []))
+}
+
+function toInput(event: string, input: Record<string, unknown>): string {
+  return JSON.stringify({
     session_id: process.env['CLAUDE_CODE_SESSION_ID'],
     cwd: process.cwd(),
     hook_event_name: event,
     ...input,
   })
-  return Promise.all(commands.map(({ command }) => runHook(command, stdin, env)))
 }
 
 function runHook(command: string, stdin: string, env: NodeJS.ProcessEnv) {

@@ -77,7 +77,7 @@ describe.each([...present, ['Node', NODE] as [string, string[]]])('a waiter in %
       waitFor(() => waiters.filter((one) => !one.isRunning()).length === 4, 'four to end'),
     ])
     expect(ends).toBe(true)
-    const [holder] = waiters.filter((one) => one.isRunning())
+    const holder = waiters.find((one) => one.isRunning())
     expect(session.holder()).toBe(holder!.pid)
     session.mail('wake')
     expect(await holder!.ended).toMatchObject(WOKEN)
@@ -93,7 +93,7 @@ describe.each([...present, ['Node', NODE] as [string, string[]]])('a waiter in %
     utimesSync(seat, 0, 0)
     const waiters = Array.from({ length: 5 }, () => session.start(words))
     await waitFor(() => waiters.filter((one) => !one.isRunning()).length === 4, 'four to end')
-    const [left] = waiters.filter((one) => one.isRunning())
+    const left = waiters.find((one) => one.isRunning())
     expect(session.holder()).toBe(left!.pid)
     session.mail('wake')
     expect(await left!.ended).toMatchObject(WOKEN)
