@@ -27,8 +27,7 @@ afterEach(async () => {
 
 const watch = (entrypoint = 'cli') =>
   void stops.push(watchActivity({ sessions, pid, entrypoint, onChange: (one) => told.push(one) }))
-const tells = (activity: Activity) =>
-  waitFor(() => told.length > 0 && told.shift(), 'a change').then((one) => expect(one).toEqual(activity))
+const next = () => waitFor(() => told.length > 0 && told.shift(), 'a change')
 
 test('a session is told at once, also before it has a directory', async () => {
   watch()
@@ -42,14 +41,14 @@ test.each(['sdk-cli', 'sdk-ts', 'sdk-py'])('a client of the kind %s is headless'
 
 test('it is busy while its mark is there, and told only when that changes', async () => {
   watch()
-  await tells(IDLE)
+  expect(await next()).toEqual(IDLE)
   setBusy(sessions, pid, true)
-  await tells({ ...IDLE, activity: 'busy' })
+  expect(await next()).toEqual({ ...IDLE, activity: 'busy' })
   setBusy(sessions, pid, true)
   setMailFlag(sessions, pid, 'wake')
   setBusy(sessions, pid + 1, true)
   setBusy(sessions, pid, false)
-  await tells(IDLE)
+  expect(await next()).toEqual(IDLE)
   expect(told).toEqual([])
 })
 
@@ -57,24 +56,24 @@ test('it can be woken while its waiter lives', async () => {
   const waiter = spawn('/bin/sleep', ['1000'])
   const seat = sessionFile(sessions, pid, 'waiter')
   watch()
-  await tells(IDLE)
+  expect(await next()).toEqual(IDLE)
   writeFileSync(seat, `${waiter.pid}\n`)
-  await tells({ ...IDLE, wakeable: true })
+  expect(await next()).toEqual({ ...IDLE, wakeable: true })
   rmSync(seat)
-  await tells(IDLE)
+  expect(await next()).toEqual(IDLE)
   waiter.kill('SIGKILL')
   await waitFor(() => waiter.signalCode, 'the waiter to end')
   writeFileSync(seat, `${waiter.pid}\n`)
   setBusy(sessions, pid, true)
-  await tells({ ...IDLE, activity: 'busy' })
+  expect(await next()).toEqual({ ...IDLE, activity: 'busy' })
 })
 
 test('after the end it tells nothing more', async () => {
   watch()
-  await tells(IDLE)
+  expect(await next()).toEqual(IDLE)
   stops.pop()!()
   setBusy(sessions, pid, true)
   watch()
-  await tells({ ...IDLE, activity: 'busy' })
+  expect(await next()).toEqual({ ...IDLE, activity: 'busy' })
   expect(told).toEqual([])
 })
