@@ -4,7 +4,7 @@
  * that imports `node:http` loads undici, which doubles a process that lives for 60 ms.
  */
 import { execFileSync } from 'node:child_process'
-import { rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { build, type BuildOptions } from 'rolldown'
 
@@ -27,6 +27,11 @@ const bundles: BuildOptions[] = [
     transform: { target: transform.target },
   },
   {
+    input: { waiter: 'apps/hook/waiter.ts' },
+    output: { ...esm, format: 'cjs', entryFileNames: '[name].cjs' },
+    transform: { target: transform.target },
+  },
+  {
     input: { client: 'lib/client/main.ts' },
     output: esm,
     external: [/^@trpc\//, 'ws', 'zod', 'semver'],
@@ -38,6 +43,9 @@ rmSync(`${root}/dist`, { recursive: true, force: true })
 for (const options of bundles) {
   await build({ cwd: root, platform: 'node', logLevel: 'warn', ...options })
 }
+// By rename: a shell must never read half a script, whose syntax error would end it with the status that wakes.
+copyFileSync(`${root}/apps/hook/waiter.sh`, `${root}/dist/waiter.sh.tmp`)
+renameSync(`${root}/dist/waiter.sh.tmp`, `${root}/dist/waiter.sh`)
 // The `#…` imports of the declarations resolve inside their own package scope, not against our sources.
 const tsc = createRequire(import.meta.url)
   .resolve('typescript/package.json')

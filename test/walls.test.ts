@@ -166,12 +166,13 @@ describe('what a room does', () => {
     ).toEqual([])
   })
 
-  test('a process starts in the main.ts of its app, and nowhere else', () => {
+  test('a process starts in the main.ts of its app, but for the waiter beside the hook', () => {
     const works = /^(?:await |void |process\.(?:on|umask|title|exitCode)|setTimeout\()/m
     const starting = files.filter((file) => works.test(withoutComments(read(file))))
     expect(starting.toSorted()).toEqual([
       'apps/cli/main.ts',
       'apps/hook/main.ts',
+      'apps/hook/waiter.ts',
       'apps/hub/main.ts',
       'apps/mcp/main.ts',
     ])
@@ -186,7 +187,9 @@ describe('the bundles', () => {
   const clients = bundles.filter((name) => name !== 'hub.js')
 
   test('are all there', () => {
-    expect(bundles).toEqual(expect.arrayContaining(['hub.js', 'mcp.js', 'cli.js', 'hook.cjs', 'client.js']))
+    expect(bundles).toEqual(
+      expect.arrayContaining(['hub.js', 'mcp.js', 'cli.js', 'hook.cjs', 'waiter.cjs', 'client.js']),
+    )
   })
 
   test('of clients carry no database and no tRPC server', () => {

@@ -8,6 +8,7 @@ import type { Offer } from '#router/shapes/mailbox'
 import { findAncestorCard, isOfAncestor } from './card.ts'
 import { openHubCalls, type HubCalls } from './hub-calls.ts'
 import { readInput, type HookEvent, type HookInput } from './input.ts'
+import { followTurn } from './turn.ts'
 
 /**
  * Delivers what waits for the session of this Claude process: offered by the hub to this caller alone, printed, and
@@ -23,15 +24,22 @@ export async function deliver(openInput: () => Readable, claudePid: number): Pro
   if (!input) return
   const card = isNamed ? named : findAncestorCard(sessions, input.sessionId)
   if (!card) return
+  const turn = followTurn(sessions, card.claude.pid, input)
   const calls = isNamed && opened ? opened : openHubCalls(card)
   await rebind(calls, { sessions, card, input })
-  const offer = await calls.consume({
-    budget: toBodyBudget(FRAME_BUDGET),
-    overhead: MESSAGE_OVERHEAD,
-    // Mail that is only for information must not keep a session from ending its turn.
-    skipIfOnlyFyi: input.event === 'Stop',
-  })
-  if (offer.offerId !== null) print(toOutput(input.event, toText(offer, card)))
+  const consume = () =>
+    calls.consume({
+      budget: toBodyBudget(FRAME_BUDGET),
+      overhead: MESSAGE_OVERHEAD,
+      // Mail that is only for information must not keep a session from ending its turn.
+      skipIfOnlyFyi: input.event === 'Stop',
+    })
+  let offer = await consume()
+  if (offer.offerId === null && turn.endsWithNews()) offer = await consume()
+  if (offer.offerId !== null) {
+    turn.goesOn()
+    print(toOutput(input.event, toText(offer, card)))
+  }
   const acknowledged = offer.offerId === null ? undefined : calls.acknowledge(offer.offerId)
   if (offer.remaining === 0) lowerOrphanedFlag(sessions, card)
   await acknowledged

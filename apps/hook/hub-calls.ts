@@ -17,16 +17,17 @@ export type HubCalls = ReturnType<typeof openHubCalls>
 const CALL_TIMEOUT_MS = 1_500
 
 /**
- * Speaks to the hub of a card. Each call rejects when the hub does not do what was asked. Throws when the hub's process
- * has ended: what listens at its port now may be anybody's, and gets no token.
+ * Speaks to the hub of a card. Each call rejects when the hub does not do what was asked, and when the hub's process has
+ * ended: what listens at its port now may be anybody's, and gets no token.
  */
 export function openHubCalls({ hubUrl, token, key, hub }: Card) {
   const post = isLocal(hubUrl) ? openLocalHttp(new URL(hubUrl)) : postRemote(hubUrl)
   const headers = toHeaders({ url: hubUrl, token, key })
   // Looked up while the connection is made, and before anything is said.
-  if (hub && !isSameProcess(hub.pid, hub.start)) throw new Error('the hub of this card has ended')
+  const hasEnded = hub && !isSameProcess(hub.pid, hub.start)
 
   async function mutate<Output>(path: string, body: object): Promise<Output> {
+    if (hasEnded) throw new Error('the hub of this card has ended')
     const { status, body: answer } = await post({ path: MOUNT + path, headers, body })
     if (status !== 200) throw new Error(`${path}: ${status}`)
     return (answer as { result: { data: Output } }).result.data

@@ -8,6 +8,8 @@ export type HookEvent = (typeof EVENTS)[number]
 export type HookInput = {
   event: HookEvent
   sessionId: string | undefined
+  /** Why a session starts: `startup`, `resume`, `clear`, `compact`, `fork`. */
+  source: unknown
   transcript: string | undefined
 }
 
@@ -17,10 +19,15 @@ export async function readInput(stream: Readable): Promise<HookInput | undefined
   const event = EVENTS.find((name) => name === input['hook_event_name'])
   // A subagent runs its parent's hooks with the parent's session id: mail it took would never reach the parent.
   if (!event || input['agent_id']) return undefined
-  return { event, sessionId: toText(input['session_id']), transcript: toText(input['transcript_path']) }
+  return {
+    event,
+    sessionId: toText(input['session_id']),
+    source: input['source'],
+    transcript: toText(input['transcript_path']),
+  }
 }
 
-const toText = (value: unknown) => (typeof value === 'string' && value !== '' ? value : undefined)
+const toText = (value: unknown) => (typeof value === 'string' && value ? value : undefined)
 
 function readAll(stream: Readable): Promise<string> {
   return new Promise((resolve, reject) => {

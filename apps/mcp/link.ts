@@ -5,8 +5,10 @@
  */
 import { connect, type HubClient } from '#client/connect'
 import {
+  busySince,
   readCard,
   removeCard,
+  setBusy,
   setMailFlag,
   sweepCards,
   writeCard,
@@ -18,8 +20,10 @@ import { locateHub, type HubAddress } from '#machine/hub-process'
 import { isSameProcess, readProcess } from '#machine/processes'
 import { readMachineId } from '#machine/machine-id'
 import { toSummary, type Project } from '#machine/project'
+import { openBell } from './bell.ts'
 import type { ClaudeProcess } from './identity.ts'
 import { followTranscript } from './transcript.ts'
+import { hasTurnEnded } from './turn.ts'
 
 export type LinkOptions = {
   /** Throws for settings that cannot be used; asked again at the next attempt, as somebody may mend them. */
@@ -137,7 +141,7 @@ export function openLink(options: LinkOptions): Link {
       transcript: found?.transcript ?? card?.transcript,
     }
     writeCard(sessions, card)
-    if (waiting !== undefined) setMailFlag(sessions, claude.pid, toFlag(waiting))
+    if (waiting !== undefined) announce(waiting)
   }
 
   function subscribe() {
@@ -157,11 +161,27 @@ export function openLink(options: LinkOptions): Link {
     // A hook that the flag lets through must find the card of the hub that has the mail.
     if (underWay) return
     try {
-      setMailFlag(sessions, claude.pid, toFlag(told))
+      announce(told)
     } catch {
       // The directory is gone; the card's renewal makes it again, and raises the flag.
       void settle()
     }
+  }
+
+  function announce(told: Waiting) {
+    setMailFlag(sessions, claude.pid, toFlag(told))
+    // After the flag: who hears the bell looks for it.
+    if (told.urgent > 0) bell.ring()
+  }
+
+  /** Wakes a session whose turn ended without a Stop, once mail waits for it. */
+  function checkTurn() {
+    if (!waiting?.urgent) return
+    const since = busySince(sessions, claude.pid)
+    const transcript = readCard(sessions, claude.pid)?.transcript
+    if (since === undefined || !transcript || !hasTurnEnded(transcript, since, Date.now())) return
+    setBusy(sessions, claude.pid, false)
+    announce(waiting)
   }
 
   function loseFeed(reason: string) {
@@ -209,7 +229,12 @@ export function openLink(options: LinkOptions): Link {
   }
 
   sweepCards(sessions)
-  const keeper = setInterval(checkCard, CARD_CHECK_MS).unref()
+  const bell = openBell(sessions, claude.pid)
+  const keeper = setInterval(() => {
+    checkCard()
+    checkTurn()
+    void bell.ensure()
+  }, CARD_CHECK_MS).unref()
   const renew = async () => {
     await settle()
     if (trouble !== undefined) throw new Error(trouble)
@@ -220,10 +245,12 @@ export function openLink(options: LinkOptions): Link {
     seated: async () => (card ? undefined : renew()),
     renew,
     describe: (words) => void (summary = words),
-    ready: settle(),
+    // The first Stop, and so the first waiter, comes long after the bell.
+    ready: Promise.all([bell.ensure(), settle()]).then(() => undefined),
     async leave() {
       left = true
       receipts.close()
+      bell.close()
       clearTimeout(timer)
       clearInterval(keeper)
       // Another server of the same session may have taken the card over.

@@ -2,7 +2,7 @@
  * Session cards. The MCP server of a session leaves one for its hooks, under the pid of their common parent, the
  * Claude process: a hook then needs no look-up call and always talks to the hub its session is registered with.
  */
-import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseJson, readIfThere, writePrivate } from './files.ts'
 import { makePrivateDir } from './paths.ts'
@@ -83,13 +83,16 @@ export function readMailFlag(directory: string, pid: number): WaitingMail | unde
   return content === undefined ? undefined : content === 'wake' ? 'wake' : 'fyi'
 }
 
-/** Marks a session as busy with a turn, or as idle; returns whether that was news. */
-export function setBusy(directory: string, pid: number, busy: boolean): boolean {
+/** Marks a session as busy with a turn, anew for each, or as idle. */
+export function setBusy(directory: string, pid: number, busy: boolean): void {
   const path = sessionFile(directory, pid, 'busy')
-  if (busy === existsSync(path)) return false
   if (busy) writeFileSync(path, '', { mode: 0o600 })
   else rmSync(path, { force: true })
-  return true
+}
+
+/** Since when a session is busy with a turn, in ms of the epoch; `undefined` when it is idle. */
+export function busySince(directory: string, pid: number): number | undefined {
+  return statSync(sessionFile(directory, pid, 'busy'), { throwIfNoEntry: false })?.mtimeMs
 }
 
 /**

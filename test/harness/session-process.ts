@@ -35,22 +35,33 @@ await answerCalls({
   breakStdout: ({ server }: { server: number }) => servers[server]!.breakOutput(),
   hook: ({ event, input, env }: { event: string; input: Record<string, unknown>; env: NodeJS.ProcessEnv }) =>
     runHooks(event, input, env),
+  async waiter({ event, env }: { event: string; env: NodeJS.ProcessEnv }) {
+    const commands = commandsOf(event, true)
+    return Promise.all(commands.map((command) => run(command, { event, env })))
+  },
 })
 process.exit(0)
 
-/** Every hook of the event, in parallel, through the shell, with the client's environment. */
-async function runHooks(event: string, given: Record<string, unknown>, env: NodeJS.ProcessEnv) {
+/** Every hook of the event that the client waits for, in parallel, through the shell, with the client's environment. */
+async function runHooks(event: string, input: Record<string, unknown>, env: NodeJS.ProcessEnv) {
+  return Promise.all(commandsOf(event, false).map((command) => run(command, { event, input, env })))
+}
+
+function commandsOf(event: string, isAsync: boolean): string[] {
   const settings = readJson(join(home, '.claude', 'settings.json')) as { hooks: Record<string, HookGroup[]> }
-  const commands = (settings.hooks[event] ?? []).flatMap((group) => group.hooks).filter((hook) => !hook.async)
-  const input = {
-    session_id: process.env['CLAUDE_CODE_SESSION_ID'],
-    cwd: process.cwd(),
-    hook_event_name: event,
-    ...given,
-  }
-  return Promise.all(
-    commands.map(({ command }) => runHook(command, { input, env: { ...process.env, ...env } })),
-  )
+  const hooks = (settings.hooks[event] ?? []).flatMap((group) => group.hooks)
+  return hooks.flatMap(({ command, async }) => ((async ?? false) === isAsync ? [command] : []))
+}
+
+function run(
+  command: string,
+  { event, input, env }: { event: string; input?: Record<string, unknown>; env: NodeJS.ProcessEnv },
+) {
+  const sessionId = process.env['CLAUDE_CODE_SESSION_ID']
+  return runHook(command, {
+    input: { session_id: sessionId, cwd: process.cwd(), hook_event_name: event, ...input },
+    env: { ...process.env, ...env },
+  })
 }
 
 function readJson(path: string): unknown {

@@ -3,7 +3,8 @@ import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { readCard, type Card } from '../../lib/machine/cards.ts'
+import { readCard, sessionFile, type Card } from '../../lib/machine/cards.ts'
+import { readIfThere } from '../../lib/machine/files.ts'
 import { isAlive } from '../../lib/machine/processes.ts'
 import { toCaller } from '../../lib/probe/calls.ts'
 import { toContext, type HookRun } from '../../lib/probe/hook-process.ts'
@@ -35,6 +36,10 @@ export type Session = AsyncDisposable & {
   hook(event: string, input?: Record<string, unknown>, env?: Record<string, string>): Promise<HookRun[]>
   /** The text that an event's hooks give the model, or `''`. */
   deliver(event: string, input?: Record<string, unknown>): Promise<string>
+  /** Starts the waiters of an event, as the client does beside a turn, and gives how they end. */
+  waiter(event?: string, env?: Record<string, string>): Promise<HookRun[]>
+  /** The waiter that has this session's place; undefined when there is none. */
+  waiterPid(): number | undefined
   mcpPid(server?: number): Promise<number>
   /** Starts the MCP server again, as `/mcp` reconnect does. */
   restartMcp(): Promise<void>
@@ -107,6 +112,8 @@ export async function startSession(
     async deliver(event, input) {
       return (await hook(event, input)).map(toContext).join('')
     },
+    waiter: (event = 'Stop', env = {}) => call<HookRun[]>('waiter', { event, env }),
+    waiterPid: () => Number(readIfThere(sessionFile(directory, pid, 'waiter'))) || undefined,
     mcpPid: (server = 0) => call('mcpPid', { server }),
     async restartMcp() {
       await call('stopMcp', { server: 0 })

@@ -4,40 +4,67 @@ import { isObject } from './document.ts'
 /** The `hooks` block of a settings file: event → groups. */
 export type Hooks = Record<string, Group[]>
 
-type Group = { matcher?: string; hooks: { type: 'command'; command: string; timeout: number }[] }
-type Row = { event: string; matcher?: string; gate?: (launch: string) => string }
+type Hook = { type: 'command'; command: string; timeout: number; async?: true; asyncRewake?: true }
+type Group = { matcher?: string; hooks: Hook[] }
+type Row = { event: string; matcher?: string; gate?: (launch: string) => string; waiter?: '' | ' start' }
 
-/** Every hook that we register, one row each; an event may have several. */
+/**
+ * Every hook that we register, one row each; an event may have several. A session has one waiter: of those that start,
+ * all but the first end at once. Stop alone is not enough: a session that was never asked anything has had none, and
+ * one whose woken turn the user interrupts gets none.
+ */
 const table: Row[] = [
   { event: 'PostToolUse', matcher: '*', gate: whenMailWaits },
-  { event: 'UserPromptSubmit' },
-  { event: 'SessionStart' },
-  { event: 'Stop' },
+  { event: 'UserPromptSubmit', waiter: '' },
+  { event: 'SessionStart', waiter: ' start' },
+  { event: 'Stop', waiter: '' },
 ]
 
 /** The client kills a hook after this many seconds; delivery gives up by itself long before. */
 const timeout = 10
 
+/** How long a session that nobody touches can be woken: the client's timers take no more than 24 days. */
+const waiterTimeout = 14 * 24 * 60 * 60
+
 /** `CLAUDE_PID` is set by newer clients (2.1.330, not 2.1.197); `$PPID` serves the others. */
 const pid = '${CLAUDE_PID:-$PPID}'
 
-/** How each of our commands ends, whatever the checkout that it runs from. */
-const signature = `hook.cjs' "${pid}"`
+/** What each of our commands holds, whatever the checkout that it runs from. */
+const signatures = ['hook.cjs', 'waiter.sh', 'waiter.cjs'].map((name) => `${name}' "${pid}"`)
 
-/** The hooks block that runs delivery with this Node from this package root. */
-export function hookCommands({ node, root }: { node: string; root: string }): Hooks {
+export type Place = { node: string; root: string; platform?: NodeJS.Platform }
+
+/** The hooks block that runs delivery, and the waiter beside it, with this Node from this package root. */
+export function hookCommands({ node, root, platform = process.platform }: Place): Hooks {
   const program = quote(node)
   const script = quote(join(root, 'dist', 'hook.cjs'))
   // What is missing, as while this installation is built anew, is nothing that the host should hear of. The shell's own
   // tests and `exec` cost no process.
   const launch = `[ ! -x ${program} ] || [ ! -f ${script} ] || exec ${program} ${script} "${pid}" 2>/dev/null`
   const hooks: Hooks = {}
-  for (const { event, matcher, gate } of table) {
-    const command = gate ? gate(launch) : launch
-    const group: Group = { ...(matcher && { matcher }), hooks: [{ type: 'command', command, timeout }] }
+  for (const { event, matcher, gate, waiter } of table) {
+    const group: Group = {
+      ...(matcher && { matcher }),
+      hooks: [{ type: 'command', command: gate ? gate(launch) : launch, timeout }],
+    }
+    if (waiter !== undefined) {
+      const command = `${waiterCommand({ node, root, platform })}${waiter}`
+      const rewake = { async: true, asyncRewake: true } as const
+      group.hooks.push({ type: 'command', command, timeout: waiterTimeout, ...rewake })
+    }
     hooks[event] = [...(hooks[event] ?? []), group]
   }
   return hooks
+}
+
+/** A shell at a FIFO takes a thirtieth of a Node's memory. Where there is no FIFO, it is a Node. */
+function waiterCommand({ node, root, platform }: Required<Place>): string {
+  const isShell = platform !== 'win32'
+  const script = quote(join(root, 'dist', isShell ? 'waiter.sh' : 'waiter.cjs'))
+  // A shell that cannot read its script ends with the very status that wakes.
+  if (isShell) return `[ ! -r ${script} ] || exec /bin/sh ${script} "${pid}"`
+  const program = quote(node)
+  return `[ ! -x ${program} ] || [ ! -r ${script} ] || exec ${program} ${script} "${pid}"`
 }
 
 /**
@@ -51,7 +78,7 @@ export function whenMailWaits(launch: string): string {
 
 /** Whether a hook is one of ours, from this checkout or any other. */
 export function isOurHook(hook: unknown): boolean {
-  return commandOf(hook).includes(signature)
+  return signatures.some((signature) => commandOf(hook).includes(signature))
 }
 
 /** Whether a hook is the predecessor's: `bun` from anywhere running a `hooks/deliver.ts`. */

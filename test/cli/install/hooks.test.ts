@@ -9,23 +9,34 @@ import { openHome } from './home.ts'
 const command = (event: string, place: { node: string; root: string }) =>
   hookCommands(place)[event]?.[0]?.hooks[0]?.command ?? ''
 
-test('the block holds one hook for each event, the one on tool calls behind the gate', () => {
+test('the block holds delivery for each event, on tool calls behind the gate, and a waiter beside turns', () => {
   const launch = `[ ! -x '/n/node' ] || [ ! -f '/r/dist/hook.cjs' ] || exec '/n/node' '/r/dist/hook.cjs' "\${CLAUDE_PID:-$PPID}" 2>/dev/null`
   const gated = `[ ! -e "$HOME/.claude-peers/sessions/\${CLAUDE_PID:-$PPID}.mail" ] || ${launch}`
   const hooks = (command: string) => [{ type: 'command', command, timeout: 10 }]
-  expect(hookCommands({ node: '/n/node', root: '/r' })).toEqual({
+  const waiter = (command: string) => {
+    const timeout = 14 * 24 * 60 * 60
+    return { type: 'command', command, timeout, async: true, asyncRewake: true }
+  }
+  const shell = `[ ! -r '/r/dist/waiter.sh' ] || exec /bin/sh '/r/dist/waiter.sh' "\${CLAUDE_PID:-$PPID}"`
+  const place = { node: '/n/node', root: '/r' }
+  expect(hookCommands({ ...place, platform: 'darwin' })).toEqual({
     PostToolUse: [{ matcher: '*', hooks: hooks(gated) }],
-    UserPromptSubmit: [{ hooks: hooks(launch) }],
-    SessionStart: [{ hooks: hooks(launch) }],
-    Stop: [{ hooks: hooks(launch) }],
+    UserPromptSubmit: [{ hooks: [...hooks(launch), waiter(shell)] }],
+    SessionStart: [{ hooks: [...hooks(launch), waiter(`${shell} start`)] }],
+    Stop: [{ hooks: [...hooks(launch), waiter(shell)] }],
   })
   expect(whenMailWaits(launch)).toBe(gated)
+  const node = `[ ! -x '/n/node' ] || [ ! -r '/r/dist/waiter.cjs' ] || exec '/n/node' '/r/dist/waiter.cjs' "\${CLAUDE_PID:-$PPID}"`
+  expect(hookCommands({ ...place, platform: 'win32' })['Stop']).toEqual([
+    { hooks: [...hooks(launch), waiter(node)] },
+  ])
 })
 
 test('ours are known from any checkout, the predecessor by bun and its file, and nothing else is', () => {
   const hook = (command: string) => ({ type: 'command', command })
   for (const root of ['/a', "/it's here", '/b c']) {
-    const hooks = Object.values(hookCommands({ node: '/n', root }))
+    const hooks = (['linux', 'win32'] as const)
+      .flatMap((platform) => Object.values(hookCommands({ node: '/n', root, platform })))
       .flat()
       .flatMap((group) => group.hooks)
     expect(hooks.every(isOurHook)).toBe(true)

@@ -19,10 +19,7 @@ test('a fresh home gets the hooks, the server and the record, and nothing else',
   expect(await home.json('.claude.json')).toEqual({ mcpServers: { 'claude-peers': server } })
   expect(report.map(({ file, action }) => [file.slice(home.home.length), action])).toEqual([
     ['/.claude-peers/install.json', 'record'],
-    ['/.claude/settings.json', 'add'],
-    ['/.claude/settings.json', 'add'],
-    ['/.claude/settings.json', 'add'],
-    ['/.claude/settings.json', 'add'],
+    ...Array.from({ length: 7 }, () => ['/.claude/settings.json', 'add']),
     ['/.claude.json', 'add'],
   ])
   expect(report.at(-1)?.detail).toBe(`mcpServers.claude-peers: /usr/bin/node ${root}/dist/mcp.js`)

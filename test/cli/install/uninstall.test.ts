@@ -207,5 +207,5 @@ test('a dry uninstall reports what the uninstall then does, and touches nothing'
   expect(await home.snapshot()).toEqual(before)
   expect(shown).toEqual(await home.uninstall())
   const actions = Object.groupBy(shown, ({ action }) => action)
-  expect([actions.restore?.length, actions.remove?.length, shown.length]).toEqual([4, 8, 12])
+  expect([actions.restore?.length, actions.remove?.length, shown.length]).toEqual([4, 11, 15])
 })

@@ -14,6 +14,13 @@ export async function processesOf(home: string): Promise<number[]> {
   return pids.filter((_, index) => owned[index]).map(Number)
 }
 
+/** The processes of the home whose command line holds the text, such as the name of a program. */
+export async function programsOf(home: string, name: string): Promise<number[]> {
+  const pids = await processesOf(home)
+  const lines = await Promise.all(pids.map((pid) => readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')))
+  return pids.filter((_, index) => lines[index]!.includes(name))
+}
+
 /** Kills the processes of the home until none is left; throws after 5 seconds. */
 export async function killProcessesOf(home: string): Promise<void> {
   await waitUntil(

@@ -1,0 +1,122 @@
+#!/bin/sh
+# Waits for the bell of one session, and wakes it. Claude Code runs this beside its turns (async, asyncRewake): exit 2
+# starts a turn of an idle session, whose UserPromptSubmit hook then takes the mail; every other end is exit 0.
+#
+#   waiter.sh <pid of Claude> [start]     start: the MCP server, which makes the bell, may not run yet
+#
+# A ring is news, and is used up when it is read: what waits and cannot be had, as from a hub that is down, wakes nobody
+# a second time. POSIX sh (dash, bash, busybox ash); while it waits it is this one process, blocked in `read`.
+
+# What the shell itself says of an error is for nobody; a wake's one line goes to the true stderr.
+exec 9>&2 2>/dev/null
+
+# In headless runs and inside other programs, a hook that stays would delay the end, and its wake starts no turn.
+case ${CLAUDE_CODE_ENTRYPOINT:-cli} in cli) ;; *) exit 0 ;; esac
+case $1 in '' | *[!0-9]*) exit 0 ;; esac
+claude=$1
+own=$HOME/.claude-peers/sessions/$1
+status=0
+umask 077
+
+# The shell's own errors end it with 2 in some shells: only what this script decided may wake.
+trap 'leave; exit "$status"' EXIT
+trap 'exit 0' HUP INT TERM
+
+leave() {
+  [ ! -e "$own.waiter.$$" ] || rm -f "$own.waiter.$$"
+  if is_mine; then rm -f "$own.waiter"; fi
+}
+
+is_mine() {
+  holder=
+  read -r holder <"$own.waiter"
+  [ "$holder" = $$ ]
+}
+
+# Whether the holder of the seat lives and is a waiter of this session: its number may be another process's by now.
+is_taken() {
+  holder=
+  read -r holder <"$own.waiter"
+  case $holder in '' | *[!0-9]* | $$) return 1 ;; esac
+  kill -0 "$holder" || return 1
+  line=
+  if [ -r "/proc/$holder/cmdline" ]; then
+    # The zeros between its words are lost.
+    read -r line <"/proc/$holder/cmdline"
+  else
+    line=$(ps -o args= -p "$holder")
+  fi
+  case $line in
+    *waiter.sh"$claude" | *waiter.sh"$claude"start | *waiter.sh" $claude" | *waiter.sh" $claude start") return 0 ;;
+  esac
+  return 1
+}
+
+# Makes a file that holds the own number, unless there is one: a link is made whole or not at all.
+claim() {
+  echo $$ >"$own.waiter.$$" && ln "$own.waiter.$$" "$1"
+  taken=$?
+  rm -f "$own.waiter.$$"
+  return $taken
+}
+
+# Removes the seat of a holder that is gone. Only who has the claim on that holder's may, and looks again under it: else,
+# of several that find it, the last would remove the seat that the first has taken.
+clear_seat() {
+  gone=$holder
+  if claim "$own.waiter.$gone.tmp"; then
+    holder=
+    read -r holder <"$own.waiter"
+    [ "$holder" != "$gone" ] || rm -f "$own.waiter"
+    rm -f "$own.waiter.$gone.tmp"
+  else
+    read -r holder <"$own.waiter.$gone.tmp"
+    kill -0 "$holder" || rm -f "$own.waiter.$gone.tmp"
+  fi
+}
+
+wake_if_due() {
+  # The ring was for the one who has the seat.
+  is_mine || { [ ! -p "$own.bell" ] || echo >"$own.bell"; exit 0; }
+  mail=
+  read -r mail <"$own.mail"
+  [ "$mail" = wake ] && [ ! -e "$own.busy" ] || return 0
+  echo 'claude-peers: mail from other sessions has arrived. It is in the context of this turn, if not of the turn before. This line is not from the user.' >&9
+  status=2
+  exit 2
+}
+
+waited=0
+while [ "$2" = start ] && [ ! -p "$own.bell" ] && [ "$waited" -lt 10 ]; do
+  kill -0 "$claude" || exit 0
+  sleep 1
+  waited=$((waited + 1))
+done
+[ -p "$own.bell" ] || exit 0
+
+tries=0
+until claim "$own.waiter"; do
+  is_taken && exit 0
+  tries=$((tries + 1))
+  [ "$tries" -le 5 ] || exit 0
+  clear_seat
+done
+
+# End of file: the MCP server has ended, however that was. It is looked for once more: a server may have made a new bell.
+again=
+while [ -p "$own.bell" ]; do
+  # To open a FIFO for reading alone waits for a writer, for ever when there is none; opened both ways first, it does not.
+  command exec 3<>"$own.bell" || exit 0
+  command exec 4<"$own.bell" || exit 0
+  exec 3>&-
+  # An open that came too late has made a file of its own.
+  [ -p "$own.bell" ] || { rm -f "$own.bell"; exit 0; }
+  while read -r _ <&4; do
+    again=
+    wake_if_due
+  done
+  exec 4<&-
+  [ -z "$again" ] || exit 0
+  again=yes
+done
+exit 0

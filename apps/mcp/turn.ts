@@ -1,0 +1,74 @@
+/**
+ * Turns that end without a Stop: the user interrupts, or the API fails. No hook tells of either, and a session that
+ * still counts as busy is not woken; so while mail waits for one, its transcript is looked at.
+ */
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
+import { parseJson } from '#machine/files'
+
+/** More than an ended turn leaves behind; a longer last entry is no end of a turn. */
+const TAIL_BYTES = 64 * 1_024
+/**
+ * An interrupt before the first word of an answer leaves no trace (seen in 2.1.197 and 2.1.330); nothing written for
+ * this long, with no tool at work, is taken for one. A model that does think that long is woken once for nothing.
+ */
+const QUIET_MS = 5 * 60_000
+
+type Entry = {
+  type?: string
+  subtype?: string
+  isSidechain?: boolean
+  isApiErrorMessage?: boolean
+  timestamp?: string
+  message?: { content?: string | { type?: string; text?: string }[] }
+}
+
+/** Whether the transcript tells that the turn which began at `since` (ms of the epoch) has ended without a Stop. */
+export function hasTurnEnded(transcript: string, since: number, now: number): boolean {
+  const { entries, writtenAt } = readTail(transcript)
+  const last = entries.findLast(
+    ({ type, subtype, isSidechain }) =>
+      !isSidechain && (type === 'user' || type === 'assistant' || subtype === 'turn_duration'),
+  )
+  if (!last) return false
+  const isOfTurn = Date.parse(last.timestamp ?? '') >= since
+  if (isOfTurn && isEnd(last)) return true
+  return now - Math.max(writtenAt, since) > QUIET_MS && !isToolAtWork(last)
+}
+
+function isEnd(entry: Entry): boolean {
+  if (entry.type === 'assistant') return entry.isApiErrorMessage === true
+  if (entry.type === 'system') return true
+  return textsOf(entry).some((text) => text.startsWith('[Request interrupted by user'))
+}
+
+const isToolAtWork = ({ type, message }: Entry) =>
+  type === 'assistant' &&
+  typeof message?.content === 'object' &&
+  message.content.some((part) => part.type === 'tool_use')
+
+function textsOf({ message }: Entry): string[] {
+  const content = message?.content ?? []
+  return typeof content === 'string' ? [content] : content.map((part) => part.text ?? '')
+}
+
+/** The last entries, oldest first; none when there is no transcript yet. A line that is not whole counts as none. */
+function readTail(path: string): { entries: Entry[]; writtenAt: number } {
+  let fd: number
+  try {
+    fd = openSync(path, 'r')
+  } catch {
+    return { entries: [], writtenAt: 0 }
+  }
+  try {
+    const { size, mtimeMs } = fstatSync(fd)
+    const buffer = Buffer.alloc(Math.min(size, TAIL_BYTES))
+    const length = readSync(fd, buffer, 0, buffer.length, size - buffer.length)
+    const lines = buffer.toString('utf8', 0, length).split('\n')
+    return {
+      entries: lines.flatMap((line) => (parseJson(line) as Entry | undefined) ?? []),
+      writtenAt: mtimeMs,
+    }
+  } finally {
+    closeSync(fd)
+  }
+}

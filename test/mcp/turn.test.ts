@@ -1,0 +1,92 @@
+import { mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { hasTurnEnded } from '../../apps/mcp/turn.ts'
+
+const SINCE = Date.UTC(2026, 10, 20, 9)
+const LONG = 5 * 60_000 + 1
+const at = (ms: number) => new Date(SINCE + ms).toISOString()
+const user = (content: unknown, ms = 10) => ({ type: 'user', timestamp: at(ms), message: { content } })
+const assistant = (content: unknown, more: object = {}) => ({
+  type: 'assistant',
+  timestamp: at(10),
+  message: { content },
+  ...more,
+})
+const INTERRUPT = user([{ type: 'text', text: '[Request interrupted by user for tool use]' }])
+const BOOKKEEPING = [
+  { type: 'mode', mode: 'normal' },
+  { type: 'attachment', attachment: { type: 'skill_listing' } },
+  { type: 'file-history-snapshot' },
+]
+
+let directory: string
+let file: string
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'claude-peers-turn-'))
+  file = join(directory, 'session.jsonl')
+})
+afterEach(() => rmSync(directory, { recursive: true }))
+
+/** Whether a turn has ended whose transcript ends so, some ms after its last line was written. */
+function ended(entries: object[], { later = 0, before = '' } = {}) {
+  writeFileSync(file, before + entries.map((entry) => `${JSON.stringify(entry)}\n`).join(''))
+  utimesSync(file, SINCE / 1_000, SINCE / 1_000)
+  return hasTurnEnded(file, SINCE, SINCE + later)
+}
+
+describe('a turn without a stop has ended', () => {
+  test.each([
+    ['when the user interrupts it', [INTERRUPT]],
+    [
+      'when the user interrupts its tool',
+      [assistant([{ type: 'tool_use' }]), user([{ type: 'tool_result' }]), INTERRUPT],
+    ],
+    ['when the interrupt is told as plain text', [user('[Request interrupted by user]')]],
+    [
+      'when the API fails',
+      [user('hello'), assistant([{ type: 'text', text: 'API Error: 400' }], { isApiErrorMessage: true })],
+    ],
+    [
+      'when the client has summed it up',
+      [assistant([]), { type: 'system', subtype: 'turn_duration', timestamp: at(20) }],
+    ],
+    ['whatever the client notes behind', [INTERRUPT, ...BOOKKEEPING]],
+    ['whatever a subagent still writes', [INTERRUPT, { ...user('go on'), isSidechain: true }]],
+  ])('%s', (_, entries) => {
+    expect(ended(entries)).toBe(true)
+  })
+
+  test('also behind a line that was cut, and in a long transcript', () => {
+    const before = `${JSON.stringify(user('x'.repeat(200_000)))}\n{"type":"assist\n`
+    expect(ended([INTERRUPT], { before })).toBe(true)
+  })
+
+  test('when nothing was written for five minutes, and no tool is at work', () => {
+    expect(ended([user('hello'), ...BOOKKEEPING], { later: LONG })).toBe(true)
+    expect(ended([user('hello')], { later: LONG - 2 })).toBe(false)
+    expect(ended([assistant([{ type: 'tool_use' }])], { later: 100 * LONG })).toBe(false)
+  })
+})
+
+describe('a turn goes on', () => {
+  test.each([
+    ['after its prompt', [user('hello')]],
+    ['while it works', [assistant([{ type: 'text', text: 'let me see' }])]],
+    ['while a tool works', [assistant([{ type: 'tool_use' }])]],
+    ['after a tool', [user([{ type: 'tool_result', content: '[Request interrupted by user' }])]],
+    ['though the one before it was interrupted', [user('[Request interrupted by user]', -1)]],
+    [
+      'though the one before it was summed up',
+      [{ type: 'system', subtype: 'turn_duration', timestamp: at(-1) }],
+    ],
+  ])('%s', (_, entries) => {
+    expect(ended(entries)).toBe(false)
+  })
+
+  test('as long as there is no transcript', () => {
+    expect(hasTurnEnded(join(directory, 'none'), SINCE, SINCE + LONG)).toBe(false)
+    expect(ended([], { later: LONG })).toBe(false)
+  })
+})
