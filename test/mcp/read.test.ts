@@ -30,8 +30,12 @@ beforeEach(() => {
 
 const deliver = (event: string, input: Record<string, unknown> = {}) =>
   api.deliver(event, { transcript_path: transcript.path, ...input })
-const isRead = (id: number) =>
-  waitFor(async () => (await web.stateOf(id)) === 'read', `message ${id} to be read`)
+/** Waits until a message is read, and gives its receipt. */
+const readReceipt = (id: number) =>
+  waitFor(async () => {
+    const { recipients } = await web.hub.messages.status.query({ messageId: id })
+    return recipients[0]!.state === 'read' ? recipients[0]! : undefined
+  }, `message ${id} to be read`)
 
 test.each(['PostToolUse', 'UserPromptSubmit', 'SessionStart', 'Stop'])(
   'mail that %s delivered is read once the transcript shows it',
@@ -41,10 +45,9 @@ test.each(['PostToolUse', 'UserPromptSubmit', 'SessionStart', 'Stop'])(
     const context = await deliver(event)
     expect(await web.stateOf(id)).toBe('delivered')
     transcript.inject(context, { event })
-    await isRead(id)
-    const { recipients } = await web.hub.messages.status.query({ messageId: id })
-    expect(recipients[0]).toMatchObject({ attempts: 1, unconfirmedAt: null })
-    expect(recipients[0]!.readAt).toBeGreaterThanOrEqual(recipients[0]!.deliveredAt!)
+    const receipt = await readReceipt(id)
+    expect(receipt).toMatchObject({ attempts: 1, unconfirmedAt: null })
+    expect(receipt.readAt).toBeGreaterThanOrEqual(receipt.deliveredAt!)
   },
 )
 
@@ -53,7 +56,7 @@ test('mail that check_messages gave is read once the transcript shows the answer
   const ids = [await web.send('api', 'one'), await web.send('api', 'two')]
   const { data } = await api.tool('check_messages')
   transcript.answer('mcp__claude-peers__check_messages', JSON.stringify(data))
-  for (const id of ids) await isRead(id)
+  for (const id of ids) expect(await readReceipt(id)).toMatchObject({ attempts: 1 })
 })
 
 test('after /clear mail is found in the transcript of the new session', async () => {
@@ -63,7 +66,7 @@ test('after /clear mail is found in the transcript of the new session', async ()
   transcript = openTranscript(join(home.path, `${randomUUID()}.jsonl`))
   const context = await deliver('SessionStart', { source: 'clear', session_id: randomUUID() })
   transcript.inject(context, { event: 'SessionStart' })
-  await isRead(id)
+  expect(await readReceipt(id)).toMatchObject({ attempts: 1 })
   expect(api.card()).toMatchObject({ transcript: transcript.path })
 })
 
@@ -77,7 +80,7 @@ test('a server that starts again after a crash finds what the transcript showed 
   transcript.inject(context)
   expect(await web.stateOf(id)).toBe('delivered')
   await api.startMcp(0)
-  await isRead(id)
+  expect(await readReceipt(id)).toMatchObject({ attempts: 1 })
 })
 
 test('a server that was ended and starts again finds it once an event names the transcript', async () => {
@@ -90,7 +93,7 @@ test('a server that was ended and starts again finds it once an event names the 
   await api.startMcp(0)
   await waitFor(() => api.card(), 'the card')
   await deliver('UserPromptSubmit')
-  await isRead(id)
+  expect(await readReceipt(id)).toMatchObject({ attempts: 1 })
 })
 
 test('a hub that starts again is told what the transcript showed meanwhile', async () => {
@@ -99,7 +102,7 @@ test('a hub that starts again is told what the transcript showed meanwhile', asy
   const context = await deliver('PostToolUse')
   await home.stopHub('SIGKILL')
   transcript.inject(context)
-  await isRead(id)
+  expect(await readReceipt(id)).toMatchObject({ attempts: 1 })
 })
 
 test('mail that was shown and whose acknowledgement was lost is read, and does not come again', async () => {
@@ -112,7 +115,7 @@ test('mail that was shown and whose acknowledgement was lost is read, and does n
   transcript.inject(
     `<peer-mail network="claude-peers">\n\n<peer-message id="${id}" from="web@laptop">\nhello\n</peer-message>\n</peer-mail>`,
   )
-  await isRead(id)
+  expect(await readReceipt(id)).toMatchObject({ attempts: 1 })
   expect(await deliver('UserPromptSubmit')).toBe('')
 })
 
@@ -126,6 +129,6 @@ test('a frame that somebody wrote into the conversation confirms nothing', async
   const next = await web.send('api', 'next')
   await api.mailWaits()
   transcript.inject(await deliver('PostToolUse'))
-  await isRead(next)
+  expect(await readReceipt(next)).toMatchObject({ attempts: 1 })
   expect(await web.stateOf(id)).toBe('delivered')
 })

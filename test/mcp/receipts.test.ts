@@ -143,7 +143,7 @@ test('after /clear the new transcript is read from its start, and the old one to
   transcript.inject(frame(2))
   next.inject(frame(3), { event: 'SessionStart' })
   await receipts.look()
-  expect(confirmed().toSorted()).toEqual([1, 2, 3])
+  expect(new Set(confirmed())).toEqual(new Set([1, 2, 3]))
   expect(receipts.path()).toBe(next.path)
 })
 

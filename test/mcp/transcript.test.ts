@@ -40,6 +40,7 @@ test('a line that is written later is found, also where there was no file before
   await waitFor(() => confirmed.includes(1), 'the first')
   transcript.inject(FRAME(2))
   await waitFor(() => confirmed.includes(2), 'the second')
+  expect(confirmed).toEqual([1, 2])
 })
 
 test('nothing is looked at before mail is expected, nor once all is confirmed', async () => {

@@ -56,6 +56,7 @@ describe.each(CLAUDE_VERSIONS)('claude %s', (version) => {
     await terminal.submit('the next prompt')
     await rig.model.waitForRequest((one) => contextOf(one).includes('the next prompt') && carriesMail(one))
     await isRead(rig)
+    await terminal.waitForScreen(/the next prompt[^]*● done/)
     await terminal.submit('/clear')
     await terminal.waitForScreen(/^(?![\s\S]*● done)/)
     await terminal.submit('after the clear')
@@ -76,6 +77,9 @@ describe.each(CLAUDE_VERSIONS)('claude %s', (version) => {
     await using rig = await startPeersRig(version)
     await using terminal = await startInteractive({ ...rig.client('api'), signal })
     const [first, second] = [createLatch(rig.home, 'first'), createLatch(rig.home, 'second')]
+    // At once after its start the client may send a prompt before its hooks can know where the transcript goes.
+    await terminal.submit('hello')
+    await terminal.waitForScreen(/● done/)
     const check = '[[call mcp__claude-peers__check_messages {}]]'
     await terminal.submit(`look yourself ${first.directive} then ${check} then ${second.directive}`)
     await first.started()
