@@ -73,6 +73,23 @@ describe.each(CLAUDE_VERSIONS)('claude %s', (version) => {
     ])
   })
 
+  test('mail that a resumed session finds is read in the transcript that it goes on with', async () => {
+    await using rig = await startPeersRig(version)
+    await runHeadless({ ...rig.client('api'), prompt: 'the session before' })
+    const { sessionId } = rig.model.requests.at(-1)!
+    await rig.send('api', MAIL)
+    const latch = createLatch(rig.home, 'resumed')
+    const prompt = `the session goes on ${latch.directive}`
+    const resumed = runHeadless({ ...rig.client('api'), prompt, args: ['--resume', sessionId!] })
+    await latch.started()
+    const request = rig.model.requests.at(-1)!
+    expect([request.sessionId, carriesMail(request)]).toEqual([sessionId, true])
+    expect(contextOf(request)).toContain('the session before')
+    await isRead(rig)
+    await latch.release()
+    expect(await resumed).toMatchObject({ exitCode: 0 })
+  })
+
   test('mail that check_messages took is read', async ({ signal }) => {
     await using rig = await startPeersRig(version)
     await using terminal = await startInteractive({ ...rig.client('api'), signal })
