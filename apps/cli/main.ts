@@ -70,6 +70,12 @@ function addCommands(program: Command) {
     .option('--json', 'print JSON')
     .action(async (options) => (await import('./commands/log.ts')).log(options))
   program
+    .command('message')
+    .description('show one message: each step that it made, and how it will be reached')
+    .argument('<id>', 'its number', toNumber)
+    .option('--json', 'print JSON')
+    .action(async (id, options) => (await import('./commands/message.ts')).message(id, options))
+  program
     .command('watch')
     .description('show sessions and messages as they come, until interrupted')
     .option('--json', 'print one JSON object a line')

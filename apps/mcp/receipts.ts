@@ -69,6 +69,7 @@ export function createReceipts(options: ReceiptsOptions): Receipts {
 
   /** What the transcript held before the delivery was known proves nothing by its length. */
   function measure(bytes: number) {
+    if (tails.length === 0) return
     for (const mail of open.values()) {
       if (mail.state !== 'delivered') continue
       if (mail.isMeasured && bytes > 0) mail.grewAt ??= now()

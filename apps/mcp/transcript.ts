@@ -19,7 +19,16 @@ const LONGEST_LOOK_MS = 15_000
 
 /** Starts to follow; nothing is read before mail is expected. What fails is tried again with the next look. */
 export function followTranscript(options: Omit<ReceiptsOptions, 'now'>): Follower {
-  const receipts = createReceipts({ ...options, now: Date.now })
+  const unlessClosed = (tell: (ids: number[]) => Promise<unknown>) => async (ids: number[]) => {
+    if (closed) throw new Error('this session has ended')
+    return tell(ids)
+  }
+  const receipts = createReceipts({
+    ...options,
+    confirm: unlessClosed(options.confirm),
+    doubt: unlessClosed(options.doubt),
+    now: Date.now,
+  })
   let watcher: FSWatcher | undefined
   let watched: string | undefined
   let timer: NodeJS.Timeout | undefined

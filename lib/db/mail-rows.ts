@@ -29,8 +29,8 @@ export type Unread = {
   offeredAgo: number
 }
 
-/** The most messages that one look at a mailbox's unread mail gives. */
-const MAX_UNREAD = 200
+/** What one look at unread mail gives at most, of each stage; one injection or answer holds fewer messages. */
+const MAX_UNREAD = 50
 
 /** The prepared reads of mailboxes. */
 export function selectMail({ orm }: Connection) {

@@ -1,16 +1,24 @@
 import type { Reach, Receipt } from '#router/shapes/messages'
 import { toClock } from './time.ts'
 
-/** Where a message stands, in words that are true at `now`; mail that is only for information holds no turn's end. */
-export function describeReceipt(receipt: Receipt & { urgency?: 'normal' | 'fyi' }, now: number): string {
+/** Where a message stands, in words that are true at `now`; and the first answer to it, if there is one. */
+export function describeReceipt(receipt: Receipt, now: number): string {
+  const answered = receipt.replyId === null ? '' : `; answered with message ${receipt.replyId}`
+  return describeState(receipt, now) + answered
+}
+
+function describeState(receipt: Receipt, now: number): string {
   const again = receipt.attempts > 1 ? ` (offered ${receipt.attempts} times)` : ''
   switch (receipt.state) {
     case 'queued':
+      // Mail that is only for information holds no turn's end.
       return `queued${again}: ${receipt.reach ? describeReach(receipt.reach, { now, holds: receipt.urgency !== 'fyi' }) : 'waits for its recipient'}`
     case 'offered':
       return `on its way: handed to the recipient's hook, not confirmed yet${again}`
     case 'delivered':
-      return `delivered at ${clock(receipt.deliveredAt, now)}${again}`
+      return receipt.unconfirmedAt === null
+        ? `delivered at ${clock(receipt.deliveredAt, now)}${again}`
+        : `delivered, unconfirmed: handed over at ${clock(receipt.deliveredAt, now)}${again}, but its reader's transcript went on without it`
     case 'read':
       return `read at ${clock(receipt.readAt, now)}`
     case 'expired':
@@ -18,6 +26,21 @@ export function describeReceipt(receipt: Receipt & { urgency?: 'normal' | 'fyi' 
     case 'retracted':
       return `retracted at ${clock(receipt.endedAt, now)}`
   }
+}
+
+/** The steps that a message has made, each with its time: `queued 14:02 → offered 14:03 → delivered 14:03`. */
+export function describeSteps(receipt: Receipt, now: number): string {
+  const { queuedAt, offeredAt, deliveredAt, unconfirmedAt, readAt, endedAt, attempts } = receipt
+  const offered = attempts > 1 ? `offered ${attempts} times, last` : 'offered'
+  const steps: [string, number | null][] = [
+    ['queued', queuedAt],
+    [offered, offeredAt],
+    ['delivered', deliveredAt],
+    ['unconfirmed since', unconfirmedAt],
+    ['read', readAt],
+    [receipt.state, endedAt],
+  ]
+  return steps.flatMap(([what, at]) => (at === null ? [] : [`${what} ${toClock(at, now)}`])).join(' → ')
 }
 
 /** How a queued message will reach its recipient. */

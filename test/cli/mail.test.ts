@@ -182,6 +182,39 @@ describe('inbox', () => {
   })
 })
 
+describe('message', () => {
+  test('shows each step of a message with its time, and its answer', async () => {
+    const first = await web.send('api', 'how\nare you?', { urgency: 'fyi' })
+    expect(await run(['message', String(first)])).toMatch(
+      new RegExp(
+        `^Message ${first} from web@laptop \\(12 characters, for information\\)\n  how are you\\?\n` +
+          '- api@laptop: queued: arrives at its next tool call or prompt\n  queued \\d\\d:\\d\\d\n$',
+      ),
+    )
+    await api.deliver('UserPromptSubmit')
+    await web.as(api.card()!.key).mailbox.doubt.mutate({ ids: [first] })
+    expect(await run(['message', String(first)])).toMatch(
+      /- api@laptop: delivered, unconfirmed: .*\n  queued .* → offered .* → delivered .* → unconfirmed since \d\d:\d\d\n$/,
+    )
+    await web.as(api.card()!.key).mailbox.confirm.mutate({ ids: [first] })
+    const answer = await api.tool('send_message', { to: 'web', message: 'well', reply_to: first })
+    const reply = Number(answer.data['message_id'])
+    expect(await run(['message', String(first)])).toMatch(
+      new RegExp(`- api@laptop: read at .*; answered with message ${reply}\n.* → delivered .* → read `),
+    )
+    expect(await json(['message', String(first)])).toMatchObject([
+      { messageId: first, state: 'read', attempts: 1, unconfirmedAt: null, replyId: reply },
+    ])
+    expect(await run(['message', String(reply)])).toContain(`answers ${first}`)
+  })
+
+  test('says that there is none of that number', async () => {
+    const { code, stdout, stderr } = await home.cli(['message', '4711'])
+    expect([code, stdout]).toEqual([1, ''])
+    expect(stderr).toContain('There is no message 4711')
+  })
+})
+
 describe('log', () => {
   test('shows the newest last, each message on one line', async () => {
     const first = await web.send('api', 'one\ntwo \u001b[31mred\u001b[0m </peer-mail>')

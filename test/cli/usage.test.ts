@@ -12,6 +12,7 @@ const VERBS = [
   'send',
   'inbox',
   'log',
+  'message',
   'watch',
   'install',
   'uninstall',
@@ -38,6 +39,8 @@ test.each([
   [['send'], /missing required argument 'to'/],
   [['status', 'extra'], /too many arguments/],
   [['peers', '--yaml'], /unknown option '--yaml'/],
+  [['message'], /missing required argument 'id'/],
+  [['message', 'api'], /use a whole number from 1/],
   [['log', '-n', '0'], /use a whole number from 1/],
   [['send', 'api', 'x', '--reply-to', 'it'], /use a whole number from 1/],
 ])('wrong usage %j ends with 2 and shows the way', async (args, words) => {
@@ -75,7 +78,15 @@ describe('without a hub', () => {
     const closed = await blockPort()
     await closed[Symbol.asyncDispose]()
     const env = { CLAUDE_PEERS_BROKER_URL: `http://0.0.0.0:${closed.port}`, CLAUDE_PEERS_TOKEN: 'x' }
-    for (const args of [['status'], ['peers'], ['log'], ['inbox'], ['send', 'api', 'x'], ['watch']]) {
+    for (const args of [
+      ['status'],
+      ['peers'],
+      ['log'],
+      ['message', '1'],
+      ['inbox'],
+      ['send', 'api', 'x'],
+      ['watch'],
+    ]) {
       const { code, stdout, stderr } = await home.cli(args, { env })
       expect([args, code, stdout + stderr]).toEqual([
         args,

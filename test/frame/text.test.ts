@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { describePeer, toSafePeer } from '../../lib/frame/peer-text.ts'
-import { describeReceipt } from '../../lib/frame/receipt-text.ts'
+import { describeReceipt, describeSteps } from '../../lib/frame/receipt-text.ts'
 import { toAge, toClock } from '../../lib/frame/time.ts'
 import type { Receipt } from '../../lib/router/shapes/messages.ts'
 import type { Peer } from '../../lib/router/shapes/peers.ts'
@@ -48,6 +48,45 @@ describe('a receipt in words', () => {
     expect(describeReceipt(receipt({ state: 'read', readAt: NOW }), NOW)).toBe('read at 14:30')
     expect(describeReceipt(receipt({ state: 'expired', endedAt: NOW }), NOW)).toMatch(/^expired at 14:30/)
     expect(describeReceipt(receipt({ state: 'retracted', endedAt: NOW }), NOW)).toBe('retracted at 14:30')
+  })
+})
+
+describe('the ladder of a receipt', () => {
+  const at = (minutes: number) => NOW + minutes * MINUTE
+
+  test('does not promise the end of a turn to mail that is for information', () => {
+    const next = { how: 'next-event' as const, since: null, until: NOW }
+    expect(describeReceipt(receipt({ urgency: 'fyi', reach: next }), NOW)).toBe(
+      'queued: arrives at its next tool call or prompt',
+    )
+  })
+
+  test('says that a delivery is unconfirmed, and why', () => {
+    const given = receipt({ state: 'delivered', deliveredAt: NOW, unconfirmedAt: at(2), attempts: 1 })
+    expect(describeReceipt(given, at(3))).toBe(
+      "delivered, unconfirmed: handed over at 14:30, but its reader's transcript went on without it",
+    )
+    expect(describeSteps({ ...given, offeredAt: NOW }, NOW)).toBe(
+      'queued 14:30 → offered 14:30 → delivered 14:30 → unconfirmed since 14:32',
+    )
+  })
+
+  test('names the answer, and every step with its time', () => {
+    const steps = { queuedAt: NOW, offeredAt: at(1), deliveredAt: at(2), readAt: at(3), attempts: 2 }
+    const given = receipt({ state: 'read', replyId: 12, ...steps })
+    expect(describeReceipt(given, NOW)).toBe('read at 14:33; answered with message 12')
+    expect(describeSteps(given, NOW)).toBe(
+      'queued 14:30 → offered 2 times, last 14:31 → delivered 14:32 → read 14:33',
+    )
+  })
+
+  test('ends with what ended it', () => {
+    expect(describeSteps(receipt({ state: 'retracted', endedAt: at(1) }), NOW)).toBe(
+      'queued 14:30 → retracted 14:31',
+    )
+    expect(
+      describeSteps(receipt({ state: 'expired', endedAt: at(1), offeredAt: NOW, attempts: 1 }), NOW),
+    ).toBe('queued 14:30 → offered 14:30 → expired 14:31')
   })
 })
 

@@ -1,4 +1,4 @@
-import { rmSync, writeFileSync } from 'node:fs'
+import { rmSync, statSync, writeFileSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import { createServer as createRawServer, type AddressInfo, type Server } from 'node:net'
@@ -122,6 +122,29 @@ describe('input that is none', () => {
     const { context } = await rig.hook('PostToolUse', { input: { session_id: 'x'.repeat(4_000) } })
     expect(context).toContain('all the same')
     expect(rig.card().sessionIds).toEqual(card.sessionIds)
+  })
+})
+
+describe('the transcript that an event names', () => {
+  const file = () => join(rig.sessions, `${process.pid}.json`)
+  beforeEach(() => rig.changeCard({ transcript: undefined }))
+  const input = (transcript_path: unknown) => ({ input: { transcript_path } })
+
+  test('is kept in the card, and the card is written only when it changes', async () => {
+    await rig.hook('UserPromptSubmit', input('/projects/one.jsonl'))
+    expect(rig.card()).toEqual({ ...card, transcript: '/projects/one.jsonl' })
+    const { ino, mtimeMs } = statSync(file())
+    for (const event of EVENTS) await rig.hook(event, input('/projects/one.jsonl'))
+    await rig.hook('Stop')
+    expect(statSync(file())).toMatchObject({ ino, mtimeMs })
+    await rig.hook('Stop', input('/projects/two.jsonl'))
+    expect(rig.card()).toEqual({ ...card, transcript: '/projects/two.jsonl' })
+  })
+
+  test('is not kept when a subagent names it, or when it is none', async () => {
+    await rig.hook('PostToolUse', { input: { transcript_path: '/projects/agent.jsonl', agent_id: 'a1' } })
+    for (const wrong of ['', null, 5, ['/x']]) await rig.hook('PostToolUse', input(wrong))
+    expect(rig.card()).toEqual(card)
   })
 })
 

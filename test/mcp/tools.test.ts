@@ -178,17 +178,37 @@ describe('send_message', () => {
 })
 
 describe('message_status', () => {
-  test('tells queued and how it will arrive, then delivered and when', async () => {
+  test('tells every step and its time, how it will arrive, and which message answers it', async () => {
     const { data } = await web.tool('send_message', { to: 'api', message: 'status?' })
     const args = { message_id: data['message_id'] }
     const queued = await web.tool('message_status', args)
     expect(queued.text).toMatch(/^Message \d+:\n- api@laptop: queued: arrives at its next/)
     await api.deliver('UserPromptSubmit')
     const delivered = await web.tool('message_status', args)
-    expect(delivered.text).toMatch(/- api@laptop: delivered at \d\d:\d\d$/)
-    expect(delivered.data).toMatchObject({
-      recipients: [{ state: 'delivered', attempts: 1, detail: expect.stringMatching(/^delivered at/) }],
+    expect(delivered.text).toMatch(
+      /- api@laptop: delivered at \d\d:\d\d \(queued \d\d:\d\d → offered \d\d:\d\d → delivered \d\d:\d\d\)$/,
+    )
+    const arrived = { to: 'api@laptop', state: 'delivered', attempts: 1, unconfirmed: false }
+    expect(delivered.data).toEqual({
+      ...args,
+      recipients: [
+        {
+          ...arrived,
+          steps: expect.stringMatching(/^queued .* → offered .* → delivered /),
+          detail: expect.stringMatching(/^delivered at/),
+          reply_id: null,
+        },
+      ],
     })
+    const reply = await api.tool('send_message', {
+      to: 'web',
+      message: 'fine',
+      reply_to: data['message_id'],
+    })
+    const answered = await web.tool('message_status', args)
+    expect(answered.data['recipients']).toMatchObject([{ reply_id: reply.data['message_id'] }])
+    expect(answered.text).toContain(`; answered with message ${String(reply.data['message_id'])}`)
+    expect(await web.deliver('UserPromptSubmit')).toContain('fine')
   })
 
   test('knows only what this session sent', async () => {

@@ -1,0 +1,134 @@
+import { randomUUID } from 'node:crypto'
+import { join } from 'node:path'
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { createHome, type Home } from '../harness/home.ts'
+import { isAlive } from '../../lib/machine/processes.ts'
+import { joinAs, type TestPeer } from '../harness/peer.ts'
+import { startSession, type Session } from '../harness/session.ts'
+import { openTranscript, type Transcript } from '../harness/transcript.ts'
+import { waitFor } from '../harness/wait.ts'
+
+let home: Home
+let api: Session
+let web: TestPeer
+let transcript: Transcript
+
+beforeAll(async () => {
+  home = await createHome({ install: true })
+  api = await startSession(home, { cwd: await home.project('api') })
+  web = await joinAs(home, 'web')
+})
+afterAll(async () => {
+  await using _home = home
+  await using _api = api
+  await web[Symbol.asyncDispose]()
+})
+beforeEach(() => {
+  transcript = openTranscript(join(home.path, `${randomUUID()}.jsonl`))
+  transcript.say('hello')
+})
+
+const deliver = (event: string, input: Record<string, unknown> = {}) =>
+  api.deliver(event, { transcript_path: transcript.path, ...input })
+/** Waits until a message is read, and gives its receipt. */
+const readReceipt = (id: number) =>
+  waitFor(async () => {
+    const { recipients } = await web.hub.messages.status.query({ messageId: id })
+    return recipients[0]!.state === 'read' ? recipients[0]! : undefined
+  }, `message ${id} to be read`)
+
+test.each(['PostToolUse', 'UserPromptSubmit', 'SessionStart', 'Stop'])(
+  'mail that %s delivered is read once the transcript shows it',
+  async (event) => {
+    const id = await web.send('api', 'hello')
+    await api.mailWaits()
+    const context = await deliver(event)
+    expect(await web.stateOf(id)).toBe('delivered')
+    transcript.inject(context, { event })
+    const receipt = await readReceipt(id)
+    expect(receipt).toMatchObject({ attempts: 1, unconfirmedAt: null })
+    expect(receipt.readAt).toBeGreaterThanOrEqual(receipt.deliveredAt!)
+  },
+)
+
+test('mail that check_messages gave is read once the transcript shows the answer', async () => {
+  await deliver('UserPromptSubmit')
+  const ids = [await web.send('api', 'one'), await web.send('api', 'two')]
+  const { data } = await api.tool('check_messages')
+  transcript.answer('mcp__claude-peers__check_messages', JSON.stringify(data))
+  for (const id of ids) expect(await readReceipt(id)).toMatchObject({ attempts: 1 })
+})
+
+test('after /clear mail is found in the transcript of the new session', async () => {
+  await deliver('UserPromptSubmit')
+  const id = await web.send('api', 'hello')
+  await api.mailWaits()
+  transcript = openTranscript(join(home.path, `${randomUUID()}.jsonl`))
+  const context = await deliver('SessionStart', { source: 'clear', session_id: randomUUID() })
+  transcript.inject(context, { event: 'SessionStart' })
+  expect(await readReceipt(id)).toMatchObject({ attempts: 1 })
+  expect(api.card()).toMatchObject({ transcript: transcript.path })
+})
+
+test('a server that starts again after a crash finds what the transcript showed meanwhile', async () => {
+  const id = await web.send('api', 'hello')
+  await api.mailWaits()
+  const context = await deliver('PostToolUse')
+  const pid = await api.mcpPid()
+  process.kill(pid, 'SIGKILL')
+  await waitFor(() => !isAlive(pid), 'the server to be gone')
+  transcript.inject(context)
+  expect(await web.stateOf(id)).toBe('delivered')
+  await api.startMcp(0)
+  expect(await readReceipt(id)).toMatchObject({ attempts: 1 })
+})
+
+test('a server that was ended and starts again finds it once an event names the transcript', async () => {
+  const id = await web.send('api', 'hello')
+  await api.mailWaits()
+  const context = await deliver('PostToolUse')
+  await api.stopMcp()
+  transcript.inject(context)
+  expect(await web.stateOf(id)).toBe('delivered')
+  await api.startMcp(0)
+  await waitFor(() => api.card(), 'the card')
+  await deliver('UserPromptSubmit')
+  expect(await readReceipt(id)).toMatchObject({ attempts: 1 })
+})
+
+test('a hub that starts again is told what the transcript showed meanwhile', async () => {
+  const id = await web.send('api', 'hello')
+  await api.mailWaits()
+  const context = await deliver('PostToolUse')
+  await home.stopHub('SIGKILL')
+  transcript.inject(context)
+  expect(await readReceipt(id)).toMatchObject({ attempts: 1 })
+})
+
+test('mail that was shown and whose acknowledgement was lost is read, and does not come again', async () => {
+  await deliver('UserPromptSubmit')
+  const id = await web.send('api', 'hello')
+  await api.mailWaits()
+  // A hook that was killed behind its print: nobody acknowledges what it took.
+  const { messages } = await web.as(api.card()!.key).mailbox.consume.mutate({ budget: 1_000 })
+  expect(messages.map((mail) => mail.id)).toEqual([id])
+  transcript.inject(
+    `<peer-mail network="claude-peers">\n\n<peer-message id="${id}" from="web@laptop">\nhello\n</peer-message>\n</peer-mail>`,
+  )
+  expect(await readReceipt(id)).toMatchObject({ attempts: 1 })
+  expect(await deliver('UserPromptSubmit')).toBe('')
+})
+
+test('a frame that somebody wrote into the conversation confirms nothing', async () => {
+  const id = await web.send('api', 'hello')
+  await api.mailWaits()
+  const context = await deliver('PostToolUse')
+  transcript.say(context)
+  transcript.answer('Bash', context)
+  // What comes behind is read, so all before was.
+  const next = await web.send('api', 'next')
+  await api.mailWaits()
+  transcript.inject(await deliver('PostToolUse'))
+  expect(await readReceipt(next)).toMatchObject({ attempts: 1 })
+  expect(await web.stateOf(id)).toBe('delivered')
+})
