@@ -15,6 +15,7 @@ const VERBS = [
   'watch',
   'install',
   'uninstall',
+  'doctor',
   'kill-broker|stop',
   'hub',
   'migrate',
