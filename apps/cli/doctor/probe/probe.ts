@@ -19,8 +19,8 @@ import { openProbeSession, type ProbeSession } from './session.ts'
 /** Whether the MCP server confirms what it finds in the transcript. */
 const CONFIRMS_READING: boolean = false
 
-/** How long each step may take, in ms: a hub has 15 seconds to start. */
-const PATIENCE = { seat: 20_000, flag: 10_000, receipt: 5_000, read: 15_000 }
+/** How long a step may take, in ms. */
+const PATIENCE = { card: 2_000, flag: 10_000, receipt: 5_000, read: 15_000 }
 const TOOLS = ['list_peers', 'send_message', 'check_messages']
 const about = 'probe'
 
@@ -98,9 +98,10 @@ async function startServer(scene: Scene, session: ProbeSession): Promise<Line> {
 }
 
 async function awaitSeat(session: ProbeSession): Promise<Line> {
-  const card = await until(session.card, PATIENCE.seat)
-  if (card) return ok(about, `its session has a seat, ${card.name}, at ${card.hubUrl}`)
+  // The tool answers when the seat is there, or why there is none: it waits for a hub that starts.
   const { content } = await session.call<{ content: { text: string }[] }>('tool', { name: 'list_peers' })
+  const card = await until(session.card, PATIENCE.card)
+  if (card) return ok(about, `its session has a seat, ${card.name}, at ${card.hubUrl}`)
   throw new StepError(`its session got no seat: ${content[0]?.text ?? 'its MCP server does not say why'}`)
 }
 

@@ -9,6 +9,7 @@ import { existsSync, readdirSync, rmSync } from 'node:fs'
 import { mkdir, mkdtemp, realpath, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
 import { readCard, type Card } from '#machine/cards'
 import { PACKAGE_ROOT } from '#machine/package'
 import { toCaller } from '#probe/calls'
@@ -50,24 +51,26 @@ export async function openProbeSession(scene: Scene): Promise<ProbeSession> {
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     },
   )
-  const exited = once(child, 'exit').catch(() => undefined)
+  const exited = once(child, 'exit')
   let stderr = ''
   child.stderr!.setEncoding('utf8').on('data', (text: string) => (stderr += text))
+  await once(child, 'spawn')
+  const pid = child.pid!
   const { sessions } = scene.paths
-  const pid = child.pid ?? 0
+  const call = toCaller(child)
   return {
     sessionId,
     directory,
     transcript,
-    call: toCaller(child),
+    call,
     complaint: () => stderr.trim().split('\n').at(-1) ?? '',
     card: () => readCard(sessions, pid),
     hasMail: () => existsSync(join(sessions, `${pid}.mail`)),
     async end() {
-      if (child.connected) child.disconnect()
-      const impatience = setTimeout(() => child.kill('SIGKILL'), GOODBYE_MS)
-      if (pid !== 0) await exited
-      clearTimeout(impatience)
+      await Promise.race([call('stop').catch(() => undefined), wait(GOODBYE_MS, undefined, { ref: false })])
+      // A server or hook that hangs has the session's group.
+      if (child.exitCode === null && child.signalCode === null) process.kill(-pid, 'SIGKILL')
+      await exited
       removeFiles(sessions, pid)
       await rm(base, { recursive: true, force: true })
     },
@@ -106,6 +109,6 @@ function toEnvironment(
 function removeFiles(sessions: string, pid: number) {
   if (!existsSync(sessions)) return
   for (const name of readdirSync(sessions)) {
-    if (pid !== 0 && name.startsWith(`${pid}.`)) rmSync(join(sessions, name), { force: true })
+    if (name.startsWith(`${pid}.`)) rmSync(join(sessions, name), { force: true })
   }
 }
