@@ -93,6 +93,12 @@ function addCommands(program: Command) {
     .option('--json', 'print JSON')
     .action(async (options) => (await import('./commands/install.ts')).uninstall(options))
   program
+    .command('doctor')
+    .description('look at your installation, and say what is wrong and what mends it')
+    .option('--e2e', 'also send a message through all of it, to a session made for that')
+    .option('--json', 'print JSON')
+    .action(async (options) => (await import('./commands/doctor.ts')).doctor(options))
+  program
     .command('kill-broker')
     .alias('stop')
     .description('stop the hub; sessions are left alone and start it again when they need it')
@@ -105,6 +111,9 @@ function addCommands(program: Command) {
     .command('migrate')
     .description('bring the database up to date without starting the hub; the old file is kept')
     .action(async () => (await import('./commands/run.ts')).run('hub.js', ['--migrate']))
+  program
+    .command('probe-session', { hidden: true })
+    .action(async () => (await import('./commands/probe-session.ts')).probeSession())
   program
     .command('mcp')
     .description('run the MCP server of one session (Claude Code does this)')

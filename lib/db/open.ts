@@ -4,6 +4,7 @@ import { createMessages, type Messages } from './messages.ts'
 import { migrateConnection, migrateFile, type MigrateOptions, type MigrationResult } from './migrate.ts'
 import { createPeers, type Peers } from './peers.ts'
 import { createRegistration } from './registration.ts'
+import { createSeatRemoval } from './remove-seat.ts'
 import { createSweeper } from './sweep.ts'
 
 /** The hub's memory: one connection and its operations, by aggregate. */
@@ -13,6 +14,7 @@ export type Database = Connection & {
   mailbox: Mailbox
   register: ReturnType<typeof createRegistration>
   sweep: ReturnType<typeof createSweeper>
+  removeSeat: ReturnType<typeof createSeatRemoval>
   /** Commits what was asked for, then closes the file. */
   close(): void
 }
@@ -41,6 +43,7 @@ function toDatabase(connection: Connection): Database {
     mailbox: createMailbox(connection),
     register: createRegistration(connection),
     sweep: createSweeper(connection),
+    removeSeat: createSeatRemoval(connection),
     close() {
       try {
         connection.queue.flush()

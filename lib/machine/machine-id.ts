@@ -7,15 +7,16 @@ import { createPrivate, readIfThere } from './files.ts'
  * processes agree on one.
  */
 export function readMachineId(path: string): string {
-  const found = parse(readIfThere(path))
+  const found = parseMachineId(readIfThere(path))
   if (found) return found
   // What is no id is replaced; a race for an absent file is decided by the first to make it.
   if (readIfThere(path) !== undefined) rmSync(path, { force: true })
   createPrivate(path, `${randomUUID()}\n`)
-  return parse(readIfThere(path))!
+  return parseMachineId(readIfThere(path))!
 }
 
-function parse(text: string | undefined): string | undefined {
+/** The id in the text of such a file, or `undefined` when it holds none. */
+export function parseMachineId(text: string | undefined): string | undefined {
   const id = text?.trim()
   return id && /^[\w-]{8,64}$/.test(id) ? id : undefined
 }

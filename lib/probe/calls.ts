@@ -22,6 +22,7 @@ export function toCaller(child: ChildProcess): <T>(method: string, params?: unkn
   let last = 0
   return <T>(method: string, params: unknown = {}): Promise<T> =>
     new Promise((resolve, reject) => {
+      if (!child.connected) return reject(new Error('the session has ended'))
       const id = ++last
       const onExit = () => reject(new Error(`the session ended during ${method}`))
       const onMessage = (message: Answer) => {

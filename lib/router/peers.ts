@@ -81,6 +81,20 @@ export const peersRouter = router({
     return toPeer(ctx.database.peers.get(ctx.self.id)!)
   }),
 
+  /**
+   * Gives the caller's own seat up for good: it is in no list any more. Only for a session that left, never sent mail and
+   * got none but from the person at its own machine, such as a probe; a seat that others could miss stays as it is.
+   */
+  remove: peerProcedure.output(peer).mutation(async ({ ctx }) => {
+    const removed = await ctx.database.queue.run(() => ctx.database.removeSeat(ctx.self.id))
+    if (removed) return toPeer(ctx.self)
+    throw new TRPCError({
+      code: 'PRECONDITION_FAILED',
+      message:
+        'This seat stays: it is still connected, has mail waiting, or exchanged mail with others. Leave it: a seat that nobody uses is not listed after 48 hours.',
+    })
+  }),
+
   /** Everybody's presence and description: a snapshot, then joins, changes and leaves. */
   watch: procedure
     .input(feedInput)

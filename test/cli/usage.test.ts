@@ -16,6 +16,7 @@ const VERBS = [
   'watch',
   'install',
   'uninstall',
+  'doctor',
   'kill-broker|stop',
   'hub',
   'migrate',

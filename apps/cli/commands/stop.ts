@@ -1,4 +1,3 @@
-import { setTimeout as wait } from 'node:timers/promises'
 import { connect } from '#client/connect'
 import { readConfig, type Config } from '#machine/config'
 import { explainAbsence } from '#machine/hub-absence'
@@ -6,6 +5,7 @@ import { askLocal, findHub, type HubAddress } from '#machine/hub-process'
 import { isAlive, isSameProcess } from '#machine/processes'
 import { readLiveRendezvous, type Rendezvous } from '#machine/rendezvous'
 import { printLines } from '../print.ts'
+import { until } from '../until.ts'
 
 /** How long a hub may take to end that was asked to, by a call or by SIGTERM, before it is killed. */
 const PATIENCE_MS = { asked: 10_000, signalled: 5_000, killed: 5_000 }
@@ -30,7 +30,7 @@ async function stopHub(config: Config, found: HubAddress, left: Rendezvous | und
   const client = connect({ endpoint: found })
   const { pid } = await client.hub.hub.stop.mutate({ reason: 'asked' })
   await client.close()
-  if (!(await isGone(() => isAlive(pid), PATIENCE_MS.asked))) {
+  if (!(await until(() => !isAlive(pid), PATIENCE_MS.asked))) {
     if (left?.pid !== pid)
       throw new Error(`The hub (pid ${pid}) was asked to stop and still runs: ${see(config)}`)
     await endProcess(config, left)
@@ -53,18 +53,9 @@ async function endProcess(config: Config, { pid, start }: Rendezvous) {
   ] as const) {
     if (!isThere()) return
     process.kill(pid, signal)
-    if (await isGone(isThere, patience)) return
+    if (await until(() => !isThere(), patience)) return
   }
   throw new Error(`The hub (pid ${pid}) was killed and is still there: ${see(config)}`)
-}
-
-async function isGone(isThere: () => boolean, patienceMs: number): Promise<boolean> {
-  const deadline = performance.now() + patienceMs
-  while (isThere()) {
-    if (performance.now() > deadline) return false
-    await wait(20)
-  }
-  return true
 }
 
 const see = ({ paths }: Config) => `see ${paths.log}.`

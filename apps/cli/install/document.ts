@@ -15,6 +15,11 @@ export function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
+/** A JSON value as a word: a string as it is. */
+export function asWord(value: Json | undefined): string {
+  return typeof value === 'string' ? value : (JSON.stringify(value) ?? '')
+}
+
 /** Names the JSON type of a value for an error message. */
 export function kindOf(value: Json): string {
   if (value === null) return 'null'

@@ -28,7 +28,7 @@ export function planRegistration(
 ): ServerPlan & { record: ServerRecord; hadOurs: boolean } {
   const servers = serversOf(document)
   const before = servers[serverName]
-  const hadOurs = isOurs(before)
+  const hadOurs = isOurServer(before)
   // What a user added to our entry (env, a timeout) stays when the checkout moves.
   const after = hadOurs ? { ...before, command: wanted.command!, args: wanted.args! } : wanted
   const record: ServerRecord = { existed: document.text !== undefined }
@@ -44,7 +44,7 @@ export function planRegistration(
 export function planRemoval(document: Document, record: ServerRecord | undefined): ServerPlan {
   const before = serversOf(document)[serverName]
   const { replaced, blank } = record ?? {}
-  const after = before === undefined || isOurs(before) ? replaced : before
+  const after = before === undefined || isOurServer(before) ? replaced : before
   const action = after === undefined ? 'remove' : 'restore'
   return { before, after, blank, changes: toChanges(document, { before, after, action }) }
 }
@@ -67,7 +67,7 @@ function serversOf({ file, value: { mcpServers } }: Document): JsonObject {
 }
 
 /** Whether an entry is ours, from this checkout or any other. */
-function isOurs(entry: Json | undefined): entry is JsonObject {
+export function isOurServer(entry: Json | undefined): entry is JsonObject {
   if (!isObject(entry) || !Array.isArray(entry.args) || entry.args.length !== 1) return false
   return typeof entry.args[0] === 'string' && /[/\\]dist[/\\]mcp\.js$/.test(entry.args[0])
 }

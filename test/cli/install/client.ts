@@ -9,7 +9,9 @@ appendFileSync(log, `${JSON.stringify({ args, home: HOME, moved: CLAUDE_CONFIG_D
 if (HOME === '') fail('HOME is not set')
 const file = join(CLAUDE_CONFIG_DIR ?? HOME, '.claude.json')
 const config = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : {}
-const name = 'claude-peers'
+const name = args.findLast(
+  (_, at) => args[at + 1] === '--' || (args[1] === 'remove' && at === args.length - 1),
+)!
 const servers = { ...config.mcpServers }
 if (args[1] === 'add' && name in servers) fail(`MCP server ${name} already exists in user config`)
 if (args[1] === 'remove' && !(name in servers)) fail(`No user-scoped MCP server found with name: ${name}`)

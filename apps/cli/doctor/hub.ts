@@ -1,0 +1,59 @@
+import semver from 'semver'
+import { connect } from '#client/connect'
+import type { Config } from '#machine/config'
+import { explainAbsence, explainDatabase, type Absence } from '#machine/hub-absence'
+import { findHub, type HubAddress } from '#machine/hub-process'
+import { VERSION } from '#machine/package'
+import { ok, toFix, unknown, type Line } from './line.ts'
+import type { Scene } from './scene.ts'
+
+const about = 'hub'
+const STOP = 'claude-peers stop'
+
+/** Whether the hub answers, is of this version, and serves the configured database. Starts none. */
+export async function checkHub({ config: { value: config }, paths }: Scene): Promise<Line[]> {
+  if (!config) return [unknown(about, 'not looked for: the settings cannot be used')]
+  try {
+    const found = await findHub(config)
+    if (!found) return [toAbsent(await explainAbsence(config))]
+    return [await ask(found), checkVersion(config, found), checkDatabase(config, found)]
+  } catch (cause) {
+    return [toFix(about, `${(cause as Error).message}. See ${paths.log}.`)]
+  }
+}
+
+/** A hub starts when it is needed: that none runs is no fault. */
+function toAbsent({ kind, reason }: Absence): Line {
+  if (kind === 'none' || kind === 'starting') return unknown(about, reason)
+  return toFix(about, reason, kind === 'silent' || kind === 'elsewhere' ? STOP : undefined)
+}
+
+async function ask(found: HubAddress): Promise<Line> {
+  const client = connect({ endpoint: found })
+  try {
+    const { pid, version } = await client.hub.hub.stats.query()
+    return ok(about, `${version} answers at ${found.url}, pid ${pid}`)
+  } catch (cause) {
+    return toFix(about, (cause as Error).message)
+  } finally {
+    await client.close()
+  }
+}
+
+/** A newer local hub never hands over to an older installation, and a remote one never to anybody. */
+function checkVersion({ remote, brokerUrl }: Config, { version }: HubAddress): Line {
+  const name = 'hub version'
+  if (semver.eq(version, VERSION)) return ok(name, `${version}, as this installation`)
+  const differs = `the hub is ${version}, this installation ${VERSION}.`
+  if (semver.gt(version, VERSION)) return toFix(name, `${differs} Update this installation to ${version}.`)
+  if (remote) return toFix(name, `${differs} Update the one at ${brokerUrl}.`)
+  return toFix(name, `${differs} It hands over to the next command that needs it.`, 'claude-peers peers')
+}
+
+function checkDatabase(config: Config, found: HubAddress): Line {
+  const name = 'database'
+  if (config.remote) return unknown(name, 'that of the remote hub')
+  const trouble = explainDatabase(found, config)
+  if (trouble) return toFix(name, trouble, STOP)
+  return found.database ? ok(name, found.database) : unknown(name, 'the hub has not left its path')
+}

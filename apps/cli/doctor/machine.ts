@@ -1,0 +1,103 @@
+/** The checks of this machine's own files: settings, modes, machine id, session cards. */
+import { readdirSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { readCard } from '#machine/cards'
+import { NODE_RANGE, PACKAGE_ROOT, VERSION } from '#machine/package'
+import { readIfThere } from '#machine/files'
+import { parseMachineId } from '#machine/machine-id'
+import { isSameProcess } from '#machine/processes'
+import { ok, quote, toFix, unknown, type Line } from './line.ts'
+import { readObject, type Scene } from './scene.ts'
+
+/** Which installation and which Node this is; an older Node is refused before the doctor runs. */
+export function checkInstallation(): Line {
+  return ok(
+    'installation',
+    `claude-peers ${VERSION} at ${PACKAGE_ROOT}, Node ${process.versions.node} (needs ${NODE_RANGE})`,
+  )
+}
+
+/** Whether the settings can be used, and where they come from. */
+export async function checkSettings({ config, env, paths }: Scene): Promise<Line> {
+  if (config.trouble !== undefined) return toFix('settings', config.trouble)
+  const names = Object.keys((await readObject(paths.config)).value ?? {})
+  const variables = Object.keys(env).filter((name) => name.startsWith('CLAUDE_PEERS_') && env[name])
+  const sources = [
+    ...(names.length > 0 ? [`${names.join(', ')} from ${paths.config}`] : []),
+    ...(variables.length > 0 ? [`${variables.join(', ')} from the environment`] : []),
+  ]
+  return ok('settings', sources.length > 0 ? sources.join('; ') : 'the defaults')
+}
+
+/** Whether nobody else can read what is private: token, keys, mail. */
+export async function checkModes({ config, paths }: Scene): Promise<Line> {
+  const about = 'private files'
+  if (process.platform === 'win32') return unknown(about, 'this system has no such modes')
+  const files = [
+    paths.dir,
+    ...filesIn(paths.dir),
+    ...filesIn(paths.sessions),
+    ...((await holdsToken(paths.config)) ? [paths.config] : []),
+    ...['', '-wal', '-shm'].map((suffix) => (config.value?.database ?? paths.database) + suffix),
+  ]
+  const found = files.filter((file) => modeOf(file) !== undefined)
+  if (found.length === 0) return unknown(about, 'there are none yet')
+  const open = found.filter((file) => (modeOf(file)! & 0o077) !== 0)
+  if (open.length === 0) return ok(about, `${found.length}, for you alone`)
+  const run = `chmod go-rwx ${open.map(quote).join(' ')}`
+  return toFix(about, `others can open ${open.join(', ')}.`, run)
+}
+
+/** Settings without a token may be read by everybody. */
+async function holdsToken(file: string): Promise<boolean> {
+  return 'token' in ((await readObject(file)).value ?? {})
+}
+
+/** Whether this machine has an id; it is made when a session or a command first needs it. */
+export function checkMachineId({ paths }: Scene): Line {
+  const about = 'machine id'
+  const text = readIfThere(paths.machineId)
+  if (text === undefined) return unknown(about, 'none yet; it is made when it is first needed')
+  const id = parseMachineId(text)
+  if (id !== undefined) return ok(about, id)
+  return toFix(
+    about,
+    `${paths.machineId} holds none; a new one is made when it is gone.`,
+    `rm ${quote(paths.machineId)}`,
+  )
+}
+
+/** The sessions that take part now, each with its MCP server. */
+export function checkSessions({ paths }: Scene): Line[] {
+  const about = 'sessions'
+  const pids = filesIn(paths.sessions).flatMap((file) => Number(/(\d+)\.json$/.exec(file)?.[1] ?? []))
+  const cards = pids.flatMap((pid) => readCard(paths.sessions, pid) ?? [])
+  const live = cards.filter(({ claude }) => isSameProcess(claude.pid, claude.start))
+  const cut = live.filter(({ mcp }) => !isSameProcess(mcp.pid, mcp.start))
+  const stale = pids.length - live.length
+  const names = live.map((card) => card.name).join(', ')
+  const rest =
+    stale > 0 ? `; ${stale} stale ${stale === 1 ? 'card' : 'cards'}, which the next session sweeps` : ''
+  const all = live.length > 0 ? ok(about, `${names}${rest}`) : unknown(about, `none runs${rest}`)
+  return [
+    all,
+    ...cut.map(({ name, claude }) =>
+      toFix(
+        about,
+        `${name} (pid ${claude.pid}) has lost its MCP server: type /mcp in that session and reconnect it.`,
+      ),
+    ),
+  ]
+}
+
+function filesIn(directory: string): string[] {
+  try {
+    return readdirSync(directory).map((name) => join(directory, name))
+  } catch {
+    return []
+  }
+}
+
+function modeOf(file: string): number | undefined {
+  return statSync(file, { throwIfNoEntry: false })?.mode
+}
