@@ -51,7 +51,9 @@ const HOWS = ['before', 'after', 'half'] as const
 /** Serves, and kills what serves, at a random call after the claim or a random moment; gives the hub that survives. */
 export async function killHubs({ office, tally, chance }: Load): Promise<Victim> {
   while (!tally.isOver()) {
-    const rule = `open *.db.lock;any * n=${chance.magnitude(4_000)} kill=${chance.pick(HOWS)}`
+    // One in four while it starts.
+    const call = chance.between(1, 4) === 1 ? chance.between(1, 120) : chance.between(121, 4_000)
+    const rule = `open *.db.lock;any * n=${call} kill=${chance.pick(HOWS)}`
     const hub = await office.serve({ rule })
     const moment = setTimeout(() => hub.kill('SIGKILL'), chance.between(50, 2_000))
     const end = await hub.exited

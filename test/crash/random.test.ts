@@ -26,15 +26,21 @@ test('over a thousand random kills under load lose no acknowledged message, and 
   await first.exited
 
   const ledger = createLedger()
-  const tally = createTally({ ...KILLS, signal })
+  const failed = new AbortController()
+  const tally = createTally({ ...KILLS, signal: AbortSignal.any([signal, failed.signal]) })
   const load = () => ({ office, ledger, tally, chance: chance.fork() })
   const readers = [...names('reader'), 'session']
-  const [hub] = await Promise.all([
-    killHubs(load()),
+  const loops = [
     killServers(load(), session, names('reader')),
     ...hooks.map((read) => killHooks(load(), read)),
     ...senders.map((seat) => sendOn(load(), seat, readers)),
-  ])
+  ]
+  const serving = killHubs(load())
+  // When one of them fails, the others end before anything is cleared away.
+  await Promise.all([serving, ...loops]).catch(() => failed.abort())
+  await Promise.allSettled([serving, ...loops])
+  await Promise.all(loops)
+  const hub = await serving
   signal.throwIfAborted()
   await session.startMcp(0)
   for (const read of hooks) await drain(office, ledger, async () => (await read()).context)
@@ -50,6 +56,7 @@ test('over a thousand random kills under load lose no acknowledged message, and 
     report(run, {
       section: 'random',
       killed,
+      order: 0,
       at: most.map(([place, times]) => `${place} ${times}`).join(', '),
       times: tally.counts[killed as Killed],
       answered,
