@@ -13,12 +13,23 @@ import { LEASE_OVER_MS, send } from './stories.ts'
 
 export type Killed = 'hub' | 'hook' | 'MCP server'
 
-/** How many are yet to be killed, and where the others were, by the kind of call. */
+/** Who was killed how often, and where, by the kind of call. */
 export type Tally = ReturnType<typeof createTally>
 
-export function createTally(wanted: Record<Killed, number>) {
-  const counts = { hub: 0, hook: 0, 'MCP server': 0 }
+/** `least`: how many of each, and of all together, before the killing is over; `signal` ends it at once. */
+export function createTally({
+  least,
+  all,
+  signal,
+}: {
+  least: Record<Killed, number>
+  all: number
+  signal: AbortSignal
+}) {
+  const counts: Record<Killed, number> = { hub: 0, hook: 0, 'MCP server': 0 }
   const places = { hub: new Map<string, number>(), hook: new Map(), 'MCP server': new Map() }
+  const total = () => Object.values(counts).reduce((sum, count) => sum + count, 0)
+  const isEnough = (killed: Killed) => counts[killed] >= least[killed]
   return {
     note(killed: Killed, killedAt: string | undefined) {
       const place = killedAt?.split(' ').slice(0, 2).join(' ') ?? 'at a random moment'
@@ -27,7 +38,9 @@ export function createTally(wanted: Record<Killed, number>) {
     },
     counts,
     places,
-    isOver: () => Object.entries(counts).every(([killed, count]) => count >= wanted[killed as Killed]),
+    signal,
+    isOver: () =>
+      signal.aborted || (total() >= all && isEnough('hub') && isEnough('hook') && isEnough('MCP server')),
   }
 }
 
@@ -38,7 +51,9 @@ const HOWS = ['before', 'after', 'half'] as const
 /** Serves, and kills what serves, at a random call after the claim or a random moment; gives the hub that survives. */
 export async function killHubs({ office, tally, chance }: Load): Promise<Victim> {
   while (!tally.isOver()) {
-    const rule = `open *.db.lock;any * n=${chance.magnitude(4_000)} kill=${chance.pick(HOWS)}`
+    // One in four while it starts.
+    const call = chance.between(1, 4) === 1 ? chance.between(1, 120) : chance.between(121, 4_000)
+    const rule = `open *.db.lock;any * n=${call} kill=${chance.pick(HOWS)}`
     const hub = await office.serve({ rule })
     const moment = setTimeout(() => hub.kill('SIGKILL'), chance.between(50, 2_000))
     const end = await hub.exited
@@ -107,7 +122,7 @@ const SEND_PAUSE_MS = 40
 /** Sends to one reader after the other, each text until it is answered. */
 export async function sendOn({ ledger, tally, chance }: Load, seat: Seat, readers: string[]): Promise<void> {
   for (let number = 1; !tally.isOver(); number++) {
-    await send(ledger, seat, { from: seat.name, to: chance.pick(readers), number })
+    await send(ledger, seat, { from: seat.name, to: chance.pick(readers), number, signal: tally.signal })
     await pause(SEND_PAUSE_MS)
   }
 }

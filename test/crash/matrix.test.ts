@@ -24,7 +24,15 @@ function killAt<Rule extends string | undefined>(
     expect(verdict).toMatchObject({ lost: [], unmarked: [], disordered: [], doubled: [] })
     const { answered, lost, unmarked } = verdict
     const counts = { answered, lost: lost.length, unmarked: unmarked.length }
-    report(inject('crash'), { section: 'step', killed, at, times: 1, ...counts, outcome })
+    report(inject('crash'), {
+      section: 'step',
+      killed,
+      at,
+      order: steps.findIndex((step) => step.at === at),
+      times: 1,
+      ...counts,
+      outcome,
+    })
   })
 }
 

@@ -91,7 +91,7 @@ export async function openOffice(): Promise<Office> {
       const serves = await waitFor(
         async () => ((await isServing(hub.pid)) ? 'yes' : !isAlive(hub.pid) && 'no'),
         'the hub to serve or end',
-        20_000,
+        60_000,
       )
       return { ...hub, serves: serves === 'yes' }
     },

@@ -76,6 +76,7 @@ function tell(at: string, { states, syncs, answers, broken }: PowerCuts) {
     section: 'power',
     killed: 'hub',
     at,
+    order: 0,
     times: states,
     answered: answers,
     lost,

@@ -7,6 +7,8 @@ export type Row = {
   section: 'step' | 'random' | 'power'
   killed: string
   at: string
+  /** Its place among the lines of the same process. */
+  order: number
   /** How often it was killed or cut there. */
   times: number
   answered: number
@@ -18,7 +20,7 @@ export type Row = {
 
 /** Keeps a line for the end of the run. */
 export function report({ directory }: CrashRun, row: Row): void {
-  const name = `${row.section}-${row.killed}-${row.at}`.replaceAll(/\W+/g, '-')
+  const name = `${row.section}-${row.killed}-${row.at.slice(0, 80)}`.replaceAll(/\W+/g, '-')
   writeFileSync(join(directory, `${name}.row.json`), JSON.stringify(row))
 }
 
@@ -79,6 +81,6 @@ ${table('power', 'file')}
 function readRows({ directory }: CrashRun): Row[] {
   return readdirSync(directory)
     .filter((name) => name.endsWith('.row.json'))
-    .toSorted()
     .map((name) => JSON.parse(readFileSync(join(directory, name), 'utf8')) as Row)
+    .toSorted((one, other) => one.killed.localeCompare(other.killed) || one.order - other.order)
 }

@@ -62,21 +62,27 @@ export async function superviseHub(office: Office, rule?: string): Promise<Super
   }
 }
 
-/** Sends as a client does: the same text with the same key until it is answered. */
+/** How long a hub may be away on a busy machine. */
+const PATIENCE_MS = 60_000
+
+/** Sends as a client does: the same text with the same key until it is answered, or `signal` aborts. */
 export async function send(
   ledger: Ledger,
   seat: Seat,
-  { from, to, number, signal }: { from: string; to: string; number: number; signal?: AbortSignal },
+  {
+    from,
+    to,
+    number,
+    signal = AbortSignal.timeout(PATIENCE_MS),
+  }: { from: string; to: string; number: number; signal?: AbortSignal },
 ): Promise<void> {
   const message = toText(from, to, number)
-  const deadline = Date.now() + 30_000
+  const input = { to, message, idempotencyKey: `key-of-${message}` }
   for (;;) {
     try {
-      const input = { to, message, idempotencyKey: `key-of-${message}` }
       return ledger.answer(message, (await seat.client.messages.send.mutate(input)).messageId)
     } catch (cause) {
-      if (signal?.aborted) return
-      if (Date.now() > deadline) throw cause
+      if (signal.aborted) throw cause
       await pause(20)
     }
   }

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import Sqlite from 'better-sqlite3'
@@ -31,9 +31,11 @@ export function openWorld(): World {
 
 /** The same on a file, which is created or migrated. */
 export function openFileWorld(file: string, clock: Clock = { now: START }): World {
-  const { database } = openDatabase({ file, folder: FOLDER, machine: LAPTOP, now: () => clock.now })
-  return toWorld(database, clock)
+  return toWorld(openFile(file, clock), clock, file)
 }
+
+const openFile = (file: string, clock: Clock): Database =>
+  openDatabase({ file, folder: FOLDER, machine: LAPTOP, now: () => clock.now }).database
 
 /** A connection of its own, without the settings of lib/db, that never waits for a lock. */
 export function openPlain(file: string, options: Sqlite.Options = {}): Sqlite.Database & Disposable {
@@ -42,8 +44,8 @@ export function openPlain(file: string, options: Sqlite.Options = {}): Sqlite.Da
 }
 
 /** A directory that is gone at the end of the test. */
-export function makeDirectory(): Disposable & { path: string; file: string } {
-  const path = mkdtempSync(join(tmpdir(), 'claude-peers-db-'))
+export function makeDirectory(parent = tmpdir()): Disposable & { path: string; file: string } {
+  const path = mkdtempSync(join(parent, 'claude-peers-db-'))
   return {
     path,
     file: join(path, 'peers.db'),
@@ -51,7 +53,9 @@ export function makeDirectory(): Disposable & { path: string; file: string } {
   }
 }
 
-function toWorld(database: Database, clock: Clock) {
+function toWorld(opened: Database, clock: Clock, file = ':memory:') {
+  let database = opened
+  let path = file
   const held = new Set<string>()
   let sends = 0
   let processes = 1_000
@@ -98,7 +102,9 @@ function toWorld(database: Database, clock: Clock) {
     )
 
   return {
-    database,
+    get database() {
+      return database
+    },
     clock,
     /** The seats that somebody alive holds. */
     held,
@@ -132,6 +138,21 @@ function toWorld(database: Database, clock: Clock) {
     retract: (senderId: string, messageId: number): Receipt[] =>
       commit(() => database.messages.retract(senderId, messageId)),
     sweep: () => commit(() => database.sweep()),
+    /** Ends the hub of a file in good order and starts it again. */
+    restart() {
+      database.close()
+      database = openFile(path, clock)
+    },
+    /** Goes on with what a kill would leave of the files at this moment. */
+    crash() {
+      const left = `${path}+`
+      for (const suffix of ['', '-wal']) {
+        if (existsSync(path + suffix)) copyFileSync(path + suffix, left + suffix)
+      }
+      database.close()
+      path = left
+      database = openFile(path, clock)
+    },
     /** The receipt of a message that has one recipient. */
     receipt(messageId: number): Receipt {
       const receipts = database.messages.receipts(messageId)

@@ -26,7 +26,8 @@
   static __typeof__(name) *real; \
   if (!real) real = (__typeof__(name) *)dlsym(RTLD_NEXT, #name)
 
-static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+/** Recursive: the handlers of signals write, too, in the middle of any call. */
+static pthread_mutex_t mutex = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
 static int active;
 static volatile const int64_t *ahead_ms;
 
@@ -45,6 +46,11 @@ static int is_wanted(const char *program) {
   return length > 0 && memmem(line, (size_t)length, program, strlen(program));
 }
 
+static void lock(void) { pthread_mutex_lock(&mutex); }
+static void unlock(void) { pthread_mutex_unlock(&mutex); }
+/** A child has one thread, and a lock that another one held would stay locked in it. */
+static void renew(void) { mutex = (pthread_mutex_t)PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP; }
+
 __attribute__((constructor)) static void load(void) {
   const char *program = getenv("SHIM_PROGRAM");
   if (!program || !is_wanted(program)) return;
@@ -58,11 +64,12 @@ __attribute__((constructor)) static void load(void) {
   rule_load(getenv("SHIM_RULE"), getenv("SHIM_NOTE"));
   record_load(getenv("SHIM_DIRECTORY"), getenv("SHIM_LOG"));
   active = rule_is_on() || record_is_on();
+  pthread_atfork(lock, unlock, renew);
 }
 
 static enum verdict enter(const struct call *call) {
   if (!active) return GO_ON;
-  pthread_mutex_lock(&mutex);
+  lock();
   return rule_is_on() ? rule_before(call) : GO_ON;
 }
 
@@ -70,7 +77,7 @@ static void leave(const struct call *call, long result) {
   if (!active) return;
   int kept = errno;
   if (result >= 0 && rule_is_on()) rule_after(call);
-  pthread_mutex_unlock(&mutex);
+  unlock();
   errno = kept;
 }
 
@@ -80,7 +87,7 @@ static void leave(const struct call *call, long result) {
 static ssize_t has_read(int fd, const void *data, ssize_t result) {
   if (!active || !rule_is_on() || result <= 0) return result;
   struct call call = {OP_READ, fd, NULL, data, (size_t)result};
-  pthread_mutex_lock(&mutex);
+  lock();
   leave(&call, result);
   return result;
 }
