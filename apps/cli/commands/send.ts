@@ -24,7 +24,7 @@ export async function send(to: string, words: string[], options: SendOptions): P
   const now = Date.now()
   printLines([
     `Message ${sent.messageId} is stored.`,
-    ...sent.recipients.map((receipt) => `- ${receipt.to}: ${describeReceipt({ ...receipt, urgency }, now)}`),
+    ...sent.recipients.map((receipt) => `- ${receipt.to}: ${describeReceipt(receipt, now)}`),
   ])
 }
 

@@ -42,8 +42,7 @@ export function addSendMessage(server: McpServer, { link }: ServerOptions): void
           // One key for this call, whatever the client below has to repeat.
           idempotencyKey: randomUUID(),
         })
-        const receipts = recipients.map((receipt) => ({ ...receipt, urgency }))
-        return answerStandings(messageId, `Message ${messageId} is stored.`, receipts)
+        return answerStandings(messageId, `Message ${messageId} is stored.`, recipients)
       }),
   )
 }

@@ -7,7 +7,7 @@ import { z } from 'zod'
 import { describeReceipt } from '#frame/receipt-text'
 import { toSafePeer } from '#frame/peer-text'
 import { toClock } from '#frame/time'
-import { receipt, type Receipt, type urgency } from '#router/shapes/messages'
+import { receipt, type Receipt } from '#router/shapes/messages'
 import { messageId } from '#router/shapes/common'
 import { peer, type Peer } from '#router/shapes/peers'
 import { answer } from './answer.ts'
@@ -38,11 +38,7 @@ export const standings = {
 }
 
 /** The answer about one message: where it stands with each recipient. */
-export function answerStandings(
-  id: number,
-  title: string,
-  receipts: (Receipt & { urgency?: z.infer<typeof urgency> })[],
-): CallToolResult {
+export function answerStandings(id: number, title: string, receipts: Receipt[]): CallToolResult {
   const now = Date.now()
   const recipients = receipts.map((given) => {
     const { to, state, attempts } = given

@@ -5,9 +5,17 @@ import { messageId, time } from './common.ts'
 export const urgency = z.enum(['normal', 'fyi'])
 export const deliveryState = z.enum(['queued', 'offered', 'delivered', 'read', 'expired', 'retracted'])
 
-/** How a queued message will be reached; `since` is when a gone recipient was last heard of. */
+/**
+ * How a queued message will reach its recipient, a session that is
+ * - `busy`: its next tool call, or the end of its turn. `headless`: the same, in a run that ends with its work.
+ * - `waking`: idle, and woken for it. `idle`: its next prompt, because nothing can wake it.
+ * - `unknown`: online, but what it does is not known. `fyi`: online, and the mail neither wakes it nor holds its turn.
+ * - `disconnected`: its process runs and its MCP server is away. `gone`: nothing runs.
+ *
+ * `inbox`: the person reads it. `since`: when a session that is gone was last heard of. `until`: how long it is kept.
+ */
 export const reach = z.object({
-  how: z.enum(['next-event', 'next-turn', 'gone', 'human']),
+  how: z.enum(['busy', 'headless', 'waking', 'idle', 'unknown', 'fyi', 'disconnected', 'gone', 'inbox']),
   since: time.nullable(),
   until: time,
 })
@@ -18,6 +26,7 @@ export const receipt = z.object({
   messageId,
   from: z.string(),
   to: z.string(),
+  urgency,
   state: deliveryState,
   /** How many times it was offered to its recipient. */
   attempts: z.number().int(),
@@ -36,7 +45,6 @@ export type Receipt = z.infer<typeof receipt>
 export const logEntry = receipt.extend({
   text: z.string(),
   chars: z.number().int(),
-  urgency,
   replyTo: messageId.nullable(),
 })
 export type LogEntry = z.infer<typeof logEntry>
