@@ -16,9 +16,11 @@ import { claimDatabase } from './claim.ts'
 import { withDatabase } from './database.ts'
 import { watchFiles, type DATABASE_GONE, type TOKEN_CHANGED } from './files.ts'
 import type { Log } from './log.ts'
+import { createNotifier, type Notifier } from './notifier.ts'
 import { createPresence } from './presence.ts'
 import { listen } from './server.ts'
 import { takeOver } from './take-over.ts'
+import { createTell } from './tell.ts'
 import { createUndo, type Undo } from './undo.ts'
 
 export type RunningHub = {
@@ -109,6 +111,7 @@ async function serve({ config, log, onStop, now = Date.now }: StartOptions, undo
     stop: onStop,
     isRunning,
     presence,
+    notifies: config.notify !== 'off',
   }
   server.serve({ database, hub })
 
@@ -116,16 +119,29 @@ async function serve({ config, log, onStop, now = Date.now }: StartOptions, undo
   writeRendezvous(paths.rendezvous, rendezvous)
   undo.add(() => removeRendezvous(paths.rendezvous, process.pid))
   const files = watchFiles(config, { rendezvous, token })
+  const notifier = toNotifier(config, { database, hub, log })
+  undo.add(() => notifier?.close())
+  const sweep = async () => {
+    await database.queue.run(() => database.sweep())
+    await notifier?.sweep()
+  }
   let ticks = 0
   const timer = setInterval(() => {
     presence.tick().catch(report)
-    if (++ticks % SWEEP_EVERY_TICKS === 0) database.queue.run(() => database.sweep()).catch(report)
+    if (++ticks % SWEEP_EVERY_TICKS === 0) sweep().catch(report)
     const reason = attempt(files.check, report)
     if (reason) onStop(reason)
   }, TICK_MS)
   undo.add(() => clearInterval(timer))
   log.info({ url: server.url, version: VERSION, database: file, migration }, 'hub serves')
   return { url: server.url, migration, close: () => undo.run() }
+}
+
+function toNotifier(
+  { notify }: Config,
+  rest: Omit<Parameters<typeof createNotifier>[0], 'tell'>,
+): Notifier | undefined {
+  return notify === 'off' ? undefined : createNotifier({ ...rest, tell: createTell(notify) })
 }
 
 /** What cannot be looked at now may be looked at the next time: that is no reason to end. */

@@ -2,6 +2,7 @@ import { connect, openSqlite, type Connection } from './connection.ts'
 import { createMailbox, type Mailbox } from './mailbox.ts'
 import { createMessages, type Messages } from './messages.ts'
 import { migrateConnection, migrateFile, type MigrateOptions, type MigrationResult } from './migrate.ts'
+import { createNotifications } from './notifications.ts'
 import { createPeers, type Peers } from './peers.ts'
 import { createRegistration } from './registration.ts'
 import { createSweeper } from './sweep.ts'
@@ -13,6 +14,7 @@ export type Database = Connection & {
   mailbox: Mailbox
   register: ReturnType<typeof createRegistration>
   sweep: ReturnType<typeof createSweeper>
+  notifications: ReturnType<typeof createNotifications>
   /** Commits what was asked for, then closes the file. */
   close(): void
 }
@@ -41,6 +43,7 @@ function toDatabase(connection: Connection): Database {
     mailbox: createMailbox(connection),
     register: createRegistration(connection),
     sweep: createSweeper(connection),
+    notifications: createNotifications(connection),
     close() {
       try {
         connection.queue.flush()

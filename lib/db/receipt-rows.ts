@@ -25,6 +25,7 @@ export type Receipt = {
   offeredAt: number | null
   settledAt: number | null
   readAt: number | null
+  notifiedAt: number | null
   expiresAt: number
   changedSeq: number
 }
@@ -108,6 +109,7 @@ function receiptQuery(orm: Connection['orm']) {
       offeredAt: deliveries.offeredAt,
       settledAt: deliveries.settledAt,
       readAt: deliveries.readAt,
+      notifiedAt: deliveries.notifiedAt,
       expiresAt: deliveries.expiresAt,
       changedSeq: deliveries.changedSeq,
     })

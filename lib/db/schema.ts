@@ -128,6 +128,8 @@ export const deliveries = sqliteTable(
     offeredAt: integer('offered_at'),
     settledAt: integer('settled_at'),
     readAt: integer('read_at'),
+    /** When the hub set out to tell the person that it stays unread; it is never told again. */
+    notifiedAt: integer('notified_at'),
     expiresAt: integer('expires_at').notNull(),
     changedSeq: integer('changed_seq').notNull(),
   },
@@ -143,6 +145,9 @@ export const deliveries = sqliteTable(
     index('deliveries_expiry')
       .on(table.expiresAt)
       .where(sql`settled_at is null`),
+    index('deliveries_untold')
+      .on(table.recipientId, table.queuedAt)
+      .where(sql`state = 'queued' and notified_at is null`),
     index('deliveries_settled')
       .on(table.settledAt)
       .where(sql`settled_at is not null`),

@@ -6,7 +6,7 @@ export function describeReceipt(receipt: Receipt, now: number): string {
   const again = receipt.attempts > 1 ? ` (offered ${receipt.attempts} times)` : ''
   switch (receipt.state) {
     case 'queued':
-      return `queued${again}: ${describeReach(receipt, now)}`
+      return `queued${again}: ${describeReach(receipt, now)}${describeNotice(receipt, now)}`
     case 'offered':
       return `on its way: handed to the recipient's hook, not confirmed yet${again}`
     case 'delivered':
@@ -45,6 +45,12 @@ function describeReach({ reach, urgency }: Receipt, now: number): string {
     case 'inbox':
       return `waits for the person, who reads it with "claude-peers inbox"; ${kept}`
   }
+}
+
+/** Whether the person is told, or was. */
+function describeNotice({ reach, notifiedAt }: Receipt, now: number): string {
+  if (notifiedAt !== null) return `; the person was told at ${toClock(notifiedAt, now)}`
+  return reach?.notifyAt ? `; the person is told if it still waits at ${toClock(reach.notifyAt, now)}` : ''
 }
 
 const clock = (time: number | null, now: number) => (time === null ? 'an unknown time' : toClock(time, now))

@@ -12,7 +12,8 @@ export const NODE_RANGE: string = manifest.engines.node
 export const PACKAGE_ROOT = findRoot(import.meta.dirname)
 
 /** A built program of this installation. */
-export const bundlePath = (name: 'hub.js' | 'mcp.js' | 'hook.cjs') => join(PACKAGE_ROOT, 'dist', name)
+export const bundlePath = (name: 'hub.js' | 'mcp.js' | 'notify.js' | 'hook.cjs') =>
+  join(PACKAGE_ROOT, 'dist', name)
 
 function findRoot(directory: string): string {
   return existsSync(join(directory, 'package.json')) ? directory : findRoot(dirname(directory))

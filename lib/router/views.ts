@@ -57,6 +57,7 @@ export function toReceipt(row: ReceiptRow, recipient: PeerRow | undefined, hub: 
     deliveredAt: ended ? null : row.settledAt,
     readAt: row.readAt,
     endedAt: ended ? row.settledAt : null,
+    notifiedAt: row.notifiedAt,
     reach: row.state === 'queued' && recipient ? toReach(row, recipient, hub) : null,
   }
 }

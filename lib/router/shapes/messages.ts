@@ -13,11 +13,14 @@ export const deliveryState = z.enum(['queued', 'offered', 'delivered', 'read', '
  * - `disconnected`: its process runs and its MCP server is away. `gone`: nothing runs.
  *
  * `inbox`: the person reads it. `since`: when a session that is gone was last heard of. `until`: how long it is kept.
+ * `notifyAt`: when the person is told that it is unread, if it still waits like this; null for one that is on its way,
+ * for `fyi`, where notifications are off, and once the person was told.
  */
 export const reach = z.object({
   how: z.enum(['busy', 'headless', 'waking', 'idle', 'unknown', 'fyi', 'disconnected', 'gone', 'inbox']),
   since: time.nullable(),
   until: time,
+  notifyAt: time.nullable(),
 })
 export type Reach = z.infer<typeof reach>
 
@@ -36,6 +39,8 @@ export const receipt = z.object({
   readAt: time.nullable(),
   /** When it expired or was retracted. */
   endedAt: time.nullable(),
+  /** When the person was told that it is unread. */
+  notifiedAt: time.nullable(),
   /** Only while it is queued. */
   reach: reach.nullable(),
 })
