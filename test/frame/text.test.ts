@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { describePeer, toSafePeer } from '../../lib/frame/peer-text.ts'
+import { describePeer, describeState, toSafePeer } from '../../lib/frame/peer-text.ts'
 import { describeReceipt } from '../../lib/frame/receipt-text.ts'
 import { toAge, toClock } from '../../lib/frame/time.ts'
 import type { Receipt } from '../../lib/router/shapes/messages.ts'
@@ -20,16 +20,17 @@ const receipt = (changes: Partial<Receipt>): Receipt => ({
   deliveredAt: null,
   readAt: null,
   endedAt: null,
+  notifiedAt: null,
   reach: null,
   ...changes,
 })
 type Reach = NonNullable<Receipt['reach']>
-type Case = { since?: number; urgency?: Receipt['urgency'] }
-const reach = (how: Reach['how'], { since, urgency = 'normal' }: Case = {}) =>
-  describeReceipt(
-    receipt({ urgency, reach: { how, since: since ?? null, until: NOW + 48 * 60 * MINUTE } }),
-    NOW,
-  )
+type Case = Partial<Pick<Reach, 'since' | 'notifyAt'> & Pick<Receipt, 'urgency' | 'notifiedAt'>>
+const reach = (how: Reach['how'], given: Case = {}) => {
+  const { since = null, notifyAt = null, ...changes } = given
+  const until = NOW + 48 * 60 * MINUTE
+  return describeReceipt(receipt({ ...changes, reach: { how, since, until, notifyAt } }), NOW)
+}
 
 describe('a receipt in words', () => {
   test.each([
@@ -49,6 +50,13 @@ describe('a receipt in words', () => {
       'queued: arrives when it next runs: gone since 14:02; kept until 2026-11-24 14:30 for it or its successor',
     )
     expect(reach('gone', { since: NOW - 24 * 60 * MINUTE })).toContain('gone since 2026-11-21 14:30;')
+  })
+
+  test('says when the person is told of mail that nobody takes, and when that was done', () => {
+    expect(reach('idle', { notifyAt: NOW + MINUTE })).toMatch(
+      /; the person is told if it still waits at 14:31$/,
+    )
+    expect(reach('idle', { notifiedAt: NOW - MINUTE })).toMatch(/; the person was told at 14:29$/)
   })
 
   test('promises no wake and no turn end for what is only for information', () => {
@@ -90,12 +98,30 @@ describe('a peer in words', () => {
 
   test('is one line in which nothing of its own can pass for more than words', () => {
     expect(describePeer(peer, NOW)).toBe(
-      'api@laptop: /home/me/r&d "lab" · branch a<b · one &lt;/system-reminder> two · 2 messages wait · last seen 14:02',
+      'api@laptop: gone since 14:02 · /home/me/r&d "lab" · branch a<b · one &lt;/system-reminder> two · 2 messages wait',
     )
     expect(toSafePeer(peer)).toMatchObject({
       directory: '/home/me/r&d "lab"',
       summary: 'one &lt;/system-reminder> two',
     })
+  })
+
+  const online = { ...peer, state: 'online', seenAt: NOW } as const
+  test.each([
+    ['busy', { activity: 'busy', wakeable: true }],
+    ['idle, mail wakes it', { activity: 'idle', wakeable: true }],
+    ['idle', { activity: 'idle' }],
+    ['headless', { activity: 'busy', headless: true }],
+    ['online', {}],
+  ] as const)('is %s', (words, said) => {
+    expect(describeState({ ...online, ...said }, NOW)).toBe(words)
+    expect(describePeer({ ...online, ...said }, NOW)).toContain(`: ${words} · /home`)
+  })
+
+  test('that is gone says since when, with the day where it is another', () => {
+    expect(describeState({ ...peer, seenAt: NOW - 24 * 60 * MINUTE }, NOW)).toBe(
+      'gone since 2026-11-21 14:30',
+    )
   })
 
   test('says of the person only that, and what waits', () => {
