@@ -27,7 +27,13 @@ describe('messages.send', () => {
         deliveredAt: null,
         readAt: null,
         endedAt: null,
-        reach: { how: 'unknown', since: null, until: time.now + 48 * 3_600_000 },
+        notifiedAt: null,
+        reach: {
+          how: 'unknown',
+          since: null,
+          until: time.now + 48 * 3_600_000,
+          notifyAt: time.now + 90_000,
+        },
       },
     ])
   })
