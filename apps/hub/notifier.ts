@@ -1,7 +1,7 @@
 import type { Unread } from '#db/notifications'
 import { NOTIFY_AFTER_MS } from '#db/limits'
 import type { Database } from '#db/open'
-import type { Hub } from '#router/context'
+import type { Hub, Presence } from '#router/context'
 import { isUnattended, toHow } from '#router/reach'
 import type { Log } from './log.ts'
 import { toNotification, type Pile } from './notification.ts'
@@ -17,6 +17,8 @@ const PAGE = 500
 export type Notifier = {
   /** Tells the person of what stays unread with nobody there to take it; called with each sweep. */
   sweep(): Promise<void>
+  /** False from an attempt that failed until one that does not. */
+  works(): boolean
   /** Ends what is still being told; settles when it is gone. */
   close(): Promise<void>
 }
@@ -29,20 +31,25 @@ export type Notifier = {
  */
 export function createNotifier(options: {
   database: Database
-  hub: Pick<Hub, 'isRunning' | 'presence'>
+  isRunning: Hub['isRunning']
+  presence: Presence
   log: Log
   tell: Tell
 }): Notifier {
-  const { database, log, tell } = options
+  const { database, isRunning, presence, log, tell } = options
   const { notifications, peers, queue, now } = database
   const closing = new AbortController()
   let quietUntil = now() + SETTLE_MS
+  let works = true
   let telling: Promise<void> | undefined
+
+  /** A clock that was set back does not make it quiet for as long as that. */
+  const isQuiet = () => now() < quietUntil && quietUntil - now() <= Math.max(PAUSE_MS, SETTLE_MS)
 
   function findPiles(before: number): Omit<Pile, 'unread'>[] {
     return notifications.recipients(before).flatMap((id) => {
       const recipient = peers.get(id)!
-      const how = toHow(recipient, 'normal', options.hub)
+      const how = toHow(recipient, 'normal', { isRunning, presence })
       return isUnattended(how) ? [{ recipient, how }] : []
     })
   }
@@ -66,14 +73,15 @@ export function createNotifier(options: {
     const { count, messages } = notification
     if (count === 0 || closing.signal.aborted) return
     const { failure } = await tell(notification, closing.signal)
+    works = failure === undefined
     const told = { count, messages: messages.map(({ id }) => id) }
-    if (failure === undefined) log.info(told, 'told the person of unread mail')
+    if (works) log.info(told, 'told the person of unread mail')
     else log.warn({ ...told, failure }, 'could not tell the person of unread mail')
   }
 
   return {
     async sweep() {
-      if (telling || closing.signal.aborted || now() < quietUntil) return
+      if (telling || closing.signal.aborted || isQuiet()) return
       const before = now() - NOTIFY_AFTER_MS
       const found = findPiles(before)
       if (found.length === 0) return
@@ -81,6 +89,7 @@ export function createNotifier(options: {
       telling = tellOf(found, before).finally(() => (telling = undefined))
       await telling
     },
+    works: () => works,
     async close() {
       closing.abort()
       // How that ended is for the sweep under way to report.

@@ -103,6 +103,7 @@ async function serve({ config, log, onStop, now = Date.now }: StartOptions, undo
     peer.machineId === machine.id && peer.pid !== null ? isSameProcess(peer.pid, peer.pidStart) : undefined
   const report = (cause: unknown) => log.error({ err: cause }, 'background work failed')
   const presence = createPresence({ database, isRunning, onError: report })
+  const notifier = toNotifier(config, { database, isRunning, presence, log })
   const startedAt = now()
   const hub: Hub = {
     version: VERSION,
@@ -111,7 +112,7 @@ async function serve({ config, log, onStop, now = Date.now }: StartOptions, undo
     stop: onStop,
     isRunning,
     presence,
-    notifies: config.notify !== 'off',
+    notifies: () => notifier?.works() ?? false,
   }
   server.serve({ database, hub })
 
@@ -119,7 +120,6 @@ async function serve({ config, log, onStop, now = Date.now }: StartOptions, undo
   writeRendezvous(paths.rendezvous, rendezvous)
   undo.add(() => removeRendezvous(paths.rendezvous, process.pid))
   const files = watchFiles(config, { rendezvous, token })
-  const notifier = toNotifier(config, { database, hub, log })
   undo.add(() => notifier?.close())
   const sweep = async () => {
     await database.queue.run(() => database.sweep())

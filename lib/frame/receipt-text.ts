@@ -47,10 +47,12 @@ function describeReach({ reach, urgency }: Receipt, now: number): string {
   }
 }
 
-/** Whether the person is told, or was. */
+/** Whether the person is notified, or a hub has tried to: whether anybody looked at a screen, it cannot know. */
 function describeNotice({ reach, notifiedAt }: Receipt, now: number): string {
-  if (notifiedAt !== null) return `; the person was told at ${toClock(notifiedAt, now)}`
-  return reach?.notifyAt ? `; the person is told if it still waits at ${toClock(reach.notifyAt, now)}` : ''
+  if (notifiedAt !== null) return `; notification attempted at ${toClock(notifiedAt, now)}`
+  return reach?.notifyAt
+    ? `; the person is notified if it still waits at ${toClock(reach.notifyAt, now)}`
+    : ''
 }
 
 const clock = (time: number | null, now: number) => (time === null ? 'an unknown time' : toClock(time, now))

@@ -27,8 +27,8 @@ export type Hub = {
   /** Whether the process that holds this seat still runs: known only for the hub's own machine. */
   isRunning: (peer: PeerRow) => boolean | undefined
   presence: Presence
-  /** Whether it tells the person of mail that stays unread. */
-  notifies: boolean
+  /** Whether it tells the person of mail that stays unread, as far as the last attempt showed. */
+  notifies: () => boolean
 }
 
 /** Who is connected. A peer is online while a link is open, and a moment longer. */

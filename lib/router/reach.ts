@@ -11,7 +11,7 @@ type Knowledge = Pick<Hub, 'isRunning' | 'presence'>
 /** How a queued message will reach its recipient, as far as this hub knows now. */
 export function toReach(row: ReceiptRow, recipient: PeerRow, hub: Hub): Reach {
   const how = toHow(recipient, row.urgency, hub)
-  const notifies = hub.notifies && isUnattended(how) && row.urgency === 'normal' && row.notifiedAt === null
+  const notifies = hub.notifies() && isUnattended(how) && row.urgency === 'normal' && row.notifiedAt === null
   return {
     how,
     since: how === 'gone' ? recipient.seenAt : null,

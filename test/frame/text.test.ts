@@ -52,11 +52,11 @@ describe('a receipt in words', () => {
     expect(reach('gone', { since: NOW - 24 * 60 * MINUTE })).toContain('gone since 2026-11-21 14:30;')
   })
 
-  test('says when the person is told of mail that nobody takes, and when that was done', () => {
+  test('says when the person is notified of mail that nobody takes, and when that was tried', () => {
     expect(reach('idle', { notifyAt: NOW + MINUTE })).toMatch(
-      /; the person is told if it still waits at 14:31$/,
+      /; the person is notified if it still waits at 14:31$/,
     )
-    expect(reach('idle', { notifiedAt: NOW - MINUTE })).toMatch(/; the person was told at 14:29$/)
+    expect(reach('idle', { notifiedAt: NOW - MINUTE })).toMatch(/; notification attempted at 14:29$/)
   })
 
   test('promises no wake and no turn end for what is only for information', () => {

@@ -30,7 +30,7 @@ export function openRouter() {
     stats: () => ({ pid: 4711, startedAt: 1, sockets: 2 }),
     stop: (reason) => stops.push(reason),
     isRunning: (peer) => running.get(peer.id),
-    notifies: true,
+    notifies: () => true,
     presence: {
       arrived: () => undefined,
       opened: (peerId) => void turn(peerId, true),

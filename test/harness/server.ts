@@ -20,7 +20,15 @@ export async function openServer() {
   const isRunning = () => undefined
   const presence = createPresence({ database, isRunning, onError: () => undefined })
   const stats = () => ({ pid: 1, startedAt: 0, sockets: 0 })
-  const hub = { version: '1.2.3', machineId: 'm', stats, stop() {}, isRunning, presence, notifies: false }
+  const hub = {
+    version: '1.2.3',
+    machineId: 'm',
+    stats,
+    stop() {},
+    isRunning,
+    presence,
+    notifies: () => false,
+  }
   return {
     url: server.url,
     token,

@@ -25,7 +25,8 @@ async function openNotifier({ told = {} }: { told?: Partial<Told> } = {}) {
   const open = () =>
     createNotifier({
       database,
-      hub,
+      isRunning: hub.isRunning,
+      presence: hub.presence,
       log,
       tell: async (notification) => {
         notifications.push(notification)
@@ -33,6 +34,7 @@ async function openNotifier({ told = {} }: { told?: Partial<Told> } = {}) {
       },
     })
   const notifier = open()
+  hub.notifies = () => notifier.works()
   time.now += SETTLE_MS
   const [web, api] = [await router.seat('web'), await router.seat('api')]
   return {
@@ -157,6 +159,20 @@ test('the sender reads in its receipt when the person is told, and was told', as
   expect(later[0]).toMatchObject({ notifiedAt: time.now, reach: { how: 'idle', notifyAt: null } })
 })
 
+test('no sender is promised a notification where the last one failed, until one works again', async () => {
+  const { web, answers, pass } = await openNotifier({ told: { failure: 'no desktop' } })
+  const promised = async () => {
+    const { recipients } = await web.caller.messages.send(draft('api'))
+    return recipients[0]!.reach!.notifyAt !== null
+  }
+  expect(await promised()).toBe(true)
+  await pass(NOTIFY_AFTER_MS)
+  expect(await promised()).toBe(false)
+  answers.tell = async () => ({ failure: undefined })
+  await pass(NOTIFY_AFTER_MS)
+  expect(await promised()).toBe(true)
+})
+
 describe('many messages are one notification', () => {
   test('of all that is unread, with how many and from whom', async () => {
     const { seat, web, notifications, pass } = await openNotifier()
@@ -238,6 +254,17 @@ describe('never twice:', () => {
     expect(lines).toMatchObject([
       { level: 40, msg: 'could not tell the person of unread mail', failure: 'no desktop' },
     ])
+  })
+
+  test('a clock that was set back by hours does not keep it quiet for hours', async () => {
+    const { web, notifications, time, notifier, pass } = await openNotifier()
+    await web.caller.messages.send(draft('api'))
+    await pass(NOTIFY_AFTER_MS)
+    time.now -= 5 * 3_600_000
+    await web.caller.messages.send(draft('api'))
+    time.now += NOTIFY_AFTER_MS
+    await notifier.sweep()
+    expect(notifications).toHaveLength(2)
   })
 
   test('nothing else is told while one notification is under way', async () => {

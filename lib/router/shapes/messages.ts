@@ -14,7 +14,7 @@ export const deliveryState = z.enum(['queued', 'offered', 'delivered', 'read', '
  *
  * `inbox`: the person reads it. `since`: when a session that is gone was last heard of. `until`: how long it is kept.
  * `notifyAt`: when the person is told that it is unread, if it still waits like this; null for one that is on its way,
- * for `fyi`, where notifications are off, and once the person was told.
+ * for `fyi`, where notifications are off or fail, and once it was tried.
  */
 export const reach = z.object({
   how: z.enum(['busy', 'headless', 'waking', 'idle', 'unknown', 'fyi', 'disconnected', 'gone', 'inbox']),
@@ -39,7 +39,7 @@ export const receipt = z.object({
   readAt: time.nullable(),
   /** When it expired or was retracted. */
   endedAt: time.nullable(),
-  /** When the person was told that it is unread. */
+  /** When the hub tried to tell the person that it is unread. */
   notifiedAt: time.nullable(),
   /** Only while it is queued. */
   reach: reach.nullable(),
