@@ -1,6 +1,6 @@
 /**
  * Builds what a user's machine runs: one bundle a process, so that each starts with one file read.
- * better-sqlite3 stays outside (it carries a native binary); the hook is CommonJS because an ES module
+ * better-sqlite3 and toasted-notifier stay outside (they carry native binaries); the hook is CommonJS because an ES module
  * that imports `node:http` loads undici, which doubles a process that lives for 60 ms.
  */
 import { execFileSync } from 'node:child_process'
@@ -15,6 +15,7 @@ const esm = { dir: 'dist', format: 'esm', entryFileNames: '[name].js' } as const
 const bundles: BuildOptions[] = [
   { input: { hub: 'apps/hub/main.ts' }, output: esm, external: ['better-sqlite3'], transform },
   { input: { mcp: 'apps/mcp/main.ts' }, output: esm, transform },
+  { input: { notify: 'apps/notify/main.ts' }, output: esm, external: ['toasted-notifier'], transform },
   // One small file a command: a command that is not called is not read.
   {
     input: { cli: 'apps/cli/main.ts' },

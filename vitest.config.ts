@@ -9,6 +9,8 @@ export default defineConfig({
     exclude: ['test/e2e/claude/**', 'test/crash/**'],
     // Tests of whole processes wait more than they work.
     maxWorkers: Math.max(2, availableParallelism()),
+    // A hub that a test starts never reaches the desktop of whoever runs it.
+    env: { CLAUDE_PEERS_NOTIFY_COMMAND: 'off' },
     testTimeout: 30_000,
     hookTimeout: 30_000,
   },

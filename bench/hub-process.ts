@@ -22,7 +22,13 @@ export type BenchPeer = {
 export async function startBenchHub({ prepare }: { prepare?: (file: string) => Promise<void> } = {}) {
   const home = await mkdtemp(join(tmpdir(), 'claude-peers-bench-'))
   await prepare?.(join(home, '.claude-peers.db'))
-  const env = { HOME: home, PATH: process.env['PATH']!, CLAUDE_PEERS_PORT: '0', CLAUDE_PEERS_HOST: 'bench' }
+  const env = {
+    HOME: home,
+    PATH: process.env['PATH']!,
+    CLAUDE_PEERS_PORT: '0',
+    CLAUDE_PEERS_HOST: 'bench',
+    CLAUDE_PEERS_NOTIFY_COMMAND: 'off',
+  }
   const child = spawn(process.execPath, [bundlePath('hub.js')], {
     env,
     stdio: ['ignore', 'ignore', 'inherit'],

@@ -11,6 +11,7 @@ CREATE TABLE `deliveries` (
 	`settled_at` integer,
 	`read_at` integer,
 	`unconfirmed_at` integer,
+	`notified_at` integer,
 	`expires_at` integer NOT NULL,
 	`changed_seq` integer NOT NULL,
 	PRIMARY KEY(`message_id`, `recipient_id`),
@@ -30,6 +31,7 @@ CREATE TABLE `deliveries` (
 CREATE INDEX `deliveries_waiting` ON `deliveries` (`recipient_id`,`state`,`message_id`,`settled_at`) WHERE settled_at is null;--> statement-breakpoint
 CREATE INDEX `deliveries_leases` ON `deliveries` (`lease_until`) WHERE lease_until is not null;--> statement-breakpoint
 CREATE INDEX `deliveries_expiry` ON `deliveries` (`expires_at`) WHERE settled_at is null;--> statement-breakpoint
+CREATE INDEX `deliveries_untold` ON `deliveries` (`recipient_id`,`queued_at`) WHERE state = 'queued' and notified_at is null;--> statement-breakpoint
 CREATE INDEX `deliveries_settled` ON `deliveries` (`settled_at`) WHERE settled_at is not null;--> statement-breakpoint
 CREATE INDEX `deliveries_unread` ON `deliveries` (`recipient_id`,`message_id`) WHERE state = 'delivered';--> statement-breakpoint
 CREATE INDEX `deliveries_sent` ON `deliveries` (`sender_id`,`changed_seq`);--> statement-breakpoint

@@ -175,6 +175,7 @@ describe('what a room does', () => {
       'apps/hook/waiter.ts',
       'apps/hub/main.ts',
       'apps/mcp/main.ts',
+      'apps/notify/main.ts',
     ])
   })
 })
@@ -187,9 +188,8 @@ describe('the bundles', () => {
   const clients = bundles.filter((name) => name !== 'hub.js')
 
   test('are all there', () => {
-    expect(bundles).toEqual(
-      expect.arrayContaining(['hub.js', 'mcp.js', 'cli.js', 'hook.cjs', 'waiter.cjs', 'client.js']),
-    )
+    const programs = ['hub.js', 'mcp.js', 'cli.js', 'notify.js', 'hook.cjs', 'waiter.cjs', 'client.js']
+    expect(bundles).toEqual(expect.arrayContaining(programs))
   })
 
   test('of clients carry no database and no tRPC server', () => {
@@ -207,6 +207,12 @@ describe('the bundles', () => {
         .map((word) => `dist/${name} carries ${word}`),
     )
     expect(carried).toEqual([])
+  })
+
+  test('leave the desktop notifier to a process of its own, which carries none of it', () => {
+    const loading = bundles.filter((name) => read(`dist/${name}`).includes('toasted-notifier'))
+    expect(loading).toEqual(['notify.js'])
+    expect(statSync(join(root, 'dist/notify.js')).size).toBeLessThan(4 * 1_024)
   })
 
   test('speak the language of the oldest Node that may run them', () => {

@@ -1,6 +1,7 @@
 import type { Database } from '#db/open'
 import type { PeerRow } from '#db/peer-rows'
 import type { Presence } from '#router/context'
+import { createActivities } from './activities.ts'
 
 /** How long a peer stays online after its link broke: reconnecting takes a few seconds. */
 export const GRACE_MS = 15_000
@@ -20,12 +21,19 @@ export function createPresence(options: {
   const goodbyes = new Set<string>()
   const leaving = new Map(database.peers.online().map((peer) => [peer.id, database.now() + GRACE_MS]))
 
-  const turn = (peerId: string, online: boolean) =>
-    database.queue.run(() => database.peers.setOnline(peerId, online))
+  const activities = createActivities(database)
+
+  const turn = (peerId: string, online: boolean) => {
+    if (!online) activities.forget(peerId)
+    return database.queue.run(() => database.peers.setOnline(peerId, online))
+  }
 
   return {
     arrived(peerId) {
-      if (!links.has(peerId)) leaving.set(peerId, database.now() + GRACE_MS)
+      if (links.has(peerId)) return
+      leaving.set(peerId, database.now() + GRACE_MS)
+      // The seat may have a new holder, which tells for itself.
+      activities.forget(peerId)
     },
     opened(peerId) {
       links.set(peerId, (links.get(peerId) ?? 0) + 1)
@@ -52,6 +60,11 @@ export function createPresence(options: {
       leaving.delete(peerId)
       await turn(peerId, false)
     },
+    setActivity(peerId, activity) {
+      if (links.has(peerId) || leaving.has(peerId)) activities.set(peerId, activity)
+    },
+    activityOf: activities.of,
+    activitiesSince: activities.changedSince,
     /** Takes those offline whose grace is over, or whose process is gone; called every second. */
     async tick() {
       const over = [...leaving].filter(([peerId, until]) => until <= database.now() || isGone(peerId))

@@ -17,9 +17,11 @@ import { claimDatabase } from './claim.ts'
 import { withDatabase } from './database.ts'
 import { watchFiles, type DATABASE_GONE, type TOKEN_CHANGED } from './files.ts'
 import type { Log } from './log.ts'
+import { createNotifier, type Notifier } from './notifier.ts'
 import { createPresence } from './presence.ts'
 import { listen } from './server.ts'
 import { takeOver } from './take-over.ts'
+import { createTell } from './tell.ts'
 import { createUndo, type Undo } from './undo.ts'
 
 export type RunningHub = {
@@ -103,6 +105,7 @@ async function serve({ config, log, onStop, now = Date.now }: StartOptions, undo
     peer.machineId === machine.id && peer.pid !== null ? isSameProcess(peer.pid, peer.pidStart) : undefined
   const report = (cause: unknown) => log.error({ err: cause }, 'background work failed')
   const presence = createPresence({ database, isRunning, onError: report })
+  const notifier = toNotifier(config, { database, isRunning, presence, log })
   const startedAt = now()
   const hub: Hub = {
     version: VERSION,
@@ -111,6 +114,7 @@ async function serve({ config, log, onStop, now = Date.now }: StartOptions, undo
     stop: onStop,
     isRunning,
     presence,
+    notifies: () => notifier?.works() ?? false,
   }
   server.serve({ database, hub })
 
@@ -126,16 +130,28 @@ async function serve({ config, log, onStop, now = Date.now }: StartOptions, undo
   writeRendezvous(paths.rendezvous, rendezvous)
   undo.add(() => removeRendezvous(paths.rendezvous, pid))
   const files = watchFiles(config, { rendezvous, token })
+  undo.add(() => notifier?.close())
+  const sweep = async () => {
+    await database.queue.run(() => database.sweep())
+    await notifier?.sweep()
+  }
   let ticks = 0
   const timer = setInterval(() => {
     presence.tick().catch(report)
-    if (++ticks % SWEEP_EVERY_TICKS === 0) database.queue.run(() => database.sweep()).catch(report)
+    if (++ticks % SWEEP_EVERY_TICKS === 0) sweep().catch(report)
     const reason = attempt(files.check, report)
     if (reason) onStop(reason)
   }, TICK_MS)
   undo.add(() => clearInterval(timer))
   log.info({ url: server.url, version: VERSION, database: file, migration }, 'hub serves')
   return { url: server.url, migration, close: () => undo.run() }
+}
+
+function toNotifier(
+  { notify }: Config,
+  rest: Omit<Parameters<typeof createNotifier>[0], 'tell'>,
+): Notifier | undefined {
+  return notify === 'off' ? undefined : createNotifier({ ...rest, tell: createTell(notify) })
 }
 
 /** What cannot be looked at now may be looked at the next time: that is no reason to end. */

@@ -1,18 +1,10 @@
 /** What a session does, as its hooks and its waiter leave it beside the card. */
-import { watch } from 'node:fs'
+import { watch, type FSWatcher } from 'node:fs'
 import { busySince, sessionFile } from '#machine/cards'
 import { readIfThere } from '#machine/files'
 import { makePrivateDir } from '#machine/paths'
 import { isAlive } from '#machine/processes'
-
-export type Activity = {
-  /** `busy` while a turn runs. */
-  activity: 'busy' | 'idle'
-  /** Whether a waiter stands by that wakes the session. */
-  wakeable: boolean
-  /** Whether nobody sits before it: it ends with its turn. */
-  headless: boolean
-}
+import type { Activity } from '#router/shapes/peers'
 
 export type ActivityOptions = {
   sessions: string
@@ -31,7 +23,7 @@ export function watchActivity(options: ActivityOptions): () => void {
   const { entrypoint = process.env['CLAUDE_CODE_ENTRYPOINT'] } = options
   const names = new Set(['busy', 'waiter'].map((kind) => `${pid}.${kind}`))
   let told: string | undefined
-  let stopWatching = () => {}
+  let watcher: FSWatcher | undefined
 
   function look() {
     const activity: Activity = {
@@ -45,25 +37,33 @@ export function watchActivity(options: ActivityOptions): () => void {
     onChange(activity)
   }
 
+  /** Without a directory, or watches left in the system, the looks now and then have to do. */
   function open() {
-    makePrivateDir(sessions)
-    const watcher = watch(sessions, { persistent: false }, (_, name) => {
-      if (name === null || names.has(name)) look()
-    })
-    // The directory is gone: the next look makes it anew.
-    watcher.on('error', () => stopWatching())
-    stopWatching = () => {
-      stopWatching = () => {}
-      watcher.close()
+    try {
+      makePrivateDir(sessions)
+      watcher = watch(sessions, { persistent: false }, (_, name) => {
+        if (name === null || names.has(name)) look()
+      })
+      watcher.on('error', close)
+    } catch {
+      watcher = undefined
     }
+  }
+
+  function close() {
+    watcher?.close()
+    watcher = undefined
   }
 
   open()
   look()
-  const timer = setInterval(look, CHECK_MS).unref()
+  const timer = setInterval(() => {
+    if (!watcher) open()
+    look()
+  }, CHECK_MS).unref()
   return () => {
     clearInterval(timer)
-    stopWatching()
+    close()
   }
 }
 

@@ -21,6 +21,8 @@ import { isSameProcess, readProcess } from '#machine/processes'
 import { readMachineId } from '#machine/machine-id'
 import { toSummary, type Project } from '#machine/project'
 import { openBell } from './bell.ts'
+import type { Activity } from '#router/shapes/peers'
+import { createActivityReport } from './activity-report.ts'
 import type { ClaudeProcess } from './identity.ts'
 import { followTranscript } from './transcript.ts'
 import { hasTurnEnded } from './turn.ts'
@@ -46,6 +48,8 @@ export type Link = {
   renew(): Promise<void>
   /** Keeps this session's words about itself for a hub that has to be told again. */
   describe(summary: string): void
+  /** Tells the hub what the session does, now and to every hub that has to be told again; never fails. */
+  reportActivity(activity: Activity): void
   /** Settles after the first attempt to register, however that went. */
   ready: Promise<void>
   /** Says goodbye, within half a second, and removes the card. */
@@ -74,6 +78,7 @@ export function openLink(options: LinkOptions): Link {
   let timer: NodeJS.Timeout | undefined
   let underWay: Promise<void> | undefined
   let subscription: { unsubscribe(): void } | undefined
+  let reopened = false
 
   const client = connect({
     endpoint: async (how) => {
@@ -82,7 +87,8 @@ export function openLink(options: LinkOptions): Link {
       return { ...(await locate(how)), key }
     },
     onFeed: (state) => {
-      if (state === 'open') void checkAddress().catch(() => undefined)
+      reopened = state === 'open'
+      if (reopened) void checkAddress().catch(() => undefined)
     },
   })
 
@@ -101,6 +107,10 @@ export function openLink(options: LinkOptions): Link {
     toolPrefix: options.toolPrefix,
     confirm: (ids) => client.hub.mailbox.confirm.mutate({ ids }),
     doubt: (ids) => client.hub.mailbox.doubt.mutate({ ids }),
+  })
+  const activity = createActivityReport(async (given) => {
+    if (!card || left) throw new Error('this session has no seat')
+    await client.hub.peers.setActivity.mutate(given)
   })
 
   async function register(): Promise<void> {
@@ -148,6 +158,9 @@ export function openLink(options: LinkOptions): Link {
     return client.hub.mailbox.watch.subscribe(undefined, {
       onData: ({ data }) => {
         failures = 0
+        // A session whose link was broken for long was offline, and the hub has forgotten what it does.
+        if (reopened) activity.renew()
+        reopened = false
         if (data.type === 'waiting' && !left) showWaiting(data)
         if (data.type === 'unread') receipts.expect(data.mail)
       },
@@ -200,6 +213,7 @@ export function openLink(options: LinkOptions): Link {
     try {
       await register()
       trouble = undefined
+      activity.renew()
       if (!left) subscription ??= subscribe()
     } catch (cause) {
       again((cause as Error).message)
@@ -245,6 +259,7 @@ export function openLink(options: LinkOptions): Link {
     seated: async () => (card ? undefined : renew()),
     renew,
     describe: (words) => void (summary = words),
+    reportActivity: activity.report,
     // The first Stop, and so the first waiter, comes long after the bell.
     ready: Promise.all([bell.ensure(), settle()]).then(() => undefined),
     async leave() {

@@ -2,6 +2,7 @@ import { homedir } from 'node:os'
 import { readConfig } from '#machine/config'
 import { toPaths } from '#machine/paths'
 import { readProject } from '#machine/project'
+import { watchActivity } from './activity.ts'
 import { createFlushedStdio } from './flushed-stdio.ts'
 import { findClaude } from './identity.ts'
 import { openLink } from './link.ts'
@@ -19,16 +20,22 @@ await main().catch((cause: Error) => {
 
 /** Registers the session, then answers `initialize`: the first prompt's hook finds the card and the mail. */
 async function main(): Promise<void> {
+  const { sessions } = toPaths()
+  const claude = findClaude()
   const link = openLink({
     readConfig,
-    sessions: toPaths().sessions,
-    claude: findClaude(),
+    sessions,
+    claude,
     readProject: () => readProject(workingDirectory()),
     sessionId: process.env['CLAUDE_CODE_SESSION_ID'] || undefined,
     toolPrefix: TOOL_PREFIX,
   })
   const { transport, afterAnswer } = createFlushedStdio()
-  leaveWhenAlone(() => link.leave())
+  const stopWatching = watchActivity({ sessions, pid: claude.pid, onChange: link.reportActivity })
+  leaveWhenAlone(() => {
+    stopWatching()
+    return link.leave()
+  })
   const patience = Math.max(1, REGISTER_WAIT_MS - performance.now())
   await Promise.race([link.ready, new Promise((resolve) => setTimeout(resolve, patience).unref())])
   await createPeersServer({ link, afterAnswer }).connect(transport)

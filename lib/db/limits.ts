@@ -4,6 +4,8 @@ export const MESSAGE_TTL_MS = 48 * 60 * 60 * 1_000
 export const LEASE_MS = 30_000
 /** How long after its delivery a message is still looked for in its reader's transcript: a day. */
 export const CONFIRM_MS = 24 * 60 * 60 * 1_000
+/** How long a message waits with nobody there to take it before the person is told: 90 seconds. */
+export const NOTIFY_AFTER_MS = 90_000
 /** How long settled messages stay readable: 30 days. */
 export const RETENTION_MS = 30 * 24 * 60 * 60 * 1_000
 /** The largest body, in UTF-8 bytes. */

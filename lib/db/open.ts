@@ -2,6 +2,7 @@ import { connect, openSqlite, type Connection } from './connection.ts'
 import { createMailbox, type Mailbox } from './mailbox.ts'
 import { createMessages, type Messages } from './messages.ts'
 import { migrateConnection, migrateFile, type MigrateOptions, type MigrationResult } from './migrate.ts'
+import { createNotifications } from './notifications.ts'
 import { createPeers, type Peers } from './peers.ts'
 import { createRegistration } from './registration.ts'
 import { createSeatRemoval } from './remove-seat.ts'
@@ -15,6 +16,7 @@ export type Database = Connection & {
   register: ReturnType<typeof createRegistration>
   sweep: ReturnType<typeof createSweeper>
   removeSeat: ReturnType<typeof createSeatRemoval>
+  notifications: ReturnType<typeof createNotifications>
   /** Commits what was asked for, then closes the file. */
   close(): void
 }
@@ -44,6 +46,7 @@ function toDatabase(connection: Connection): Database {
     register: createRegistration(connection),
     sweep: createSweeper(connection),
     removeSeat: createSeatRemoval(connection),
+    notifications: createNotifications(connection),
     close() {
       try {
         connection.queue.flush()

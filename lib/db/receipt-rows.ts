@@ -29,6 +29,7 @@ export type Receipt = {
   unconfirmedAt: number | null
   /** The first message with which this recipient answered it. */
   replyId: number | null
+  notifiedAt: number | null
   expiresAt: number
   changedSeq: number
 }
@@ -117,6 +118,7 @@ function receiptQuery(orm: Connection['orm']) {
         select min(answers.id) from ${messages} as answers
         where answers.reply_to = ${deliveries.messageId} and answers.sender_id = ${deliveries.recipientId}
       )`,
+      notifiedAt: deliveries.notifiedAt,
       expiresAt: deliveries.expiresAt,
       changedSeq: deliveries.changedSeq,
     })

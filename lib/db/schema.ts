@@ -133,6 +133,8 @@ export const deliveries = sqliteTable(
     readAt: integer('read_at'),
     /** Since when its reader's transcript, which has gone on, does not show it. */
     unconfirmedAt: integer('unconfirmed_at'),
+    /** When the hub set out to tell the person that it stays unread; it is never told again. */
+    notifiedAt: integer('notified_at'),
     expiresAt: integer('expires_at').notNull(),
     changedSeq: integer('changed_seq').notNull(),
   },
@@ -148,6 +150,9 @@ export const deliveries = sqliteTable(
     index('deliveries_expiry')
       .on(table.expiresAt)
       .where(sql`settled_at is null`),
+    index('deliveries_untold')
+      .on(table.recipientId, table.queuedAt)
+      .where(sql`state = 'queued' and notified_at is null`),
     index('deliveries_settled')
       .on(table.settledAt)
       .where(sql`settled_at is not null`),

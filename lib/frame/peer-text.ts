@@ -2,17 +2,26 @@ import type { Peer } from '#router/shapes/peers'
 import { escapeLine } from './escape.ts'
 import { toClock } from './time.ts'
 
-/** One line about a peer: address, place, what it does, what waits for it. */
+/** What a peer does, in words that are true at `now`, with times of this machine. */
+export function describeState(peer: Peer, now: number): string {
+  if (peer.kind === 'user') return 'reads an inbox'
+  if (peer.state === 'offline') return `gone since ${toClock(peer.seenAt, now)}`
+  if (peer.headless) return 'headless'
+  if (peer.activity === 'idle') return peer.wakeable ? 'idle, mail wakes it' : 'idle'
+  return peer.activity ?? 'online'
+}
+
+/** One line about a peer: address, what it does, place, what it works on, what waits for it. */
 export function describePeer(peer: Peer, now: number): string {
   const safe = toSafePeer(peer)
   const waiting = `${peer.waiting} ${peer.waiting === 1 ? 'message waits' : 'messages wait'}`
   const isSession = safe.kind === 'session'
   const parts = [
+    isSession ? describeState(peer, now) : '',
     isSession ? safe.directory : '',
     isSession && safe.branch ? `branch ${safe.branch}` : '',
     safe.summary,
     peer.waiting > 0 ? waiting : '',
-    isSession && peer.state === 'offline' ? `last seen ${toClock(peer.seenAt, now)}` : '',
   ]
   return `${safe.address}: ${parts.filter(Boolean).join(' · ')}`
 }

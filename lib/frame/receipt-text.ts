@@ -1,7 +1,7 @@
-import type { Reach, Receipt } from '#router/shapes/messages'
+import type { Receipt } from '#router/shapes/messages'
 import { toClock } from './time.ts'
 
-/** Where a message stands, in words that are true at `now`; and the first answer to it, if there is one. */
+/** Where a message stands, in words that are true at `now`, with times of this machine; and the first answer to it. */
 export function describeReceipt(receipt: Receipt, now: number): string {
   const answered = receipt.replyId === null ? '' : `; answered with message ${receipt.replyId}`
   return describeState(receipt, now) + answered
@@ -11,8 +11,7 @@ function describeState(receipt: Receipt, now: number): string {
   const again = receipt.attempts > 1 ? ` (offered ${receipt.attempts} times)` : ''
   switch (receipt.state) {
     case 'queued':
-      // Mail that is only for information holds no turn's end.
-      return `queued${again}: ${receipt.reach ? describeReach(receipt.reach, { now, holds: receipt.urgency !== 'fyi' }) : 'waits for its recipient'}`
+      return `queued${again}: ${describeReach(receipt, now)}${describeNotice(receipt, now)}`
     case 'offered':
       return `on its way: handed to the recipient's hook, not confirmed yet${again}`
     case 'delivered':
@@ -44,20 +43,38 @@ export function describeSteps(receipt: Receipt, now: number): string {
 }
 
 /** How a queued message will reach its recipient. */
-function describeReach(reach: Reach, { now, holds }: { now: number; holds: boolean }): string {
-  const until = toClock(reach.until, now)
+function describeReach({ reach, urgency }: Receipt, now: number): string {
+  if (!reach) return 'waits for its recipient'
+  const holds = urgency === 'normal'
+  const kept = `kept until ${toClock(reach.until, now)}`
   switch (reach.how) {
-    case 'next-event':
-      return holds
-        ? 'arrives at its next tool call, prompt or turn end'
-        : 'arrives at its next tool call or prompt'
-    case 'next-turn':
+    case 'busy':
+      return 'arrives at its next tool call or turn end'
+    case 'headless':
+      return 'arrives at its next tool call, or before it ends'
+    case 'waking':
+      return 'waking it now'
+    case 'idle':
+      return `arrives at its next prompt; ${kept}`
+    case 'unknown':
+      return 'arrives at its next tool call, prompt or turn end'
+    case 'fyi':
+      return `arrives at its next tool call or prompt; ${kept}`
+    case 'disconnected':
       return `its claude-peers server is not connected; arrives at its next prompt${holds ? ' or turn end' : ''}`
     case 'gone':
-      return `gone since ${clock(reach.since, now)}; kept until ${until} for it or its successor`
-    case 'human':
-      return `waits for the person, who reads it with "claude-peers inbox"; kept until ${until}`
+      return `arrives when it next runs: gone since ${clock(reach.since, now)}; ${kept} for it or its successor`
+    case 'inbox':
+      return `waits for the person, who reads it with "claude-peers inbox"; ${kept}`
   }
+}
+
+/** Whether the person is notified, or a hub has tried to: whether anybody looked at a screen, it cannot know. */
+function describeNotice({ reach, notifiedAt }: Receipt, now: number): string {
+  if (notifiedAt !== null) return `; notification attempted at ${toClock(notifiedAt, now)}`
+  return reach?.notifyAt
+    ? `; the person is notified if it still waits at ${toClock(reach.notifyAt, now)}`
+    : ''
 }
 
 const clock = (time: number | null, now: number) => (time === null ? 'an unknown time' : toClock(time, now))

@@ -22,7 +22,17 @@ export type Config = {
   token: string | undefined
   /** The label of this machine in addresses. */
   host: string
+  /** How the hub tells the person of mail that stays unread. */
+  notify: Notify
 }
+
+/**
+ * `notify_command` in the file, `CLAUDE_PEERS_NOTIFY_COMMAND` in the environment: `desktop` when neither is set, `off`
+ * for `"off"` (in the file also `""`), else a command line for the shell of the hub's machine, such as
+ * `curl -d "$CLAUDE_PEERS_NOTIFY_TEXT" ntfy.sh/my-topic`. What it is told comes in its environment and, as JSON, on its
+ * standard input: see apps/hub/notifier.ts.
+ */
+export type Notify = 'desktop' | 'off' | { command: string }
 
 /** A setting that cannot be used; the message names it, where it stands and what it may be. */
 export class ConfigError extends Error {
@@ -39,6 +49,7 @@ const fileShape = z.strictObject({
   broker_url: url.optional(),
   token: token.optional(),
   host: text.optional(),
+  notify_command: z.string().max(4_096).optional(),
 })
 
 const environmentShape = z.object({
@@ -53,6 +64,7 @@ const environmentShape = z.object({
   CLAUDE_PEERS_BROKER_URL: url.optional(),
   CLAUDE_PEERS_TOKEN: token.optional(),
   CLAUDE_PEERS_HOST: text.optional(),
+  CLAUDE_PEERS_NOTIFY_COMMAND: text.max(4_096).optional(),
 })
 
 /** Reads the settings. Throws ConfigError for a file or variable that cannot be used: a typo is never ignored. */
@@ -72,7 +84,14 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env, home?: string):
     remote: brokerUrl !== undefined && !isOwnHub(brokerUrl, { bind, port }),
     token: own.CLAUDE_PEERS_TOKEN ?? file.token,
     host: own.CLAUDE_PEERS_HOST ?? file.host ?? (hostname().split('.')[0] || 'localhost'),
+    notify: toNotify(own.CLAUDE_PEERS_NOTIFY_COMMAND ?? file.notify_command),
   }
+}
+
+function toNotify(setting: string | undefined): Notify {
+  if (setting === undefined) return 'desktop'
+  const command = setting.trim()
+  return command === '' || command === 'off' ? 'off' : { command }
 }
 
 function readEnvironment(env: NodeJS.ProcessEnv): z.infer<typeof environmentShape> {

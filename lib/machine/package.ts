@@ -12,8 +12,9 @@ export const NODE_RANGE: string = manifest.engines.node
 export const PACKAGE_ROOT = findRoot(import.meta.dirname)
 
 /** A built program of this installation. */
-export const bundlePath = (name: 'hub.js' | 'mcp.js' | 'hook.cjs' | 'waiter.sh' | 'waiter.cjs') =>
-  join(PACKAGE_ROOT, 'dist', name)
+export const bundlePath = (
+  name: 'hub.js' | 'mcp.js' | 'notify.js' | 'hook.cjs' | 'waiter.sh' | 'waiter.cjs',
+) => join(PACKAGE_ROOT, 'dist', name)
 
 function findRoot(directory: string): string {
   return existsSync(join(directory, 'package.json')) ? directory : findRoot(dirname(directory))

@@ -1,6 +1,9 @@
 import type { Database } from '#db/open'
 import type { PeerRow } from '#db/peer-rows'
 import type { Stats } from './shapes/hub.ts'
+import type { Activity } from './shapes/peers.ts'
+
+export type { Activity }
 
 /** What a procedure knows of its caller and its hub. Nothing of it comes from a body. */
 export type Context = {
@@ -24,6 +27,8 @@ export type Hub = {
   /** Whether the process that holds this seat still runs: known only for the hub's own machine. */
   isRunning: (peer: PeerRow) => boolean | undefined
   presence: Presence
+  /** Whether it tells the person of mail that stays unread, as far as the last attempt showed. */
+  notifies: () => boolean
 }
 
 /** Who is connected. A peer is online while a link is open, and a moment longer. */
@@ -34,7 +39,16 @@ export type Presence = {
   closed(peerId: string): void
   /** The peer says goodbye: it is offline when its link closes, without a grace; without a link, at once. */
   left(peerId: string): Promise<void>
+  /** Keeps what a session says that it does while it is online; what anybody else says is not kept. */
+  setActivity(peerId: string, activity: Activity): void
+  /** What a session does; `undefined`: it is offline, or has not told this hub yet. */
+  activityOf(peerId: string): Activity | undefined
+  /** Whose activity changed after a cursor, oldest change first. */
+  activitiesSince(cursor: number): ActivityChange[]
 }
+
+/** `changedSeq`: its place among the changes of rows. */
+export type ActivityChange = { peerId: string; changedSeq: number }
 
 /** Whether somebody alive holds the seat: such a seat is never given to another session. */
 export function isHeld(hub: Hub, peer: PeerRow): boolean {

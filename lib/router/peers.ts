@@ -1,10 +1,11 @@
 import { TRPCError, type TrackedEnvelope } from '@trpc/server'
 import { PEERS_TOPIC } from '#db/bell'
 import type { PeerRow } from '#db/peer-rows'
-import { isHeld, type Context } from './context.ts'
+import { isHeld, type Context, type Hub } from './context.ts'
 import { event, followChanges, toCursor } from './feed.ts'
 import { feedInput } from './shapes/common.ts'
 import {
+  activityInput,
   bindInput,
   listed,
   listInput,
@@ -41,7 +42,7 @@ export const peersRouter = router({
       })
       if (process) hub.presence.arrived(result.peer.id)
       const key = result.secret ? `${result.peer.id}.${result.secret}` : ctx.key!
-      return { peer: toPeer(result.peer), key, origin: result.origin }
+      return { peer: toPeer(result.peer, hub), key, origin: result.origin }
     }),
 
   list: procedure
@@ -50,8 +51,8 @@ export const peersRouter = router({
     .query(({ ctx, input }) => {
       const self = findCaller(ctx)
       const rows = ctx.database.peers.list(ctx.database.now() - LISTED_MS)
-      const peers = rows.filter(isWithin(input?.scope ?? 'network', self)).map(toPeer)
-      return { self: self ? toPeer(self) : null, peers }
+      const peers = rows.filter(isWithin(input?.scope ?? 'network', self))
+      return { self: self ? toPeer(self, ctx.hub) : null, peers: toPeers(peers, ctx.hub) }
     }),
 
   setSummary: peerProcedure
@@ -60,7 +61,7 @@ export const peersRouter = router({
     .mutation(({ ctx, input }) =>
       ctx.database.queue.run(() => {
         ctx.database.peers.setSummary(ctx.self.id, input.summary)
-        return toPeer(ctx.database.peers.get(ctx.self.id)!)
+        return toPeer(ctx.database.peers.get(ctx.self.id)!, ctx.hub)
       }),
     ),
 
@@ -71,14 +72,26 @@ export const peersRouter = router({
     .mutation(({ ctx, input }) =>
       ctx.database.queue.run(() => {
         ctx.database.peers.bindSession(ctx.self.id, input.sessionId)
-        return toPeer(ctx.database.peers.get(ctx.self.id)!)
+        return toPeer(ctx.database.peers.get(ctx.self.id)!, ctx.hub)
       }),
     ),
+
+  /**
+   * Says what the caller's session does. A hub remembers it while the session is online and as long as it runs itself:
+   * it is told again after each registration and each time the link opens.
+   */
+  setActivity: peerProcedure
+    .input(activityInput)
+    .output(peer)
+    .mutation(({ ctx, input }) => {
+      ctx.hub.presence.setActivity(ctx.self.id, input)
+      return toPeer(ctx.self, ctx.hub)
+    }),
 
   /** Says goodbye: offline from the end of its link on, without a grace. The seat keeps its name and its mail. */
   leave: peerProcedure.output(peer).mutation(async ({ ctx }) => {
     await ctx.hub.presence.left(ctx.self.id)
-    return toPeer(ctx.database.peers.get(ctx.self.id)!)
+    return toPeer(ctx.database.peers.get(ctx.self.id)!, ctx.hub)
   }),
 
   /**
@@ -87,7 +100,7 @@ export const peersRouter = router({
    */
   remove: peerProcedure.output(peer).mutation(async ({ ctx }) => {
     const removed = await ctx.database.queue.run(() => ctx.database.removeSeat(ctx.self.id))
-    if (removed) return toPeer(ctx.self)
+    if (removed) return toPeer(ctx.self, ctx.hub)
     throw new TRPCError({
       code: 'PRECONDITION_FAILED',
       message:
@@ -106,7 +119,7 @@ async function* watchPeers(
   lastEventId: string | undefined,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<TrackedEnvelope<PeersEvent>, void> {
-  const { database } = ctx
+  const { database, hub } = ctx
   const resumed = toCursor(lastEventId, ctx)
   const start = resumed ?? database.lastSeq()
   /** Who was online when the caller last heard of them. */
@@ -114,17 +127,31 @@ async function* watchPeers(
   if (resumed === undefined) {
     const rows = database.peers.list(database.now() - LISTED_MS)
     for (const row of rows) heard.set(row.id, row.online)
-    yield event(start, { type: 'snapshot', peers: rows.map(toPeer) } as const)
+    yield event(start, { type: 'snapshot', peers: toPeers(rows, hub) } as const)
   }
-  const read = database.peers.changedSince
+  const read = (cursor: number, limit: number) => readChanges(ctx, cursor, limit)
   for await (const rows of followChanges({ ctx, topic: PEERS_TOPIC, signal, cursor: start, read })) {
     for (const row of rows) {
       const before = heard.get(row.id) ?? (row.onlineSeq > start ? !row.online : row.online)
       heard.set(row.id, row.online)
-      yield event(row.changedSeq, { type: toChange(row.online, before), peer: toPeer(row) } as const)
+      yield event(row.changedSeq, { type: toChange(row.online, before), peer: toPeer(row, hub) } as const)
     }
   }
 }
+
+/** Seats whose row or activity changed after a cursor, oldest change first; one in which both did comes twice. */
+function readChanges({ database, hub }: Context, cursor: number, limit: number): PeerRow[] {
+  const active = hub.presence.activitiesSince(cursor).slice(0, limit)
+  const rows = active.flatMap(({ peerId, changedSeq }) => {
+    const row = database.peers.get(peerId)
+    return row ? [{ ...row, changedSeq }] : []
+  })
+  return [...database.peers.changedSince(cursor, limit), ...rows]
+    .toSorted((one, other) => one.changedSeq - other.changedSeq)
+    .slice(0, limit)
+}
+
+const toPeers = (rows: PeerRow[], hub: Hub) => rows.map((row) => toPeer(row, hub))
 
 function toChange(online: boolean, before: boolean): 'joined' | 'changed' | 'left' {
   if (online === before) return 'changed'

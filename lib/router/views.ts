@@ -2,12 +2,14 @@ import type { Mail as MailRow, Unread as UnreadRow } from '#db/mail-rows'
 import type { PeerRow } from '#db/peer-rows'
 import type { Receipt as ReceiptRow } from '#db/receipt-rows'
 import type { Hub } from './context.ts'
+import { toReach } from './reach.ts'
 import type { Mail, Unread } from './shapes/mailbox.ts'
-import type { LogEntry, Reach, Receipt } from './shapes/messages.ts'
+import type { LogEntry, Receipt } from './shapes/messages.ts'
 import type { Peer } from './shapes/peers.ts'
 
 /** A seat as others see it. */
-export function toPeer(row: PeerRow): Peer {
+export function toPeer(row: PeerRow, hub: Hub): Peer {
+  const activity = row.online ? hub.presence.activityOf(row.id) : undefined
   return {
     id: row.id,
     name: row.name,
@@ -19,6 +21,7 @@ export function toPeer(row: PeerRow): Peer {
     branch: row.branch,
     summary: row.summary,
     state: row.online ? 'online' : 'offline',
+    ...(activity ?? { activity: null, wakeable: false, headless: false }),
     seenAt: row.seenAt,
     waiting: row.waiting,
   }
@@ -60,7 +63,8 @@ export function toReceipt(row: ReceiptRow, recipient: PeerRow | undefined, hub: 
     readAt: row.readAt,
     unconfirmedAt: row.unconfirmedAt,
     endedAt: ended ? row.settledAt : null,
-    reach: row.state === 'queued' && recipient ? toReach(recipient, row.expiresAt, hub) : null,
+    notifiedAt: row.notifiedAt,
+    reach: row.state === 'queued' && recipient ? toReach(row, recipient, hub) : null,
     replyId: row.replyId,
   }
 }
@@ -73,11 +77,4 @@ export function toLogEntry(row: ReceiptRow, recipient: PeerRow | undefined, hub:
     chars: row.chars,
     replyTo: row.replyTo,
   }
-}
-
-function toReach(recipient: PeerRow, until: number, hub: Hub): Reach {
-  if (recipient.kind === 'user') return { how: 'human', since: null, until }
-  if (recipient.online) return { how: 'next-event', since: null, until }
-  if (hub.isRunning(recipient)) return { how: 'next-turn', since: null, until }
-  return { how: 'gone', since: recipient.seenAt, until }
 }

@@ -125,6 +125,24 @@ describe('watch', () => {
     expect([await watch.end('SIGINT'), watch.stderr()]).toEqual([0, ''])
   })
 
+  test('shows what a session does as it changes', async () => {
+    await using home = await createHome()
+    await using watch = startProgram(home, ['watch'])
+    await watch.prints(/Nobody is online/)
+    await using docs = await joinAs(home, 'docs')
+    const link = docs.hub.mailbox.watch.subscribe(undefined, { onData: () => undefined })
+    await watch.prints(/\+ docs@laptop: online · \/peers\/docs/)
+    const busy = { activity: 'busy', wakeable: false, headless: false } as const
+    await docs.hub.peers.setActivity.mutate(busy)
+    await watch.prints(/~ docs@laptop: busy · \/peers\/docs/)
+    await docs.hub.peers.setActivity.mutate({ ...busy, activity: 'idle', wakeable: true })
+    await watch.prints(/~ docs@laptop: idle, mail wakes it · \/peers\/docs/)
+    await docs.hub.peers.leave.mutate()
+    link.unsubscribe()
+    await watch.prints(/- docs@laptop: gone since \d\d:\d\d · \/peers\/docs/)
+    expect([await watch.end('SIGINT'), watch.stderr()]).toEqual([0, ''])
+  })
+
   test('prints one JSON object a line', async () => {
     await using home = await createHome()
     await using watch = startProgram(home, ['watch', '--json'])

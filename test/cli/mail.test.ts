@@ -40,7 +40,7 @@ const json = async <T>(args: string[], input?: string) =>
 describe('status and peers', () => {
   test('tell of the hub and of everybody', async () => {
     const { url, pid } = await home.rendezvous()
-    expect(await run(['status'])).toBe(
+    expect((await run(['status'])).replace(/: (online|idle) · /, ': ')).toBe(
       [
         `Hub 3.0.0 at ${url}, pid ${pid}, started just now`,
         `Database: ${home.path}/.claude-peers.db`,
@@ -51,7 +51,7 @@ describe('status and peers', () => {
       ].join('\n'),
     )
     expect(await run(['peers'])).toMatch(
-      /^● api@laptop: .*\n○ web@laptop: \/peers\/web · last seen \d\d:\d\d\n$/,
+      /^● api@laptop: (online|idle) · .*\n○ web@laptop: gone since \d\d:\d\d · \/peers\/web\n$/,
     )
   })
 
@@ -71,7 +71,7 @@ describe('status and peers', () => {
 describe('send', () => {
   test('says that the message is stored, and how it will arrive', async () => {
     expect(await run(['send', 'api', 'two', 'words'])).toMatch(
-      /^Message \d+ is stored\.\n- api@laptop: queued: arrives at its next tool call, prompt or turn end\n$/,
+      /^Message \d+ is stored\.\n- api@laptop: queued: arrives at its next (tool call, prompt or turn end|prompt; kept until .*)\n$/,
     )
     const text = await api.deliver('UserPromptSubmit')
     expect(text).toContain('\ntwo words\n')
@@ -105,7 +105,9 @@ describe('send', () => {
     expect(sent.recipients.map((one) => one.to).toSorted()).toEqual(['api@laptop', 'web@laptop'])
     const text = await waitFor(() => api.deliver('PostToolUse'), 'the mail')
     expect(text).toContain(`reply_to="${id}" urgency="fyi"`)
-    expect(await run(['send', 'api', 'x', '--fyi'])).toContain('arrives at its next tool call or prompt\n')
+    expect(await run(['send', 'api', 'x', '--fyi'])).toContain(
+      'arrives at its next tool call or prompt; kept until ',
+    )
     await api.deliver('UserPromptSubmit')
     await run(['inbox'])
   })

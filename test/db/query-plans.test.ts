@@ -40,6 +40,7 @@ test('no statement scans a table, but for those that list or count everybody and
     'where peers.online = ?',
     'select coalesce(sum(online), 0), count(*) from peers',
     "where settled_at is null and state = 'queued'), (select count(*)",
+    'select id from peers where exists (select 1 from deliveries',
   ]
   expect(scanning.filter((text) => !known.some((part) => text.includes(part)))).toEqual([])
   for (const part of known) expect(scanning.some((text) => text.includes(part))).toBe(true)
@@ -123,6 +124,12 @@ test.for([
     ['select min(answers.id)', 'union'],
     'messages_replies (reply_to=? AND sender_id=?)',
   ],
+  [
+    'whom unread mail waits for',
+    ['select id from peers where exists (select 1 from deliveries'],
+    'deliveries_untold (recipient_id=? AND queued_at<?)',
+  ],
+  ['the unread mail of one', ["|| '@' ||"], 'deliveries_untold (recipient_id=? AND queued_at<?)'],
   ['the leases to end', ['where deliveries.lease_until <= ?'], 'deliveries_leases (lease_until<?)'],
 ] as const)('%s is found by its index', ([, parts, index]) => {
   expect(planOf(...parts).steps.join('\n')).toContain(index)

@@ -43,6 +43,8 @@ export async function createHome({
     PATH: `${dirname(process.execPath)}:/usr/bin:/bin`,
     CLAUDE_PEERS_PORT: '0',
     CLAUDE_PEERS_HOST: host,
+    // Whoever runs the tests has a desktop, and it is not for them.
+    CLAUDE_PEERS_NOTIFY_COMMAND: 'off',
     TMPDIR: tmpdir(),
   }
   const rendezvous = async () =>

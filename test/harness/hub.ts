@@ -38,7 +38,13 @@ export async function openHub({
   now,
 }: { env?: Record<string, string>; now?: () => number } = {}): Promise<TestHub> {
   const home = await realpath(await mkdtemp(join(tmpdir(), 'claude-peers-hub-')))
-  const settings = { HOME: home, CLAUDE_PEERS_PORT: '0', CLAUDE_PEERS_HOST: 'laptop', ...env }
+  const settings = {
+    HOME: home,
+    CLAUDE_PEERS_PORT: '0',
+    CLAUDE_PEERS_HOST: 'laptop',
+    CLAUDE_PEERS_NOTIFY_COMMAND: 'off',
+    ...env,
+  }
   const lines: Line[] = []
   const asked: string[] = []
   const log = pino({ level: 'debug' }, { write: (line: string) => lines.push(JSON.parse(line) as Line) })

@@ -1,4 +1,5 @@
 import type { inferRouterInputs } from '@trpc/server'
+import { createActivities } from '../../apps/hub/activities.ts'
 import { openInMemory } from '../../lib/db/open.ts'
 import type { Context, Hub } from '../../lib/router/context.ts'
 import { appRouter, type AppRouter } from '../../lib/router/router.ts'
@@ -18,19 +19,26 @@ export function openRouter() {
   const running = new Map<string, boolean>()
   const stops: string[] = []
   const database = openInMemory({ folder: 'drizzle', now: () => time.now })
-  const turn = (peerId: string, online: boolean) =>
-    database.queue.run(() => database.peers.setOnline(peerId, online))
+  const activities = createActivities(database)
+  const turn = (peerId: string, online: boolean) => {
+    if (!online) activities.forget(peerId)
+    return database.queue.run(() => database.peers.setOnline(peerId, online))
+  }
   const hub: Hub = {
     version: '9.8.7',
     machineId: HOME_MACHINE.id,
     stats: () => ({ pid: 4711, startedAt: 1, sockets: 2 }),
     stop: (reason) => stops.push(reason),
     isRunning: (peer) => running.get(peer.id),
+    notifies: () => true,
     presence: {
       arrived: () => undefined,
       opened: (peerId) => void turn(peerId, true),
       closed: () => undefined,
       left: (peerId) => turn(peerId, false),
+      setActivity: activities.set,
+      activityOf: activities.of,
+      activitiesSince: activities.changedSince,
     },
   }
   const call = (context: Partial<Context> = {}, signal?: AbortSignal): Caller =>

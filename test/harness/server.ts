@@ -1,4 +1,5 @@
 import { pino } from 'pino'
+import { createPresence } from '../../apps/hub/presence.ts'
 import { listen } from '../../apps/hub/server.ts'
 import { openInMemory } from '../../lib/db/open.ts'
 
@@ -16,9 +17,18 @@ export async function openServer() {
     version: '1.2.3',
     log: pino({ level: 'debug' }, { write: (line: string) => lines.push(JSON.parse(line)) }),
   })
-  const presence = { arrived() {}, opened() {}, closed() {}, async left() {} }
+  const isRunning = () => undefined
+  const presence = createPresence({ database, isRunning, onError: () => undefined })
   const stats = () => ({ pid: 1, startedAt: 0, sockets: 0 })
-  const hub = { version: '1.2.3', machineId: 'm', stats, stop() {}, isRunning: () => undefined, presence }
+  const hub = {
+    version: '1.2.3',
+    machineId: 'm',
+    stats,
+    stop() {},
+    isRunning,
+    presence,
+    notifies: () => false,
+  }
   return {
     url: server.url,
     token,

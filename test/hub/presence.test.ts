@@ -209,6 +209,67 @@ describe('after a restart of the hub', () => {
   })
 })
 
+describe('what a session says that it does', () => {
+  const busy = { activity: 'busy', wakeable: false, headless: false } as const
+
+  test('holds from its registration on, through a broken link, until it is offline', async () => {
+    const { presence, seat, online, time } = openPresence()
+    const id = await seat('api')
+    presence.arrived(id)
+    presence.setActivity(id, busy)
+    presence.opened(id)
+    presence.closed(id)
+    expect(presence.activityOf(id)).toEqual(busy)
+    time.now += GRACE_MS
+    await presence.tick()
+    expect(presence.activityOf(id)).toBeUndefined()
+    presence.opened(id)
+    await online(id)
+    expect(presence.activityOf(id)).toBeUndefined()
+  })
+
+  test('ends with its goodbye', async () => {
+    const { presence, seat } = openPresence()
+    const [linked, alone] = [await seat('linked'), await seat('alone')]
+    presence.opened(linked)
+    presence.arrived(alone)
+    for (const id of [linked, alone]) {
+      presence.setActivity(id, busy)
+      await presence.left(id)
+    }
+    presence.closed(linked)
+    expect([linked, alone].map((id) => presence.activityOf(id))).toEqual([undefined, undefined])
+  })
+
+  test('is not kept of one that is not connected, and not for the next session of its seat', async () => {
+    const { presence, seat } = openPresence()
+    const id = await seat('api')
+    presence.setActivity(id, busy)
+    expect(presence.activityOf(id)).toBeUndefined()
+    presence.opened(id)
+    presence.setActivity(id, busy)
+    presence.closed(id)
+    presence.arrived(id)
+    expect(presence.activityOf(id)).toBeUndefined()
+  })
+
+  test('is unknown to the next hub, and its feeds say so of those who are still online', async () => {
+    const { presence, reopen, seat, online, database } = openPresence()
+    const [api, away] = [await seat('api'), await seat('away')]
+    presence.opened(api)
+    await online(api)
+    presence.setActivity(api, busy)
+    const cursor = database.lastSeq()
+    const next = reopen()
+    expect(next.activityOf(api)).toBeUndefined()
+    expect(next.activitiesSince(cursor).map(({ peerId }) => peerId)).toEqual([api])
+    next.opened(api)
+    next.setActivity(api, busy)
+    expect(next.activityOf(api)).toEqual(busy)
+    expect(next.activityOf(away)).toBeUndefined()
+  })
+})
+
 describe('over real sockets', () => {
   const link = (hub: { url: string }, headers: Record<string, string>) => {
     const socket = createWSClient({

@@ -67,9 +67,31 @@ test('the file is taken over what is built in, and the environment over the file
   })
 })
 
+test.each([
+  ['a desktop notification, unless another way is set', undefined, undefined, 'desktop'],
+  ['a command of the file', 'notify-me --now', undefined, { command: 'notify-me --now' }],
+  [
+    'a command of the environment before that of the file',
+    'mine',
+    ' "$HOME/bin/tell" ',
+    { command: '"$HOME/bin/tell"' },
+  ],
+  ['nothing, where the file has an empty command', '', undefined, 'off'],
+  ['nothing, where the file says off', 'off', undefined, 'off'],
+  ['nothing, where the environment says off', 'mine', 'off', 'off'],
+  ['what the file says, where the variable is empty', 'mine', '', { command: 'mine' }],
+])('the person is told of unread mail by %s', (_, inFile, inEnvironment, notify) => {
+  write({ ...(inFile !== undefined && { notify_command: inFile }) })
+  expect(
+    read({ ...(inEnvironment !== undefined && { CLAUDE_PEERS_NOTIFY_COMMAND: inEnvironment }) }).notify,
+  ).toEqual(notify)
+})
+
 test('an empty variable and an empty file count as none', () => {
   write(' \n')
-  const names = ['PORT', 'DB', 'BIND', 'BROKER_URL', 'TOKEN', 'HOST'].map((name) => `CLAUDE_PEERS_${name}`)
+  const names = ['PORT', 'DB', 'BIND', 'BROKER_URL', 'TOKEN', 'HOST', 'NOTIFY_COMMAND'].map(
+    (name) => `CLAUDE_PEERS_${name}`,
+  )
   expect(read(Object.fromEntries(names.map((name) => [name, ''])))).toEqual(read())
   expect(readConfig({ HOME: '' }).paths.home).toBe(homedir())
 })
@@ -112,7 +134,10 @@ describe('a setting that cannot be used is refused by name:', () => {
   test.each([
     ['{"token": "secret-of-mine", oops}', /not valid JSON \(line 1 column 29\)/],
     ['{"token": secret-of-mine}', /is not valid JSON\. Mend it or remove it\.$/],
-    ['{"tokn":"x"}', /Unrecognized key: "tokn"\. It may hold bind, broker_url, token, host\./],
+    [
+      '{"tokn":"x"}',
+      /Unrecognized key: "tokn"\. It may hold bind, broker_url, token, host, notify_command\./,
+    ],
     ['{"bind":""}', /bind: /],
     ['{"broker_url":"studio:7899"}', /broker_url: use a URL such as http:\/\/studio:7899/],
     ['{"token":"with\\nnewline"}', /token: use up to 512/],

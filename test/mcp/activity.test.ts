@@ -4,8 +4,9 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { watchActivity, type Activity } from '../../apps/mcp/activity.ts'
+import { watchActivity } from '../../apps/mcp/activity.ts'
 import { sessionFile, setBusy, setMailFlag } from '../../lib/machine/cards.ts'
+import type { Activity } from '../../lib/router/shapes/peers.ts'
 import { waitFor } from '../harness/wait.ts'
 
 const pid = process.pid

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import { draft, openRouter } from '../harness/router.ts'
 
+const BUSY = { activity: 'busy', wakeable: false, headless: false } as const
 const leaving: AbortController[] = []
 afterEach(() => {
   for (const one of leaving.splice(0)) one.abort()
@@ -77,6 +78,41 @@ describe('peers.watch', () => {
     expect(await take(feed, 1)).toMatchObject([{ data: { type: 'changed', peer: { summary: 'new' } } }])
     await turn(api.id, false)
     expect(await take(feed, 1)).toMatchObject([{ data: { type: 'left', peer: { state: 'offline' } } }])
+  })
+
+  test('tells what sessions do when it changes, without a write to the disk', async () => {
+    const { watch, seat, database } = await openWatched()
+    const api = await seat('api')
+    const feed = await watch()
+    await take(feed, 1)
+    const written = () => database.sqlite.prepare('select total_changes()').pluck().get()
+    const before = written()
+    for (const activity of ['busy', 'idle'] as const) {
+      // Said twice, it is told once: the next event is of the next change.
+      await api.caller.peers.setActivity({ ...BUSY, activity })
+      await api.caller.peers.setActivity({ ...BUSY, activity })
+      expect(await take(feed, 1)).toMatchObject([
+        { data: { type: 'changed', peer: { name: 'api', activity } } },
+      ])
+    }
+    expect(written()).toBe(before)
+  })
+
+  test('resumes with what sessions did meanwhile, in its order among all changes, each once', async () => {
+    const { watch, seat } = await openWatched()
+    const seats = []
+    for (let number = 0; number < 60; number++) seats.push(await seat(`peer-${number}`))
+    const { id } = await takeOne(await watch())
+    for (const [number, { caller }] of seats.entries()) {
+      if (number % 3 === 0) await caller.peers.setSummary({ summary: 'described' })
+      else await caller.peers.setActivity(BUSY)
+    }
+    const events = await take(await watch(id), seats.length)
+    const told = events.map(({ data }) => data.type === 'changed' && data.peer.name)
+    expect(told).toEqual(seats.map((one) => one.name))
+    const last = await watch(events.at(-1)!.id)
+    await seats[0]!.caller.peers.setActivity({ ...BUSY, activity: 'idle' })
+    expect(await take(last, 1)).toMatchObject([{ data: { peer: { name: 'peer-0', activity: 'idle' } } }])
   })
 
   test('resumes after an event, without a snapshot, with what changed since', async () => {

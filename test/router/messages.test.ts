@@ -28,14 +28,20 @@ describe('messages.send', () => {
         readAt: null,
         unconfirmedAt: null,
         endedAt: null,
-        reach: { how: 'next-event', since: null, until: time.now + 48 * 3_600_000 },
+        notifiedAt: null,
+        reach: {
+          how: 'unknown',
+          since: null,
+          until: time.now + 48 * 3_600_000,
+          notifyAt: time.now + 90_000,
+        },
         replyId: null,
       },
     ])
   })
 
   test.each([
-    ['whose server is away while its process runs, with its next turn', true, 'next-turn', false],
+    ['whose server is away while its process runs, with its next turn', true, 'disconnected', false],
     ['that is gone, when it comes back, and since when it has been away', false, 'gone', true],
   ])('reaches a session %s', async (_, runs, how, dated) => {
     const { web, api, turn, running, time } = await openPair()
@@ -45,6 +51,32 @@ describe('messages.send', () => {
     time.now += 60_000
     const { recipients } = await web.caller.messages.send(draft('api'))
     expect(recipients[0]!.reach).toMatchObject({ how, since: dated ? since : null })
+  })
+
+  type Said = Parameters<Caller['peers']['setActivity']>[0]
+  const busy = { activity: 'busy', wakeable: false, headless: false } as const
+  const idle = { ...busy, activity: 'idle' } as const
+  const ways: [string, Said | undefined, 'normal' | 'fyi', string][] = [
+    ['that works, with its next tool call', busy, 'normal', 'busy'],
+    [
+      'that still has a waiter while it works, with its next tool call',
+      { ...busy, wakeable: true },
+      'normal',
+      'busy',
+    ],
+    ['that runs headless, before it ends', { ...busy, headless: true }, 'normal', 'headless'],
+    ['that is idle and has a waiter, by waking it', { ...idle, wakeable: true }, 'normal', 'waking'],
+    ['that is idle without one, with its next prompt', idle, 'normal', 'idle'],
+    ['that runs headless and waits for a prompt, with that', { ...idle, headless: true }, 'normal', 'idle'],
+    ['that has not said what it does, with its next event', undefined, 'normal', 'unknown'],
+    ['that could be woken, but not for information only', { ...idle, wakeable: true }, 'fyi', 'fyi'],
+  ]
+  test.each(ways)('reaches a session %s', async (_, said, urgency, how) => {
+    const { web, api } = await openPair()
+    if (said) await api.caller.peers.setActivity(said)
+    const { messageId, recipients } = await web.caller.messages.send({ ...draft('api'), urgency })
+    expect(recipients[0]).toMatchObject({ urgency, reach: { how } })
+    expect((await web.caller.messages.status({ messageId })).recipients).toEqual(recipients)
   })
 
   test('with the same key is the same message, also for racing senders', async () => {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { HOME_MACHINE, openRouter, type Caller } from '../harness/router.ts'
 
+const busy = { activity: 'busy', wakeable: false, headless: false } as const
 const desktop = { id: 'machine-desktop', host: 'desktop' }
 
 describe('peers.register', () => {
@@ -170,8 +171,9 @@ describe('peers.list', () => {
   test('holds nothing that is not in the contract', async () => {
     const { self } = await openCrowd()
     const { peers } = await self.caller.peers.list()
-    const known = 'address branch directory host id kind name repo seenAt state summary waiting'.split(' ')
-    for (const peer of peers) expect(Object.keys(peer).toSorted()).toEqual(known)
+    const known =
+      'activity address branch directory headless host id kind name repo seenAt state summary waiting wakeable'
+    for (const peer of peers) expect(Object.keys(peer).toSorted()).toEqual(known.split(' '))
   })
 })
 
@@ -196,6 +198,28 @@ describe('what a peer says of itself', () => {
     expect(next).toMatchObject({ id: api.id, origin: 'resumed' })
   })
 
+  test('what it does is shown with it until it is gone, and unknown when it comes back', async () => {
+    const { seat, turn, call } = openRouter()
+    const api = await seat('api')
+    const shown = async () => (await call().peers.list()).peers[0]
+    expect(await shown()).toMatchObject({ state: 'online', activity: null, wakeable: false, headless: false })
+    const said = { activity: 'idle', wakeable: true, headless: false } as const
+    expect(await api.caller.peers.setActivity(said)).toMatchObject({ id: api.id, ...said })
+    expect(await shown()).toMatchObject({ state: 'online', ...said })
+    await turn(api.id, false)
+    expect(await shown()).toMatchObject({ state: 'offline', activity: null, wakeable: false })
+    await turn(api.id, true)
+    expect(await shown()).toMatchObject({ state: 'online', activity: null })
+  })
+
+  test.each([
+    ['an activity that is none', { ...busy, activity: 'asleep' }],
+    ['half of it', { activity: 'busy' }],
+  ])('%s is refused', async (_, said) => {
+    const api = await openRouter().seat('api')
+    await expect(api.caller.peers.setActivity(said as never)).rejects.toMatchObject({ code: 'BAD_REQUEST' })
+  })
+
   test('a goodbye makes it offline, with its name and its mail kept', async () => {
     const { seat, call } = openRouter()
     const [api, web] = [await seat('api'), await seat('web')]
@@ -209,6 +233,7 @@ describe('what a peer says of itself', () => {
   const calls: [string, (caller: Caller) => Promise<unknown>][] = [
     ['setSummary', (caller) => caller.peers.setSummary({ summary: 'x' })],
     ['bindSession', (caller) => caller.peers.bindSession({ sessionId: 'x' })],
+    ['setActivity', (caller) => caller.peers.setActivity(busy)],
     ['leave', (caller) => caller.peers.leave()],
   ]
   test.each(calls)('%s needs the key of a mailbox', async (_, call) => {

@@ -12,7 +12,7 @@ export function addListPeers(server: McpServer, { link }: ServerOptions): void {
     {
       title: 'List peers',
       description:
-        "Lists the user's other sessions that you can message: every other Claude, agent or terminal (peer), on this machine and others. Tells of each its address, directory, git branch, what it works on, online or offline, waiting mail; and who you are.",
+        "Lists the user's other sessions that you can message: every other Claude, agent or terminal (peer), on this machine and others. Tells of each its address, directory, git branch, what it works on, whether it is busy, idle or gone, waiting mail; and who you are.",
       inputSchema: {
         scope: scope
           .default('network')
@@ -53,7 +53,7 @@ function toText(self: Peer | null, others: Peer[], now: number): string {
   const lines = [
     self ? `You are ${describePeer(self, now)}` : 'You are not registered yet: try again in a moment.',
     ...group('Online:', sessions.get('online')),
-    ...group('Offline (mail waits for them up to 48 hours):', sessions.get('offline')),
+    ...group('Gone (mail waits for them up to 48 hours):', sessions.get('offline')),
     ...group('The person:', people),
   ]
   if (sessions.size === 0) lines.push('No other session is known in this scope.')

@@ -5,8 +5,7 @@
 import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js'
 import { z } from 'zod'
 import { describeReceipt } from '#frame/receipt-text'
-import { toSafePeer } from '#frame/peer-text'
-import { toClock } from '#frame/time'
+import { describeState, toSafePeer } from '#frame/peer-text'
 import { receipt, type Receipt } from '#router/shapes/messages'
 import { messageId } from '#router/shapes/common'
 import { peer, type Peer } from '#router/shapes/peers'
@@ -16,20 +15,18 @@ export const seenPeer = peer
   .pick({
     address: true,
     kind: true,
-    state: true,
     directory: true,
     repo: true,
     branch: true,
     summary: true,
     waiting: true,
   })
-  .extend({ last_seen: z.string().nullable() })
+  .extend({ state: z.string() })
 
 /** A peer in a tool's answer; its own words cannot pass for anything but words. */
 export function toSeenPeer(given: Peer, now: number): z.infer<typeof seenPeer> {
-  const { address, kind, state, directory, repo, branch, summary, waiting, seenAt } = toSafePeer(given)
-  const last_seen = state === 'offline' ? toClock(seenAt, now) : null
-  return { address, kind, state, directory, repo, branch, summary, waiting, last_seen }
+  const { address, kind, directory, repo, branch, summary, waiting } = toSafePeer(given)
+  return { address, kind, state: describeState(given, now), directory, repo, branch, summary, waiting }
 }
 
 export const standings = {

@@ -5,11 +5,22 @@ import { messageId, time } from './common.ts'
 export const urgency = z.enum(['normal', 'fyi'])
 export const deliveryState = z.enum(['queued', 'offered', 'delivered', 'read', 'expired', 'retracted'])
 
-/** How a queued message will be reached; `since` is when a gone recipient was last heard of. */
+/**
+ * How a queued message will reach its recipient, a session that is
+ * - `busy`: its next tool call, or the end of its turn. `headless`: the same, in a run that ends with its work.
+ * - `waking`: idle, and woken for it. `idle`: its next prompt, because nothing can wake it.
+ * - `unknown`: online, but what it does is not known. `fyi`: online, and the mail neither wakes it nor holds its turn.
+ * - `disconnected`: its process runs and its MCP server is away. `gone`: nothing runs.
+ *
+ * `inbox`: the person reads it. `since`: when a session that is gone was last heard of. `until`: how long it is kept.
+ * `notifyAt`: when the person is told that it is unread, if it still waits like this; null for one that is on its way,
+ * for `fyi`, where notifications are off or fail, and once it was tried.
+ */
 export const reach = z.object({
-  how: z.enum(['next-event', 'next-turn', 'gone', 'human']),
+  how: z.enum(['busy', 'headless', 'waking', 'idle', 'unknown', 'fyi', 'disconnected', 'gone', 'inbox']),
   since: time.nullable(),
   until: time,
+  notifyAt: time.nullable(),
 })
 export type Reach = z.infer<typeof reach>
 
@@ -31,6 +42,8 @@ export const receipt = z.object({
   unconfirmedAt: time.nullable(),
   /** When it expired or was retracted. */
   endedAt: time.nullable(),
+  /** When the hub tried to tell the person that it is unread. */
+  notifiedAt: time.nullable(),
   /** Only while it is queued. */
   reach: reach.nullable(),
   /** The first message with which this recipient answered it. */

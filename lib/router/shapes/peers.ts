@@ -5,6 +5,17 @@ import { time } from './common.ts'
 export const scope = z.enum(['network', 'machine', 'directory', 'repo'])
 export type Scope = z.infer<typeof scope>
 
+/**
+ * What a session says that it does: `busy` while a turn runs. `wakeable`: a waiter listens, so that mail starts a turn
+ * of an idle session. `headless`: a run without a person at its prompt, which ends with its work.
+ */
+export const activityInput = z.object({
+  activity: z.enum(['busy', 'idle']),
+  wakeable: z.boolean(),
+  headless: z.boolean(),
+})
+export type Activity = z.infer<typeof activityInput>
+
 /** One peer as others see it. */
 export const peer = z.object({
   id: z.string(),
@@ -19,7 +30,11 @@ export const peer = z.object({
   summary: z.string(),
   /** `online`: its MCP server is connected. `offline`: its mail waits until it comes back. */
   state: z.enum(['online', 'offline']),
-  /** When it was last heard of. */
+  /** null: it is offline, or has not told this hub yet; `wakeable` and `headless` are false then. */
+  activity: activityInput.shape.activity.nullable(),
+  wakeable: z.boolean(),
+  headless: z.boolean(),
+  /** When it was last heard of; of one that is offline, since when it is gone. */
   seenAt: time,
   /** Messages that wait for it, queued or on offer. */
   waiting: z.number().int(),

@@ -78,6 +78,8 @@ export function clientEnvironment(options: { home: Home; modelUrl: string }): Re
     // The client leaves the output of its tasks there.
     TMPDIR: join(home.path, 'tmp'),
     IS_SANDBOX: '1',
+    // For the hub that its sessions start.
+    CLAUDE_PEERS_NOTIFY_COMMAND: 'off',
     ANTHROPIC_BASE_URL: modelUrl,
     ANTHROPIC_API_KEY: API_KEY,
     DISABLE_TELEMETRY: '1',

@@ -1,0 +1,37 @@
+import { NOTIFY_AFTER_MS } from '#db/limits'
+import type { PeerRow } from '#db/peer-rows'
+import type { Receipt as ReceiptRow } from '#db/receipt-rows'
+import type { Hub } from './context.ts'
+import type { Reach } from './shapes/messages.ts'
+
+type How = Reach['how']
+/** What a hub knows of its peers besides their rows. */
+type Knowledge = Pick<Hub, 'isRunning' | 'presence'>
+
+/** How a queued message will reach its recipient, as far as this hub knows now. */
+export function toReach(row: ReceiptRow, recipient: PeerRow, hub: Hub): Reach {
+  const how = toHow(recipient, row.urgency, hub)
+  const notifies = hub.notifies() && isUnattended(how) && row.urgency === 'normal' && row.notifiedAt === null
+  return {
+    how,
+    since: how === 'gone' ? recipient.seenAt : null,
+    until: row.expiresAt,
+    notifyAt: notifies ? row.queuedAt + NOTIFY_AFTER_MS : null,
+  }
+}
+
+const UNATTENDED = new Set<How>(['idle', 'unknown', 'disconnected', 'gone', 'inbox'])
+
+/** Whether nobody is known to take mail that has to go this way: somebody must come first. */
+export const isUnattended = (how: How): boolean => UNATTENDED.has(how)
+
+/** The way by which mail of an urgency gets to a peer now. */
+export function toHow(recipient: PeerRow, urgency: ReceiptRow['urgency'], hub: Knowledge): How {
+  if (recipient.kind === 'user') return 'inbox'
+  if (!recipient.online) return hub.isRunning(recipient) ? 'disconnected' : 'gone'
+  const activity = hub.presence.activityOf(recipient.id)
+  if (urgency === 'fyi') return 'fyi'
+  if (!activity) return 'unknown'
+  if (activity.activity === 'busy') return activity.headless ? 'headless' : 'busy'
+  return activity.wakeable ? 'waking' : 'idle'
+}
