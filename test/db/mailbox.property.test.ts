@@ -113,9 +113,11 @@ function createRun(world: World) {
         const from = senders[one.from]!
         const to = one.to.map((number) => recipients[number]!)
         const urgency = one.fyi ? 'fyi' : 'normal'
-        const id = world.send(from, to, { body: 'x'.repeat(one.chars), urgency })
+        // No text twice: a repetition within a minute would be refused.
+        const body = String(sent.length).padEnd(one.chars, 'x')
+        const id = world.send(from, to, { body, urgency })
         sent.push({ id, from })
-        model.send({ id, from, to, chars: one.chars, urgency })
+        model.send({ id, from, to, chars: body.length, urgency })
         break
       }
       case 'consume':
