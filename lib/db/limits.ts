@@ -14,5 +14,3 @@ export const MAX_SENDS_PER_MINUTE = 60
 export const REPEAT_MS = 60_000
 /** The most recipients of one message. */
 export const MAX_RECIPIENTS = 50
-/** The longest time to wait for an answer, in minutes: as long as a message waits. */
-export const MAX_REPLY_MINUTES = MESSAGE_TTL_MS / 60_000

@@ -25,7 +25,7 @@ export type Draft = {
 }
 
 /** What became of a draft; `repeated`: it had been sent before. */
-export type Sent = { kind: 'sent' | 'repeated'; messageId: number }
+export type Sent = { kind: 'sent'; messageId: number } | { kind: 'repeated'; messageId: number }
 /** Why a draft was not sent; nothing changed. */
 export type Refusal = { kind: 'key-reused'; messageId: number } | LimitRefusal
 
@@ -81,7 +81,8 @@ export function createMessages(connection: Connection) {
           changedSeq: nextSeq(),
         })
         bell.note(mailboxTopic(recipientId))
-        if (draft.replyTo !== undefined) replies.answer(draft.replyTo, { from: senderId, to: recipientId, id: message.id })
+        if (draft.replyTo !== undefined)
+          replies.answer(draft.replyTo, { from: senderId, to: recipientId, id: message.id })
       }
       bell.note(mailboxTopic(senderId))
       bell.note(MESSAGES_TOPIC)
@@ -96,7 +97,8 @@ export function createMessages(connection: Connection) {
       for (const { recipientId, ...receipt } of receipts.ofMessage.all({ messageId })) {
         if (receipt.senderId !== senderId || receipt.state !== 'queued' || receipt.attempts > 0) continue
         statements.retract.run({ messageId, recipientId, settledAt: now(), changedSeq: nextSeq() })
-        if (receipt.replyTo !== null) replies.reopen(receipt.replyTo, { from: senderId, to: recipientId, id: messageId })
+        if (receipt.replyTo !== null)
+          replies.reopen(receipt.replyTo, { from: senderId, to: recipientId, id: messageId })
         bell.note(mailboxTopic(recipientId))
         bell.note(mailboxTopic(senderId))
         bell.note(MESSAGES_TOPIC)
@@ -120,13 +122,13 @@ export function createMessages(connection: Connection) {
     sentBy: (options: { peerId: string; before: number; limit: number }): Receipt[] =>
       receipts.newestSent.all(options),
     /**
-     * What has no answer, newest first: of what a peer sent, all but mail for information and answers that ask nothing;
-     * and what others who await its answer sent it.
+     * What has no answer, newest first: of what a peer `sent`, all but mail for information and answers that ask nothing;
+     * and what it got from others who await its answer. At most `limit` receipts each.
      */
-    unanswered(options: { peerId: string; limit: number }): Receipt[] {
-      const found = [...receipts.unanswered.all(options), ...receipts.owed.all(options)]
-      return found.toSorted((one, other) => other.messageId - one.messageId).slice(0, options.limit)
-    },
+    unanswered: (options: { peerId: string; limit: number }): { sent: Receipt[]; owed: Receipt[] } => ({
+      sent: receipts.unanswered.all(options),
+      owed: receipts.owed.all(options),
+    }),
     /** How many deliveries there are in each stage. */
     counts: (): { queued: number; offered: number; settled: number } => statements.counts.get({})!,
     /** A message as its recipient may read it again: one that it was offered at least once. */

@@ -1,4 +1,19 @@
-import { aliasedTable, and, asc, desc, eq, gt, inArray, isNotNull, isNull, lt, ne, or, sql, type SQLWrapper } from 'drizzle-orm'
+import {
+  aliasedTable,
+  and,
+  asc,
+  desc,
+  eq,
+  gt,
+  inArray,
+  isNotNull,
+  isNull,
+  lt,
+  ne,
+  or,
+  sql,
+  type SQLWrapper,
+} from 'drizzle-orm'
 import type { Connection } from './connection.ts'
 import { deliveries, machines, messages, peers } from './schema.ts'
 

@@ -24,15 +24,23 @@ export function toPeer(row: PeerRow): Peer {
   }
 }
 
+/** Who speaks in a note. No peer's address: each of those has a host. */
+const NETWORK = 'claude-peers'
+
 /** A message as its recipient gets it. */
 export function toMail(row: MailRow): Mail {
+  const { kind, answered } = row
   return {
     id: row.id,
-    from: `${row.senderName}@${row.senderHost}`,
-    directory: row.senderCwd,
+    kind,
+    from: kind === 'note' ? NETWORK : `${row.senderName}@${row.senderHost}`,
+    directory: kind === 'note' ? '' : row.senderCwd,
     text: row.body,
     urgency: row.urgency,
     replyTo: row.replyTo,
+    answers: answered === null ? null : { excerpt: answered, awaited: row.answersAsk },
+    replyBy: row.replyBy,
+    scope: row.scope,
     sentAt: row.createdAt,
     again: row.attempts > 1,
     forPrevious: row.createdAt < row.heldSince,
@@ -44,7 +52,7 @@ export function toReceipt(row: ReceiptRow, recipient: PeerRow | undefined, hub: 
   const ended = row.state === 'expired' || row.state === 'retracted'
   return {
     messageId: row.messageId,
-    from: `${row.senderName}@${row.senderHost}`,
+    from: row.kind === 'note' ? NETWORK : `${row.senderName}@${row.senderHost}`,
     to: `${row.recipientName}@${row.recipientHost}`,
     state: row.state,
     attempts: row.attempts,
@@ -54,6 +62,8 @@ export function toReceipt(row: ReceiptRow, recipient: PeerRow | undefined, hub: 
     readAt: row.readAt,
     endedAt: ended ? row.settledAt : null,
     reach: row.state === 'queued' && recipient ? toReach(recipient, row.expiresAt, hub) : null,
+    replyBy: row.replyBy,
+    reply: row.replyId && row.replyExcerpt ? { id: row.replyId, excerpt: row.replyExcerpt } : null,
   }
 }
 
@@ -65,6 +75,7 @@ export function toLogEntry(row: ReceiptRow, recipient: PeerRow | undefined, hub:
     chars: row.chars,
     urgency: row.urgency,
     replyTo: row.replyTo,
+    kind: row.kind,
   }
 }
 

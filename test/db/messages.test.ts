@@ -257,7 +257,10 @@ test('the same key to everybody is the same message, whoever has come or gone si
   for (const recipients of [[web, cli], [cli], []]) {
     expect(world.trySend(api, recipients, draft)).toEqual({ kind: 'repeated', messageId: id })
   }
-  expect(world.trySend(api, [web], { ...draft, scope: 'repo' })).toEqual({ kind: 'key-reused', messageId: id })
+  expect(world.trySend(api, [web], { ...draft, scope: 'repo' })).toEqual({
+    kind: 'key-reused',
+    messageId: id,
+  })
   expect(world.trySend(api, [web], { ...draft, scope: undefined }).kind).toBe('key-reused')
 })
 

@@ -20,6 +20,8 @@ const receipt = (changes: Partial<Receipt>): Receipt => ({
   readAt: null,
   endedAt: null,
   reach: null,
+  replyBy: null,
+  reply: null,
   ...changes,
 })
 const reach = (how: NonNullable<Receipt['reach']>['how'], since: number | null = null) =>

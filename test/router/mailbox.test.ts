@@ -18,11 +18,15 @@ describe('mailbox.consume', () => {
       messages: [
         {
           id: messageId,
+          kind: 'message',
           from: 'web@laptop',
           directory: '/work/web',
           text: 'hello',
           urgency: 'fyi',
           replyTo: null,
+          answers: null,
+          replyBy: null,
+          scope: null,
           sentAt: time.now,
           again: false,
           forPrevious: false,

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js'
 import { z } from 'zod'
+import { describeSent } from '#frame/answer-text'
 import { messageId } from '#router/shapes/common'
 import { sendInput } from '#router/shapes/messages'
 import type { ServerOptions } from '../server.ts'
@@ -17,9 +18,13 @@ export function addSendMessage(server: McpServer, { link }: ServerOptions): void
       inputSchema: {
         to: z
           .union(sendInput.shape.to.options, { error: 'use an address from list_peers, or a list of them' })
-          .describe('address from list_peers, or several'),
+          .describe('address from list_peers, or several; "all": every live session of scope'),
+        scope: sendInput.shape.scope.describe('with "all": your machine (default), directory or repo'),
         message: sendInput.shape.message.describe('what to say; 64 KiB at most'),
         reply_to: messageId.optional().describe('id of the message this answers'),
+        expects_reply_within: sendInput.shape.expectsReplyWithin.describe(
+          'minutes; the reply comes to you as mail, or a note that none came',
+        ),
         urgency: sendInput.shape.urgency.describe(
           'normal: the peer gets it before its turn can end; fyi: with its next tool call or prompt, needs no answer',
         ),
@@ -32,18 +37,20 @@ export function addSendMessage(server: McpServer, { link }: ServerOptions): void
         openWorldHint: false,
       },
     },
-    ({ to, message, reply_to: replyTo, urgency }) =>
+    ({ to, scope, message, reply_to: replyTo, urgency, expects_reply_within: expectsReplyWithin }) =>
       answering(link, async () => {
-        const { messageId, recipients } = await link.hub.messages.send.mutate({
+        const sent = await link.hub.messages.send.mutate({
           to,
+          scope,
           message,
           replyTo,
           urgency,
+          expectsReplyWithin,
           // One key for this call, whatever the client below has to repeat.
           idempotencyKey: randomUUID(),
         })
-        const receipts = recipients.map((receipt) => ({ ...receipt, urgency }))
-        return answerStandings(messageId, `Message ${messageId} is stored.`, receipts)
+        const receipts = sent.recipients.map((receipt) => ({ ...receipt, urgency }))
+        return answerStandings(sent.messageId, describeSent(sent), receipts)
       }),
   )
 }

@@ -4,10 +4,11 @@
  */
 import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js'
 import { z } from 'zod'
+import { describeAnswer, toExcerpt } from '#frame/answer-text'
 import { describeReceipt } from '#frame/receipt-text'
 import { toSafePeer } from '#frame/peer-text'
 import { toClock } from '#frame/time'
-import { receipt, type Receipt, type urgency } from '#router/shapes/messages'
+import { receipt, reply, type Receipt, type urgency } from '#router/shapes/messages'
 import { messageId } from '#router/shapes/common'
 import { peer, type Peer } from '#router/shapes/peers'
 import { answer } from './answer.ts'
@@ -32,10 +33,14 @@ export function toSeenPeer(given: Peer, now: number): z.infer<typeof seenPeer> {
   return { address, kind, state, directory, repo, branch, summary, waiting, last_seen }
 }
 
-export const standings = {
-  message_id: messageId,
-  recipients: z.array(receipt.pick({ to: true, state: true, attempts: true }).extend({ detail: z.string() })),
-}
+const standing = receipt.pick({ to: true, state: true, attempts: true }).extend({
+  detail: z.string(),
+  /** What answered it, or until when an answer is awaited. */
+  answer: z.string().optional(),
+  reply: reply.optional(),
+})
+
+export const standings = { message_id: messageId, recipients: z.array(standing) }
 
 /** The answer about one message: where it stands with each recipient. */
 export function answerStandings(
@@ -44,10 +49,26 @@ export function answerStandings(
   receipts: (Receipt & { urgency?: z.infer<typeof urgency> })[],
 ): CallToolResult {
   const now = Date.now()
-  const recipients = receipts.map((given) => {
-    const { to, state, attempts } = given
-    return { to, state, attempts, detail: describeReceipt(given, now) }
-  })
-  const lines = recipients.map((one) => `- ${one.to}: ${one.detail}`)
+  const recipients = receipts.map((given) => toStanding(given, now))
+  const lines = recipients.map(
+    (one) => `- ${[`${one.to}: ${one.detail}`, one.answer ?? []].flat().join('; ')}`,
+  )
   return answer([title, ...lines].join('\n'), { message_id: id, recipients })
+}
+
+/** Where a message stands with one recipient, in a tool's answer. */
+export function toStanding(
+  given: Receipt & { urgency?: z.infer<typeof urgency> },
+  now: number,
+): z.infer<typeof standing> {
+  const { to, state, attempts, reply } = given
+  const answer = describeAnswer(given, now)
+  return {
+    to,
+    state,
+    attempts,
+    detail: describeReceipt(given, now),
+    ...(answer !== undefined && { answer }),
+    ...(reply && { reply: { id: reply.id, excerpt: toExcerpt(reply.excerpt) } }),
+  }
 }
