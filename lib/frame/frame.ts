@@ -10,7 +10,7 @@ export const FRAME_BUDGET = 9_500
 /** What the frame itself takes of that, at the least: its heading and its last lines. */
 const SHELL_CHARS = 600
 /** The least that a message costs besides its body: its tags, with a short address and directory. */
-export const MESSAGE_OVERHEAD = 100
+export const MESSAGE_OVERHEAD = 80
 /**
  * What to ask the hub for to fill a frame of `budget` characters: rather a message too many, which is given back, than
  * one too few.

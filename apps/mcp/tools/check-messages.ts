@@ -27,7 +27,7 @@ export function addCheckMessages(server: McpServer, { link, afterAnswer }: Serve
           .enum(['inbox', ...threadsInput.shape.show.options])
           .default('inbox')
           .describe(
-            'sent: your last messages and where they stand; unanswered: those, and of others, without a reply',
+            'sent: your last messages and where they stand; unanswered: what you have no reply to, and others none of you',
           ),
         message_id: messageId.optional().describe('read this message'),
         offset: readInput.shape.offset.describe('character to start at, with message_id'),

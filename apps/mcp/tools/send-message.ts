@@ -14,16 +14,20 @@ export function addSendMessage(server: McpServer, { link }: ServerOptions): void
     {
       title: 'Send a message to a peer',
       description:
-        "Sends a message to another session (another Claude, agent, terminal or project: a peer) by name, such as 'api' or 'api@laptop': to ask, tell, hand over or reply. It is stored at once and reaches the peer while it works, when its turn ends, or when it comes back. Returns message_id and how each recipient will be reached. Write it so that it stands alone: the peer does not see your conversation.",
+        "Sends a message to another session (another Claude, agent, terminal or project: a peer) by name, such as 'api' or 'api@laptop', or to all: to ask, tell, hand over or reply. It is stored at once and reaches the peer while it works, when its turn ends, or when it comes back. Returns message_id and how each recipient will be reached. Write it so that it stands alone: the peer does not see your conversation.",
       inputSchema: {
         to: z
           .union(sendInput.shape.to.options, { error: 'use an address from list_peers, or a list of them' })
-          .describe('address from list_peers, or several; "all": every live session of scope'),
-        scope: sendInput.shape.scope.describe('with "all": your machine (default), directory or repo'),
+          .describe(
+            'address from list_peers, or several (50 at most); "all": every other session that runs in scope',
+          ),
+        scope: sendInput.shape.scope.describe(
+          'where "all" is: your machine (default), directory or repository',
+        ),
         message: sendInput.shape.message.describe('what to say; 64 KiB at most'),
         reply_to: messageId.optional().describe('id of the message this answers'),
         expects_reply_within: sendInput.shape.expectsReplyWithin.describe(
-          'minutes; the reply comes to you as mail, or a note that none came',
+          'minutes to wait for a reply: it is mailed to you, or a note that none came',
         ),
         urgency: sendInput.shape.urgency.describe(
           'normal: the peer gets it before its turn can end; fyi: with its next tool call or prompt, needs no answer',
