@@ -10,7 +10,5 @@ export const MAX_MESSAGE_BYTES = 64 * 1_024
 export const MAX_WAITING = 1_000
 /** The most messages one peer may send another in a minute. */
 export const MAX_SENDS_PER_MINUTE = 60
-/** How long the same text to the same peer is a repetition: one minute. */
-export const REPEAT_MS = 60_000
 /** The most recipients of one message. */
 export const MAX_RECIPIENTS = 50

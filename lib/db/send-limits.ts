@@ -1,6 +1,6 @@
 import { and, desc, eq, sql } from 'drizzle-orm'
 import type { Connection } from './connection.ts'
-import { MAX_RECIPIENTS, MAX_SENDS_PER_MINUTE, MAX_WAITING, REPEAT_MS } from './limits.ts'
+import { MAX_RECIPIENTS, MAX_SENDS_PER_MINUTE, MAX_WAITING } from './limits.ts'
 import type { Draft } from './messages.ts'
 import { deliveries, messages } from './schema.ts'
 
@@ -23,8 +23,9 @@ export function createSendLimits(connection: Connection): (draft: Draft) => Limi
       const pair = { senderId, recipientId, now: now() }
       if (statements.waiting.get({ recipientId })!.count >= MAX_WAITING)
         return { kind: 'mailbox-full', recipientId }
-      if (statements.sentLately.get(pair)!.count >= MAX_SENDS_PER_MINUTE)
-        return { kind: 'too-fast', recipientId }
+      const lately = statements.sentLately.get(pair)!.count
+      if (lately >= MAX_SENDS_PER_MINUTE) return { kind: 'too-fast', recipientId }
+      if (lately === 0) continue
       const same = statements.sameLately.get({ ...pair, chars: body.length, body })
       if (same) return { kind: 'repetition', recipientId, messageId: same.messageId }
     }
@@ -48,8 +49,7 @@ function prepare({ orm }: Connection) {
     .limit(MAX_SENDS_PER_MINUTE)
     .as('newest')
   // What a clock that was set back since has dated later than now is not of the last minute.
-  const lately = (ms: number) =>
-    sql`queued_at <= ${placeholder('now')} and queued_at > ${placeholder('now')} - ${sql.raw(String(ms))}`
+  const isLately = sql`queued_at <= ${placeholder('now')} and queued_at > ${placeholder('now')} - 60000`
   return {
     waiting: orm
       .select({ count: sql<number>`count(*)` })
@@ -61,7 +61,7 @@ function prepare({ orm }: Connection) {
     sentLately: orm
       .select({ count: sql<number>`count(*)` })
       .from(newest)
-      .where(lately(60_000))
+      .where(isLately)
       .prepare(),
     // What was taken back may be said again.
     sameLately: orm
@@ -70,7 +70,7 @@ function prepare({ orm }: Connection) {
       .innerJoin(messages, eq(messages.id, newest.messageId))
       .where(
         and(
-          lately(REPEAT_MS),
+          isLately,
           sql`state <> 'retracted'`,
           eq(messages.chars, placeholder('chars')),
           eq(messages.body, placeholder('body')),

@@ -7,7 +7,7 @@ const EXCERPT_CHARS = 100
 
 /** Whether an answer came to a message, or until when one is awaited; `undefined` when none was asked for and none came. */
 export function describeAnswer({ reply, replyBy, state }: Receipt, now: number): string | undefined {
-  if (reply) return `answered by message ${reply.id}: ${toExcerpt(reply.excerpt)}`
+  if (reply) return [`answered by message ${reply.id}`, toExcerpt(reply.excerpt)].filter(Boolean).join(': ')
   if (replyBy === null || state === 'retracted') return undefined
   const until = toClock(replyBy, now)
   return replyBy > now ? `an answer is awaited until ${until}` : `no answer came until ${until}`

@@ -63,7 +63,7 @@ export function toReceipt(row: ReceiptRow, recipient: PeerRow | undefined, hub: 
     endedAt: ended ? row.settledAt : null,
     reach: row.state === 'queued' && recipient ? toReach(recipient, row.expiresAt, hub) : null,
     replyBy: row.replyBy,
-    reply: row.replyId && row.replyExcerpt ? { id: row.replyId, excerpt: row.replyExcerpt } : null,
+    reply: row.replyId === null ? null : { id: row.replyId, excerpt: row.replyExcerpt ?? '' },
   }
 }
 

@@ -13,7 +13,7 @@ export const reach = z.object({
 })
 export type Reach = z.infer<typeof reach>
 
-/** The newest answer to a message: its id and its beginning. */
+/** The newest answer to a message: its id and its beginning, which is empty once the answer was forgotten. */
 export const reply = z.object({ id: messageId, excerpt: z.string() })
 
 /** Where one message stands with one recipient. */
