@@ -30,6 +30,7 @@ export async function benchHook(): Promise<Row[]> {
   const hooks = hookCommands({ node: process.execPath, root: PACKAGE_ROOT })
   const toCommand = (event: string) => hooks[event]![0]!.hooks[0]!.command
 
+  let port = 4_000
   const samples = await interleave(
     {
       node: () => run(`exec '${process.execPath}' -e 0`, { env, input: '' }),
@@ -37,11 +38,11 @@ export async function benchHook(): Promise<Row[]> {
       gate: () => run(toCommand('PostToolUse'), { env, input: input('PostToolUse') }),
       empty: () => run(toCommand('UserPromptSubmit'), { env, input: input('UserPromptSubmit') }),
       message: async () => {
-        await sender.send(receiver.id, 'The dev server listens on port 4000.')
+        await sender.send(receiver.id, `The dev server listens on port ${++port}.`)
         return run(toCommand('UserPromptSubmit'), {
           env,
           input: input('UserPromptSubmit'),
-          expect: 'port 4000',
+          expect: `port ${port}.`,
           times: 1,
         })
       },

@@ -44,7 +44,7 @@ async function benchCalls(): Promise<Row[]> {
       spread(clients, (client) =>
         pool.call(senders[client]!, 'messages.send', {
           to: recipients[turn++ % recipients.length],
-          message: 'x'.repeat(300),
+          message: newText(),
           idempotencyKey: randomUUID(),
         }),
       ),
@@ -159,6 +159,9 @@ function spread(clients: number, call: (client: number) => Promise<unknown>): Pr
   )
 }
 
+/** 300 characters that were not said before: a repetition would be refused. */
+const newText = () => randomUUID().padEnd(300, 'x')
+
 async function sendDirect(database: Database, ids: string[], turn: number): Promise<void> {
   const sender = ids[turn % CLIENTS]!
   const recipient = ids[CLIENTS + (turn % (ids.length - CLIENTS))]!
@@ -167,7 +170,7 @@ async function sendDirect(database: Database, ids: string[], turn: number): Prom
       senderId: sender,
       recipientIds: [recipient],
       idempotencyKey: randomUUID(),
-      body: 'x'.repeat(300),
+      body: newText(),
       urgency: 'normal',
     }),
   )

@@ -13,6 +13,9 @@ CREATE TABLE `deliveries` (
 	`unconfirmed_at` integer,
 	`notified_at` integer,
 	`expires_at` integer NOT NULL,
+	`reply_by` integer,
+	`reply_id` integer,
+	`note_id` integer,
 	`changed_seq` integer NOT NULL,
 	PRIMARY KEY(`message_id`, `recipient_id`),
 	FOREIGN KEY (`message_id`) REFERENCES `messages`(`id`) ON UPDATE no action ON DELETE cascade,
@@ -25,7 +28,8 @@ CREATE TABLE `deliveries` (
         when "deliveries"."state" = 'retracted' then "deliveries"."attempts" = 0 else "deliveries"."attempts" >= 0 end),
 	CONSTRAINT "deliveries_settled" CHECK(("deliveries"."state" in ('queued', 'offered')) = ("deliveries"."settled_at" is null)),
 	CONSTRAINT "deliveries_read" CHECK(("deliveries"."state" = 'read') = ("deliveries"."read_at" is not null)),
-	CONSTRAINT "deliveries_unconfirmed" CHECK("deliveries"."unconfirmed_at" is null or "deliveries"."state" = 'delivered')
+	CONSTRAINT "deliveries_unconfirmed" CHECK("deliveries"."unconfirmed_at" is null or "deliveries"."state" = 'delivered'),
+	CONSTRAINT "deliveries_note" CHECK("deliveries"."note_id" is null or "deliveries"."reply_by" is not null)
 );
 --> statement-breakpoint
 CREATE INDEX `deliveries_waiting` ON `deliveries` (`recipient_id`,`state`,`message_id`,`settled_at`) WHERE settled_at is null;--> statement-breakpoint
@@ -34,6 +38,9 @@ CREATE INDEX `deliveries_expiry` ON `deliveries` (`expires_at`) WHERE settled_at
 CREATE INDEX `deliveries_untold` ON `deliveries` (`recipient_id`,`queued_at`) WHERE state = 'queued' and notified_at is null;--> statement-breakpoint
 CREATE INDEX `deliveries_settled` ON `deliveries` (`settled_at`) WHERE settled_at is not null;--> statement-breakpoint
 CREATE INDEX `deliveries_unread` ON `deliveries` (`recipient_id`,`message_id`) WHERE state = 'delivered';--> statement-breakpoint
+CREATE INDEX `deliveries_asked` ON `deliveries` (`reply_by`) WHERE reply_by is not null and reply_id is null and note_id is null and state <> 'retracted';--> statement-breakpoint
+CREATE INDEX `deliveries_owed` ON `deliveries` (`recipient_id`,`message_id`) WHERE reply_by is not null and reply_id is null;--> statement-breakpoint
+CREATE INDEX `deliveries_sender` ON `deliveries` (`sender_id`,`message_id`,`recipient_id`);--> statement-breakpoint
 CREATE INDEX `deliveries_sent` ON `deliveries` (`sender_id`,`changed_seq`);--> statement-breakpoint
 CREATE INDEX `deliveries_pair` ON `deliveries` (`recipient_id`,`sender_id`,`message_id`);--> statement-breakpoint
 CREATE INDEX `deliveries_changed` ON `deliveries` (`changed_seq`);--> statement-breakpoint
@@ -53,14 +60,18 @@ CREATE TABLE `messages` (
 	`chars` integer NOT NULL,
 	`urgency` text NOT NULL,
 	`reply_to` integer,
+	`kind` text DEFAULT 'message' NOT NULL,
+	`scope` text,
 	`created_at` integer NOT NULL,
 	FOREIGN KEY (`sender_id`) REFERENCES `peers`(`id`) ON UPDATE no action ON DELETE no action,
 	CONSTRAINT "messages_urgency" CHECK("messages"."urgency" in ('normal', 'fyi')),
-	CONSTRAINT "messages_chars" CHECK("messages"."chars" > 0)
+	CONSTRAINT "messages_chars" CHECK("messages"."chars" > 0),
+	CONSTRAINT "messages_kind" CHECK("messages"."kind" in ('message', 'note')),
+	CONSTRAINT "messages_note" CHECK("messages"."kind" <> 'note' or "messages"."reply_to" is not null),
+	CONSTRAINT "messages_scope" CHECK("messages"."scope" in ('machine', 'directory', 'repo'))
 );
 --> statement-breakpoint
 CREATE UNIQUE INDEX `messages_idempotency` ON `messages` (`sender_id`,`idempotency_key`);--> statement-breakpoint
-CREATE INDEX `messages_replies` ON `messages` (`reply_to`,`sender_id`) WHERE reply_to is not null;--> statement-breakpoint
 CREATE TABLE `peers` (
 	`id` text PRIMARY KEY NOT NULL,
 	`machine_id` text NOT NULL,

@@ -50,10 +50,18 @@ function addCommands(program: Command) {
   program
     .command('send')
     .description('send a message to a session, by name, name@host or id')
-    .argument('<to>', 'address; several are separated by commas')
+    .argument(
+      '<to>',
+      'address; several are separated by commas; "all": every session that runs on this machine',
+    )
     .argument('[message...]', 'the message; read from standard input when left out or "-"')
     .option('--fyi', 'for information: waits for the next event, blocks nothing')
     .option('--reply-to <id>', 'the message that this answers', toNumber)
+    .option(
+      '--expects-reply-within <minutes>',
+      'get a note in your inbox when no answer came by then',
+      toNumber,
+    )
     .option('--json', 'print JSON')
     .action(async (to, words, options) => (await import('./commands/send.ts')).send(to, words, options))
   program

@@ -1,6 +1,6 @@
 import { writeSync } from 'node:fs'
 import type { Readable } from 'node:stream'
-import { FRAME_BUDGET, MESSAGE_OVERHEAD, renderFrame, toBodyBudget } from '#frame/frame'
+import { FRAME_BUDGET, MESSAGE_OVERHEAD, renderFrame, toBodyBudget, type Frame } from '#frame/frame'
 import { readCard, setMailFlag, writeCard, type Card } from '#machine/cards'
 import { toPaths } from '#machine/paths'
 import { isSameProcess } from '#machine/processes'
@@ -36,12 +36,13 @@ export async function deliver(openInput: () => Readable, claudePid: number): Pro
     })
   let offer = await consume()
   if (offer.offerId === null && turn.endsWithNews()) offer = await consume()
+  const { text, unshown } = toFrame(offer, card)
   if (offer.offerId !== null) {
     turn.goesOn()
-    print(toOutput(input.event, toText(offer, card)))
+    print(toOutput(input.event, text))
   }
-  const acknowledged = offer.offerId === null ? undefined : calls.acknowledge(offer.offerId)
-  if (offer.remaining === 0) lowerOrphanedFlag(sessions, card)
+  const acknowledged = offer.offerId === null ? undefined : calls.acknowledge(offer.offerId, unshown)
+  if (offer.remaining + unshown.length === 0) lowerOrphanedFlag(sessions, card)
   await acknowledged
 }
 
@@ -86,7 +87,7 @@ async function bind(calls: HubCalls, card: Card, sessionId: string | undefined):
 
 const MAX_SESSION_IDS = 20
 
-function toText({ messages, remaining }: Offer, { toolPrefix }: Card): string {
+function toFrame({ messages, remaining }: Offer, { toolPrefix }: Card): Frame {
   return renderFrame({ messages, remaining, toolPrefix, now: Date.now() })
 }
 

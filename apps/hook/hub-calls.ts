@@ -40,8 +40,11 @@ export function openHubCalls({ hubUrl, token, key, hub }: Card) {
       } satisfies Inputs['peers']['bindSession']),
     consume: (input: Inputs['mailbox']['consume']) =>
       mutate<Outputs['mailbox']['consume']>('mailbox.consume', input),
-    acknowledge: (offerId: string) =>
-      mutate<Outputs['mailbox']['ack']>('mailbox.ack', { offerId } satisfies Inputs['mailbox']['ack']),
+    acknowledge: (offerId: string, unshown: number[]) =>
+      mutate<Outputs['mailbox']['ack']>('mailbox.ack', {
+        offerId,
+        unshown,
+      } satisfies Inputs['mailbox']['ack']),
   }
 }
 

@@ -14,3 +14,5 @@ export const MAX_MESSAGE_BYTES = 64 * 1_024
 export const MAX_WAITING = 1_000
 /** The most messages one peer may send another in a minute. */
 export const MAX_SENDS_PER_MINUTE = 60
+/** The most recipients of one message. */
+export const MAX_RECIPIENTS = 50

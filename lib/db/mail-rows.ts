@@ -1,5 +1,6 @@
 import { aliasedTable, and, asc, desc, eq, gt, isNull, sql } from 'drizzle-orm'
 import type { Connection } from './connection.ts'
+import { toExcerpt } from './receipt-rows.ts'
 import { deliveries, machines, messages, peers } from './schema.ts'
 
 /** One message as its recipient gets it. `attempts` above 1: it may have been seen before. */
@@ -9,6 +10,15 @@ export type Mail = {
   chars: number
   urgency: 'normal' | 'fyi'
   replyTo: number | null
+  /** A `note` is the network's own; its sender is its recipient. */
+  kind: 'message' | 'note'
+  /** The scope of the sender that it went to as a whole. */
+  scope: 'machine' | 'directory' | 'repo' | null
+  /** Until when the sender awaits an answer. */
+  replyBy: number | null
+  /** The beginning of what it answers, when its recipient sent that; `answersAsk`: and awaited an answer to it. */
+  answered: string | null
+  answersAsk: boolean
   createdAt: number
   attempts: number
   senderId: string
@@ -148,6 +158,18 @@ function mailQuery(orm: Connection['orm']) {
       chars: messages.chars,
       urgency: messages.urgency,
       replyTo: messages.replyTo,
+      kind: messages.kind,
+      scope: messages.scope,
+      replyBy: deliveries.replyBy,
+      answered: sql<string | null>`(
+        select ${toExcerpt(sql`answered.body`)} from ${messages} as answered
+        where answered.id = ${messages.replyTo} and answered.sender_id = ${deliveries.recipientId}
+      )`,
+      answersAsk: sql`exists (
+        select 1 from ${deliveries} as asked
+        where asked.message_id = ${messages.replyTo} and asked.recipient_id = ${deliveries.senderId}
+          and asked.sender_id = ${deliveries.recipientId} and asked.reply_by is not null
+      )`.mapWith(Boolean),
       createdAt: messages.createdAt,
       attempts: deliveries.attempts,
       senderId: deliveries.senderId,

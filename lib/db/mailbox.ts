@@ -100,9 +100,14 @@ export function createMailbox(connection: Connection) {
 
     /**
      * Makes an offer delivered; returns how many messages that settled. A late acknowledgement counts as long as
-     * nobody else was offered the same messages: they did reach their reader.
+     * nobody else was offered the same messages: they did reach their reader. What the caller had no room to show
+     * waits again as if it had not been offered.
      */
-    acknowledge(recipientId: string, offerId: string): number {
+    acknowledge(recipientId: string, offerId: string, unshown: number[] = []): number {
+      for (const messageId of unshown) {
+        const row = writes.putBack.get({ messageId, recipientId, offerId, changedSeq: nextSeq() })
+        if (row) note(row, recipientId)
+      }
       return settleOffer(
         recipientId,
         offerId,
@@ -215,6 +220,24 @@ function prepare({ orm }: Connection) {
       .update(deliveries)
       .set({ state: 'queued', leaseUntil: null, offerId: null, changedSeq: value('changedSeq') })
       .where(and(one, eq(deliveries.state, 'offered')))
+      .prepare(),
+    putBack: orm
+      .update(deliveries)
+      .set({
+        state: 'queued',
+        leaseUntil: null,
+        offerId: null,
+        attempts: sql`${deliveries.attempts} - 1`,
+        changedSeq: value('changedSeq'),
+      })
+      .where(
+        and(
+          one,
+          eq(deliveries.offerId, sql.placeholder('offerId')),
+          inArray(deliveries.state, ['queued', 'offered']),
+        ),
+      )
+      .returning({ senderId: deliveries.senderId })
       .prepare(),
     confirm: orm
       .update(deliveries)

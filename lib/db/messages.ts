@@ -1,10 +1,12 @@
-import { and, desc, eq, sql } from 'drizzle-orm'
+import { and, eq, sql } from 'drizzle-orm'
 import { mailboxTopic, MESSAGES_TOPIC } from './bell.ts'
 import type { Connection } from './connection.ts'
-import { MAX_SENDS_PER_MINUTE, MAX_WAITING, MESSAGE_TTL_MS } from './limits.ts'
+import { MESSAGE_TTL_MS } from './limits.ts'
 import { selectMail, type Mail } from './mail-rows.ts'
 import { selectReceipts, type Receipt } from './receipt-rows.ts'
+import { createReplies } from './replies.ts'
 import { deliveries, messages } from './schema.ts'
+import { createSendLimits, type LimitRefusal } from './send-limits.ts'
 
 export type Messages = ReturnType<typeof createMessages>
 
@@ -16,14 +18,16 @@ export type Draft = {
   body: string
   urgency: 'normal' | 'fyi'
   replyTo?: number | undefined
+  /** The recipients are all in this scope of the sender: who that is may differ when the draft comes again. */
+  scope?: 'machine' | 'directory' | 'repo' | undefined
+  /** How many ms the sender waits for an answer of each recipient. */
+  replyWithin?: number | undefined
 }
 
 /** What became of a draft; `repeated`: it had been sent before. */
-export type Sent = { kind: 'sent' | 'repeated'; messageId: number }
+export type Sent = { kind: 'sent'; messageId: number } | { kind: 'repeated'; messageId: number }
 /** Why a draft was not sent; nothing changed. */
-export type Refusal =
-  | { kind: 'key-reused'; messageId: number }
-  | { kind: 'mailbox-full' | 'too-fast'; recipientId: string }
+export type Refusal = { kind: 'key-reused'; messageId: number } | LimitRefusal
 
 /** The sending side of mail: every function is synchronous; writes belong inside `queue.run`. */
 export function createMessages(connection: Connection) {
@@ -31,26 +35,22 @@ export function createMessages(connection: Connection) {
   const statements = prepare(connection)
   const receipts = selectReceipts(connection)
   const mail = selectMail(connection)
-
-  function refusal(draft: Draft): Refusal | undefined {
-    for (const recipientId of draft.recipientIds) {
-      if (statements.waiting.get({ recipientId })!.count >= MAX_WAITING)
-        return { kind: 'mailbox-full', recipientId }
-      const sent = statements.sentLately.get({ senderId: draft.senderId, recipientId, now: now() })!
-      if (sent.count >= MAX_SENDS_PER_MINUTE) return { kind: 'too-fast', recipientId }
-    }
-    return undefined
-  }
+  const replies = createReplies(connection)
+  const refusal = createSendLimits(connection)
 
   function repeat(draft: Draft): Sent | Refusal | undefined {
     const before = statements.byKey.get({ senderId: draft.senderId, idempotencyKey: draft.idempotencyKey })
     if (!before) return undefined
-    const recipients = receipts.ofMessage.all({ messageId: before.id }).map((receipt) => receipt.recipientId)
+    const rows = receipts.ofMessage.all({ messageId: before.id })
+    const recipients = rows.map((receipt) => receipt.recipientId)
+    const [{ replyBy, queuedAt } = { replyBy: null, queuedAt: 0 }] = rows
     const same =
       before.body === draft.body &&
       before.urgency === draft.urgency &&
       before.replyTo === (draft.replyTo ?? null) &&
-      sameMembers(recipients, draft.recipientIds)
+      before.scope === (draft.scope ?? null) &&
+      (replyBy === null ? undefined : replyBy - queuedAt) === draft.replyWithin &&
+      (draft.scope !== undefined || sameMembers(recipients, draft.recipientIds))
     return { kind: same ? 'repeated' : 'key-reused', messageId: before.id }
   }
 
@@ -59,7 +59,7 @@ export function createMessages(connection: Connection) {
     send(draft: Draft): Sent | Refusal {
       const known = repeat(draft) ?? refusal(draft)
       if (known) return known
-      const { senderId, idempotencyKey, body, urgency } = draft
+      const { senderId, idempotencyKey, body, urgency, replyWithin } = draft
       const message = statements.insert.get({
         senderId,
         idempotencyKey,
@@ -67,6 +67,7 @@ export function createMessages(connection: Connection) {
         chars: body.length,
         urgency,
         replyTo: draft.replyTo ?? null,
+        scope: draft.scope ?? null,
         createdAt: now(),
       })
       for (const recipientId of draft.recipientIds) {
@@ -76,9 +77,12 @@ export function createMessages(connection: Connection) {
           senderId,
           queuedAt: now(),
           expiresAt: now() + MESSAGE_TTL_MS,
+          replyBy: replyWithin === undefined ? null : now() + replyWithin,
           changedSeq: nextSeq(),
         })
         bell.note(mailboxTopic(recipientId))
+        if (draft.replyTo !== undefined)
+          replies.answer(draft.replyTo, { from: senderId, to: recipientId, id: message.id })
       }
       bell.note(mailboxTopic(senderId))
       bell.note(MESSAGES_TOPIC)
@@ -93,6 +97,8 @@ export function createMessages(connection: Connection) {
       for (const { recipientId, ...receipt } of receipts.ofMessage.all({ messageId })) {
         if (receipt.senderId !== senderId || receipt.state !== 'queued' || receipt.attempts > 0) continue
         statements.retract.run({ messageId, recipientId, settledAt: now(), changedSeq: nextSeq() })
+        if (receipt.replyTo !== null)
+          replies.reopen(receipt.replyTo, { from: senderId, to: recipientId, id: messageId })
         bell.note(mailboxTopic(recipientId))
         bell.note(mailboxTopic(senderId))
         bell.note(MESSAGES_TOPIC)
@@ -112,6 +118,17 @@ export function createMessages(connection: Connection) {
     /** The same of what one peer sent or got; of a message that it got, only its own receipt. */
     historyOf: (options: { peerId: string; before: number; limit: number }): Receipt[] =>
       receipts.newestOf.all(options),
+    /** The receipts of the newest `limit` messages that a peer sent before a message, newest first. */
+    sentBy: (options: { peerId: string; before: number; limit: number }): Receipt[] =>
+      receipts.newestSent.all(options),
+    /**
+     * What has no answer, newest first: of what a peer `sent`, all but mail for information and answers that ask nothing;
+     * and what it got from others who await its answer. At most `limit` receipts each.
+     */
+    unanswered: (options: { peerId: string; limit: number }): { sent: Receipt[]; owed: Receipt[] } => ({
+      sent: receipts.unanswered.all(options),
+      owed: receipts.owed.all(options),
+    }),
     /** How many deliveries there are in each stage. */
     counts: (): { queued: number; offered: number; settled: number } => statements.counts.get({})!,
     /** A message as its recipient may read it again: one that it was offered at least once. */
@@ -143,6 +160,7 @@ function prepare({ orm }: Connection) {
         body: messages.body,
         urgency: messages.urgency,
         replyTo: messages.replyTo,
+        scope: messages.scope,
       })
       .from(messages)
       .where(
@@ -161,36 +179,10 @@ function prepare({ orm }: Connection) {
         chars: placeholder('chars'),
         urgency: placeholder('urgency'),
         replyTo: placeholder('replyTo'),
+        scope: placeholder('scope'),
         createdAt: placeholder('createdAt'),
       })
       .returning({ id: messages.id })
-      .prepare(),
-    waiting: orm
-      .select({ count: sql<number>`count(*)` })
-      .from(deliveries)
-      .where(
-        sql`${deliveries.recipientId} = ${placeholder('recipientId')} and ${deliveries.settledAt} is null`,
-      )
-      .prepare(),
-    // The newest of a pair first: it reads no further than the limit, however long the two have known each other.
-    // What a clock that was set back since has dated later than now is not of the last minute.
-    sentLately: orm
-      .select({ count: sql<number>`count(*)` })
-      .from(
-        orm
-          .select({ queuedAt: deliveries.queuedAt })
-          .from(deliveries)
-          .where(
-            and(
-              eq(deliveries.senderId, placeholder('senderId')),
-              eq(deliveries.recipientId, placeholder('recipientId')),
-            ),
-          )
-          .orderBy(desc(deliveries.messageId))
-          .limit(MAX_SENDS_PER_MINUTE)
-          .as('newest'),
-      )
-      .where(sql`queued_at <= ${placeholder('now')} and queued_at > ${placeholder('now')} - 60000`)
       .prepare(),
     queue: orm
       .insert(deliveries)
@@ -201,6 +193,7 @@ function prepare({ orm }: Connection) {
         state: 'queued',
         queuedAt: placeholder('queuedAt'),
         expiresAt: placeholder('expiresAt'),
+        replyBy: placeholder('replyBy'),
         changedSeq: placeholder('changedSeq'),
       })
       .prepare(),

@@ -1,9 +1,28 @@
-import { aliasedTable, and, asc, desc, eq, gt, inArray, lt, sql } from 'drizzle-orm'
+import {
+  aliasedTable,
+  and,
+  asc,
+  desc,
+  eq,
+  gt,
+  inArray,
+  isNotNull,
+  isNull,
+  lt,
+  ne,
+  or,
+  sql,
+  type SQLWrapper,
+} from 'drizzle-orm'
 import type { Connection } from './connection.ts'
 import { deliveries, machines, messages, peers } from './schema.ts'
 
 /** Characters of a body that come with its receipt. */
 const EXCERPT_CHARS = 200
+
+/** The beginning of a body: a page of whole ones would cost a slow reader's hub up to 13 MB. */
+export const toExcerpt = (body: SQLWrapper) =>
+  sql<string>`substr(${body}, 1, ${sql.raw(String(EXCERPT_CHARS))})`
 
 /** Where one message stands with one recipient. Times are ms since the epoch, null while not reached. */
 export type Receipt = {
@@ -14,11 +33,17 @@ export type Receipt = {
   recipientId: string
   recipientName: string
   recipientHost: string
-  /** The beginning of the body: a page of whole ones would cost a slow reader's hub up to 13 MB. */
   excerpt: string
   chars: number
   urgency: 'normal' | 'fyi'
   replyTo: number | null
+  /** A `note` is the network's own; its sender is its recipient. */
+  kind: 'message' | 'note'
+  /** Until when the sender awaits an answer. */
+  replyBy: number | null
+  /** The newest answer; its beginning as long as it is kept. */
+  replyId: number | null
+  replyExcerpt: string | null
   state: 'queued' | 'offered' | 'delivered' | 'read' | 'expired' | 'retracted'
   attempts: number
   queuedAt: number
@@ -27,8 +52,6 @@ export type Receipt = {
   readAt: number | null
   /** Since when it is delivered and unconfirmed. */
   unconfirmedAt: number | null
-  /** The first message with which this recipient answered it. */
-  replyId: number | null
   notifiedAt: number | null
   expiresAt: number
   changedSeq: number
@@ -54,6 +77,14 @@ export function selectReceipts({ orm }: Connection) {
       select ${deliveries.messageId} as id from ${deliveries}
       where ${deliveries.recipientId} = ${peerId} and ${deliveries.messageId} < ${before} order by id desc limit ${limit}
     ) order by id desc limit ${limit}`
+  /** Not a note, which its recipient did not send. */
+  const isOfPeers = ne(deliveries.senderId, deliveries.recipientId)
+  const newestSent = orm
+    .selectDistinct({ id: deliveries.messageId })
+    .from(deliveries)
+    .where(and(eq(deliveries.senderId, peerId), lt(deliveries.messageId, before), isOfPeers))
+    .orderBy(desc(deliveries.messageId))
+    .limit(limit)
   return {
     ofMessage: receiptQuery(orm)
       .where(eq(deliveries.messageId, sql.placeholder('messageId')))
@@ -64,6 +95,7 @@ export function selectReceipts({ orm }: Connection) {
         and(
           eq(deliveries.senderId, sql.placeholder('senderId')),
           gt(deliveries.changedSeq, sql.placeholder('cursor')),
+          isOfPeers,
         ),
       )
       .orderBy(asc(deliveries.changedSeq))
@@ -77,6 +109,36 @@ export function selectReceipts({ orm }: Connection) {
     newest: receiptQuery(orm)
       .where(inArray(deliveries.messageId, newestMessages))
       .orderBy(desc(deliveries.messageId), asc(deliveries.recipientId))
+      .prepare(),
+    newestSent: receiptQuery(orm)
+      .where(inArray(deliveries.messageId, newestSent))
+      .orderBy(desc(deliveries.messageId), asc(deliveries.recipientId))
+      .prepare(),
+    unanswered: receiptQuery(orm)
+      .where(
+        and(
+          eq(deliveries.senderId, peerId),
+          isOfPeers,
+          isNull(deliveries.replyId),
+          ne(deliveries.state, sql`'retracted'`),
+          eq(messages.urgency, sql`'normal'`),
+          or(isNull(messages.replyTo), isNotNull(deliveries.replyBy)),
+        ),
+      )
+      .orderBy(desc(deliveries.messageId))
+      .limit(limit)
+      .prepare(),
+    owed: receiptQuery(orm)
+      .where(
+        and(
+          eq(deliveries.recipientId, peerId),
+          sql`${deliveries.replyBy} is not null`,
+          isNull(deliveries.replyId),
+          sql`${deliveries.state} in ('delivered', 'read')`,
+        ),
+      )
+      .orderBy(desc(deliveries.messageId))
+      .limit(limit)
       .prepare(),
     newestOf: receiptQuery(orm)
       .where(
@@ -103,10 +165,16 @@ function receiptQuery(orm: Connection['orm']) {
       recipientId: deliveries.recipientId,
       recipientName: peers.name,
       recipientHost: machines.host,
-      excerpt: sql<string>`substr(${messages.body}, 1, ${sql.raw(String(EXCERPT_CHARS))})`,
+      excerpt: toExcerpt(messages.body),
       chars: messages.chars,
       urgency: messages.urgency,
       replyTo: messages.replyTo,
+      kind: messages.kind,
+      replyBy: deliveries.replyBy,
+      replyId: deliveries.replyId,
+      replyExcerpt: sql<
+        string | null
+      >`(select ${toExcerpt(sql`replies.body`)} from ${messages} as replies where replies.id = ${deliveries.replyId})`,
       state: deliveries.state,
       attempts: deliveries.attempts,
       queuedAt: deliveries.queuedAt,
@@ -114,10 +182,6 @@ function receiptQuery(orm: Connection['orm']) {
       settledAt: deliveries.settledAt,
       readAt: deliveries.readAt,
       unconfirmedAt: deliveries.unconfirmedAt,
-      replyId: sql<number | null>`(
-        select min(answers.id) from ${messages} as answers
-        where answers.reply_to = ${deliveries.messageId} and answers.sender_id = ${deliveries.recipientId}
-      )`,
       notifiedAt: deliveries.notifiedAt,
       expiresAt: deliveries.expiresAt,
       changedSeq: deliveries.changedSeq,

@@ -95,15 +95,21 @@ export const messages = sqliteTable(
     chars: integer('chars').notNull(),
     urgency: text('urgency', { enum: ['normal', 'fyi'] }).notNull(),
     replyTo: integer('reply_to'),
+    /** A `note` is the network's own word to the peer that is its sender and recipient, about `reply_to`. */
+    kind: text('kind', { enum: ['message', 'note'] })
+      .notNull()
+      .default('message'),
+    /** Set when it was sent to `all`: a repeated send may find others there, and is the same message. */
+    scope: text('scope', { enum: ['machine', 'directory', 'repo'] }),
     createdAt: integer('created_at').notNull(),
   },
   (table) => [
     uniqueIndex('messages_idempotency').on(table.senderId, table.idempotencyKey),
-    index('messages_replies')
-      .on(table.replyTo, table.senderId)
-      .where(sql`reply_to is not null`),
     check('messages_urgency', sql`${table.urgency} in ('normal', 'fyi')`),
     check('messages_chars', sql`${table.chars} > 0`),
+    check('messages_kind', sql`${table.kind} in ('message', 'note')`),
+    check('messages_note', sql`${table.kind} <> 'note' or ${table.replyTo} is not null`),
+    check('messages_scope', sql`${table.scope} in ('machine', 'directory', 'repo')`),
   ],
 )
 
@@ -136,6 +142,12 @@ export const deliveries = sqliteTable(
     /** When the hub set out to tell the person that it stays unread; it is never told again. */
     notifiedAt: integer('notified_at'),
     expiresAt: integer('expires_at').notNull(),
+    /** Until when the sender awaits an answer of this recipient; null when it asked for none. */
+    replyBy: integer('reply_by'),
+    /** The newest answer of this recipient to the sender. */
+    replyId: integer('reply_id'),
+    /** The note that told the sender that no answer had come in time. */
+    noteId: integer('note_id'),
     changedSeq: integer('changed_seq').notNull(),
   },
   (table) => [
@@ -159,6 +171,14 @@ export const deliveries = sqliteTable(
     index('deliveries_unread')
       .on(table.recipientId, table.messageId)
       .where(sql`state = 'delivered'`),
+    // The questions that neither an answer nor a note has settled.
+    index('deliveries_asked')
+      .on(table.replyBy)
+      .where(sql`reply_by is not null and reply_id is null and note_id is null and state <> 'retracted'`),
+    index('deliveries_owed')
+      .on(table.recipientId, table.messageId)
+      .where(sql`reply_by is not null and reply_id is null`),
+    index('deliveries_sender').on(table.senderId, table.messageId, table.recipientId),
     index('deliveries_sent').on(table.senderId, table.changedSeq),
     index('deliveries_pair').on(table.recipientId, table.senderId, table.messageId),
     index('deliveries_changed').on(table.changedSeq),
@@ -183,5 +203,6 @@ export const deliveries = sqliteTable(
     ),
     check('deliveries_read', sql`(${table.state} = 'read') = (${table.readAt} is not null)`),
     check('deliveries_unconfirmed', sql`${table.unconfirmedAt} is null or ${table.state} = 'delivered'`),
+    check('deliveries_note', sql`${table.noteId} is null or ${table.replyBy} is not null`),
   ],
 )

@@ -2,10 +2,14 @@ import { and, eq, isNull, lt, lte, notExists, sql, type SQL } from 'drizzle-orm'
 import { mailboxTopic, MESSAGES_TOPIC, PEERS_TOPIC } from './bell.ts'
 import type { Connection } from './connection.ts'
 import { RETENTION_MS } from './limits.ts'
+import { createReplies } from './replies.ts'
 import { deliveries, messages, peers } from './schema.ts'
 
-/** How many rows of each kind one sweep changed: deliveries `requeued` and `expired`, messages `forgotten`, seats. */
-export type Swept = { requeued: number; expired: number; forgotten: number; seats: number }
+/**
+ * How many rows of each kind one sweep changed: deliveries `requeued` and `expired`, questions `overdue`, messages
+ * `forgotten`, seats.
+ */
+export type Swept = { requeued: number; overdue: number; expired: number; forgotten: number; seats: number }
 
 /** Rows of one kind changed in one sweep at most: a large clean-up is spread over many short transactions. */
 const ROWS_PER_SWEEP = 500
@@ -13,13 +17,14 @@ const ROWS_PER_SWEEP = 500
 type Found = { messageId: number; senderId: string; recipientId: string }
 
 /**
- * Makes the one sweeper: queues messages again whose lease is over, expires what waited 48 hours, forgets what has been
- * settled for 30 days, and removes the seats of sessions that were not heard of for 30 days and that no message
- * mentions. Run it inside `queue.run`.
+ * Makes the one sweeper: queues messages again whose lease is over, tells senders whose question had no answer in time,
+ * expires what waited 48 hours, forgets what has been settled for 30 days, and removes the seats of sessions that were
+ * not heard of for 30 days and that no message mentions. Run it inside `queue.run`.
  */
 export function createSweeper(connection: Connection) {
   const { now, nextSeq, bell } = connection
   const statements = prepare(connection)
+  const replies = createReplies(connection)
 
   /** One number for each changed row: two rows with one number could fall on both sides of a feed's page. */
   function change(rows: Found[], write: (row: Found & { now: number; changedSeq: number }) => void): number {
@@ -35,13 +40,15 @@ export function createSweeper(connection: Connection) {
   return function sweep(): Swept {
     const before = now() - RETENTION_MS
     const requeued = change(statements.leaseOver.all({ now: now() }), (row) => statements.requeue.run(row))
+    // Before what they asked expires: the longest question waits as long as a message.
+    const overdue = replies.settleOverdue()
     const expired = change(statements.outdated.all({ now: now() }), (row) => statements.expire.run(row))
     const forgotten = new Set(statements.old.all({ before }).map((row) => row.messageId))
     for (const messageId of forgotten) statements.forget.run({ messageId })
     const unused = statements.unused.all({ before })
     for (const { id } of unused) statements.removeSeat.run({ id })
     if (unused.length > 0) bell.note(PEERS_TOPIC)
-    return { requeued, expired, forgotten: forgotten.size, seats: unused.length }
+    return { requeued, overdue, expired, forgotten: forgotten.size, seats: unused.length }
   }
 }
 

@@ -1,13 +1,8 @@
 import type { Receipt } from '#router/shapes/messages'
 import { toClock } from './time.ts'
 
-/** Where a message stands, in words that are true at `now`, with times of this machine; and the first answer to it. */
+/** Where a message stands, in words that are true at `now`, with times of this machine. */
 export function describeReceipt(receipt: Receipt, now: number): string {
-  const answered = receipt.replyId === null ? '' : `; answered with message ${receipt.replyId}`
-  return describeState(receipt, now) + answered
-}
-
-function describeState(receipt: Receipt, now: number): string {
   const again = receipt.attempts > 1 ? ` (offered ${receipt.attempts} times)` : ''
   switch (receipt.state) {
     case 'queued':

@@ -6,6 +6,7 @@ import type { Context } from './context.ts'
 import { event, followChanges, toCursor } from './feed.ts'
 import { feedInput } from './shapes/common.ts'
 import {
+  ackInput,
   changed,
   consumeInput,
   idsInput,
@@ -38,14 +39,14 @@ export const mailboxRouter = router({
       }
     }),
 
-  /** Says that the messages of an offer have reached their reader: they are delivered now. */
+  /** Says that the messages of an offer have reached their reader: they are delivered now, but for those not shown. */
   ack: peerProcedure
-    .input(offerInput)
+    .input(ackInput)
     .output(settled)
     .mutation(({ ctx, input }) => {
       const { mailbox, queue } = ctx.database
       return queue.run(() => ({
-        settled: mailbox.acknowledge(ctx.self.id, input.offerId),
+        settled: mailbox.acknowledge(ctx.self.id, input.offerId, input.unshown),
         remaining: mailbox.queued(ctx.self.id),
       }))
     }),

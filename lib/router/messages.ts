@@ -1,12 +1,13 @@
 import { TRPCError, type TrackedEnvelope } from '@trpc/server'
 import { MESSAGES_TOPIC } from '#db/bell'
-import { MAX_MESSAGE_BYTES, MAX_SENDS_PER_MINUTE, MAX_WAITING } from '#db/limits'
-import type { Refusal } from '#db/messages'
+import { MAX_MESSAGE_BYTES } from '#db/limits'
 import type { PeerRow } from '#db/peer-rows'
 import type { Receipt as ReceiptRow } from '#db/receipt-rows'
 import { resolveAddress } from './address.ts'
+import { resolveAudience } from './audience.ts'
 import type { Context } from './context.ts'
 import { event, followChanges, toCursor } from './feed.ts'
+import { toRefusal } from './refusal.ts'
 import { feedInput } from './shapes/common.ts'
 import {
   history,
@@ -15,6 +16,8 @@ import {
   messageStatus,
   sendInput,
   sent,
+  threads,
+  threadsInput,
   type LogEntry,
   type Receipt,
 } from './shapes/messages.ts'
@@ -28,23 +31,28 @@ export const messagesRouter = router({
     .output(sent)
     .mutation(async ({ ctx, input }) => {
       const { database, self } = ctx
+      const { replyTo, urgency, expectsReplyWithin: minutes } = input
       checkSize(input.message)
-      const recipients = resolveRecipients(ctx, self, input.to)
-      checkReply(ctx, self, input.replyTo)
+      const { recipients, scope } = resolveAudience(ctx, self, input)
+      checkReply(ctx, self, replyTo)
+      if (minutes !== undefined && urgency === 'fyi') throw new TRPCError(ASKS_BY_FYI)
       const outcome = await database.queue.run(() =>
         database.messages.send({
           senderId: self.id,
           recipientIds: recipients.map((peer) => peer.id),
           idempotencyKey: input.idempotencyKey,
           body: input.message,
-          urgency: input.urgency,
-          replyTo: input.replyTo,
+          urgency,
+          replyTo,
+          scope,
+          replyWithin: minutes === undefined ? undefined : minutes * 60_000,
         }),
       )
-      if (!('messageId' in outcome) || outcome.kind === 'key-reused') throw toError(outcome, recipients)
+      if (outcome.kind !== 'sent' && outcome.kind !== 'repeated') throw toRefusal(outcome, recipients, scope)
       return {
         messageId: outcome.messageId,
         repeated: outcome.kind === 'repeated',
+        scope: scope ?? null,
         recipients: toReceipts(ctx, database.messages.receipts(outcome.messageId)),
       }
     }),
@@ -87,6 +95,20 @@ export const messagesRouter = router({
       return { entries: toEntries(ctx, rows, limit, isParty) }
     }),
 
+  /** What the caller sent, or what of its conversations has no answer yet, newest first. */
+  threads: peerProcedure
+    .input(threadsInput)
+    .output(threads)
+    .query(({ ctx, input: { show, limit } }) => {
+      const { messages } = ctx.database
+      const peerId = ctx.self.id
+      const { sent, owed } =
+        show === 'unanswered'
+          ? messages.unanswered({ peerId, limit })
+          : { sent: messages.sentBy({ peerId, before: Number.MAX_SAFE_INTEGER, limit }), owed: [] }
+      return { sent: sent.map((row) => toEntry(ctx, row)), owed: owed.map((row) => toEntry(ctx, row)) }
+    }),
+
   /** Every message of the network as it is sent and as its receipts change. */
   watch: procedure
     .input(feedInput)
@@ -106,21 +128,6 @@ async function* watchMessages(
   }
 }
 
-function resolveRecipients(ctx: Context, self: PeerRow, to: string | string[]): PeerRow[] {
-  const found = new Map<string, PeerRow>()
-  for (const address of [to].flat()) {
-    const peer = resolveAddress(ctx.database, address, self.machineId)
-    if (peer.id === self.id) {
-      throw new TRPCError({
-        code: 'BAD_REQUEST',
-        message: `"${address}" is this session itself: name another peer.`,
-      })
-    }
-    found.set(peer.id, peer)
-  }
-  return [...found.values()]
-}
-
 function checkSize(message: string) {
   const bytes = Buffer.byteLength(message)
   if (bytes <= MAX_MESSAGE_BYTES) return
@@ -130,10 +137,23 @@ function checkSize(message: string) {
   })
 }
 
+const ASKS_BY_FYI = {
+  code: 'BAD_REQUEST',
+  message:
+    'Mail for information (fyi) asks for no answer: leave out the time for one, or use urgency normal.',
+} as const
+
 function checkReply(ctx: Context, self: PeerRow, replyTo: number | undefined) {
   if (replyTo === undefined) return
-  const parties = ctx.database.messages.receipts(replyTo).flatMap((row) => [row.senderId, row.recipientId])
-  if (parties.includes(self.id)) return
+  const rows = ctx.database.messages.receipts(replyTo)
+  const note = rows.find((row) => row.kind === 'note' && row.senderId === self.id)
+  if (note) {
+    throw new TRPCError({
+      code: 'BAD_REQUEST',
+      message: `Message ${replyTo} is a note of claude-peers, whom nobody can answer: it is about message ${note.replyTo}.`,
+    })
+  }
+  if (rows.some((row) => row.senderId === self.id || row.recipientId === self.id)) return
   throw new TRPCError({
     code: 'BAD_REQUEST',
     message: `reply_to ${replyTo} is no message that you sent or received: use an id from your mail, or leave it out.`,
@@ -141,29 +161,12 @@ function checkReply(ctx: Context, self: PeerRow, replyTo: number | undefined) {
 }
 
 function ownReceipts(ctx: Context, self: PeerRow, messageId: number): ReceiptRow[] {
-  const rows = ctx.database.messages.receipts(messageId).filter((row) => row.senderId === self.id)
+  const isOwn = (row: ReceiptRow) => row.senderId === self.id && row.kind === 'message'
+  const rows = ctx.database.messages.receipts(messageId).filter(isOwn)
   if (rows.length > 0) return rows
   throw new TRPCError({
     code: 'NOT_FOUND',
     message: `You sent no message ${messageId}, or it was settled over 30 days ago. Use the message_id that send returned.`,
-  })
-}
-
-function toError(outcome: Refusal, recipients: PeerRow[]): TRPCError {
-  if (outcome.kind === 'key-reused') {
-    return new TRPCError({
-      code: 'CONFLICT',
-      message: `This idempotency key was used for message ${outcome.messageId}, which said something else: take a new key.`,
-    })
-  }
-  const peer = recipients.find((recipient) => recipient.id === outcome.recipientId)!
-  const address = `${peer.name}@${peer.host}`
-  return new TRPCError({
-    code: 'TOO_MANY_REQUESTS',
-    message:
-      outcome.kind === 'mailbox-full'
-        ? `The mailbox of ${address} is full (${MAX_WAITING} messages wait). Nothing was sent: try again when it has read some.`
-        : `You sent ${address} ${MAX_SENDS_PER_MINUTE} messages within a minute. Nothing was sent: wait a minute, and say more in one message.`,
   })
 }
 

@@ -3,6 +3,7 @@ import { PEERS_TOPIC } from '#db/bell'
 import type { PeerRow } from '#db/peer-rows'
 import { isHeld, type Context, type Hub } from './context.ts'
 import { event, followChanges, toCursor } from './feed.ts'
+import { isWithin, LISTED_MS } from './scope.ts'
 import { feedInput } from './shapes/common.ts'
 import {
   activityInput,
@@ -14,13 +15,9 @@ import {
   registerInput,
   summaryInput,
   type PeersEvent,
-  type Scope,
 } from './shapes/peers.ts'
 import { findCaller, peerProcedure, procedure, router } from './trpc.ts'
 import { toPeer } from './views.ts'
-
-/** A seat that nobody holds is listed this long after it was last heard of: as long as mail waits, 48 hours. */
-const LISTED_MS = 48 * 60 * 60 * 1_000
 
 export const peersRouter = router({
   /** Takes a seat: by process, by session id, as successor in the same repository, or a new one. */
@@ -156,17 +153,4 @@ const toPeers = (rows: PeerRow[], hub: Hub) => rows.map((row) => toPeer(row, hub
 function toChange(online: boolean, before: boolean): 'joined' | 'changed' | 'left' {
   if (online === before) return 'changed'
   return online ? 'joined' : 'left'
-}
-
-function isWithin(scope: Scope, self: PeerRow | undefined): (row: PeerRow) => boolean {
-  if (scope === 'network') return () => true
-  if (!self) {
-    throw new TRPCError({
-      code: 'BAD_REQUEST',
-      message: `The scope "${scope}" is seen from a peer: send its mailbox key, or ask for the scope "network".`,
-    })
-  }
-  if (scope === 'machine') return (row) => row.machineId === self.machineId
-  if (scope === 'directory') return (row) => row.machineId === self.machineId && row.cwd === self.cwd
-  return (row) => row.machineId === self.machineId && row.root === self.root
 }

@@ -42,10 +42,14 @@ export function findCaller({ database, key }: Context) {
 /** What the caller may know of an error: our own words, or what is wrong with the input; never an internal message. */
 function toPublicMessage(error: TRPCError): string {
   if (error.cause instanceof ZodError && error.code === 'BAD_REQUEST') {
-    return error.cause.issues
-      .map((issue) => (issue.path.length > 0 ? `${issue.path.join('.')}: ${issue.message}` : issue.message))
-      .join('; ')
+    return error.cause.issues.map(toWords).join('; ')
   }
   if (error.code !== 'INTERNAL_SERVER_ERROR') return error.message
   return 'The hub failed at this call; its log (~/.claude-peers/hub.log) says why. Nothing that was acknowledged is lost.'
+}
+
+/** Which field is wrong, and how; which one of a list is for programs. */
+function toWords({ path, message }: { path: PropertyKey[]; message: string }): string {
+  const field = path.filter((part) => typeof part === 'string').join('.')
+  return field === '' ? message : `${field}: ${message}`
 }

@@ -27,15 +27,23 @@ export function toPeer(row: PeerRow, hub: Hub): Peer {
   }
 }
 
+/** Who speaks in a note. No peer's address: each of those has a host. */
+const NETWORK = 'claude-peers'
+
 /** A message as its recipient gets it. */
 export function toMail(row: MailRow): Mail {
+  const { kind, answered } = row
   return {
     id: row.id,
-    from: `${row.senderName}@${row.senderHost}`,
-    directory: row.senderCwd,
+    kind,
+    from: kind === 'note' ? NETWORK : `${row.senderName}@${row.senderHost}`,
+    directory: kind === 'note' ? '' : row.senderCwd,
     text: row.body,
     urgency: row.urgency,
     replyTo: row.replyTo,
+    answers: answered === null ? null : { excerpt: answered, awaited: row.answersAsk },
+    replyBy: row.replyBy,
+    scope: row.scope,
     sentAt: row.createdAt,
     again: row.attempts > 1,
     forPrevious: row.createdAt < row.heldSince,
@@ -52,7 +60,7 @@ export function toReceipt(row: ReceiptRow, recipient: PeerRow | undefined, hub: 
   const ended = row.state === 'expired' || row.state === 'retracted'
   return {
     messageId: row.messageId,
-    from: `${row.senderName}@${row.senderHost}`,
+    from: row.kind === 'note' ? NETWORK : `${row.senderName}@${row.senderHost}`,
     to: `${row.recipientName}@${row.recipientHost}`,
     urgency: row.urgency,
     state: row.state,
@@ -65,7 +73,8 @@ export function toReceipt(row: ReceiptRow, recipient: PeerRow | undefined, hub: 
     endedAt: ended ? row.settledAt : null,
     notifiedAt: row.notifiedAt,
     reach: row.state === 'queued' && recipient ? toReach(row, recipient, hub) : null,
-    replyId: row.replyId,
+    replyBy: row.replyBy,
+    reply: row.replyId === null ? null : { id: row.replyId, excerpt: row.replyExcerpt ?? '' },
   }
 }
 
@@ -76,5 +85,6 @@ export function toLogEntry(row: ReceiptRow, recipient: PeerRow | undefined, hub:
     text: row.excerpt,
     chars: row.chars,
     replyTo: row.replyTo,
+    kind: row.kind,
   }
 }

@@ -83,8 +83,10 @@ describe('send', () => {
     ['nothing', ['send', 'api']],
     ['a dash', ['send', 'api', '-']],
   ])('reads standard input where %s stands for the message', async (_, args) => {
-    await run(args, 'line one\n  line two\n\n')
-    expect(await api.deliver('UserPromptSubmit')).toContain('\nline one\n  line two\n</peer-message>')
+    await run(args, `${args.length} args\n  line two\n\n`)
+    expect(await api.deliver('UserPromptSubmit')).toContain(
+      `\n${args.length} args\n  line two\n</peer-message>`,
+    )
   })
 
   test('takes words that look like options behind a double dash', async () => {
@@ -115,9 +117,11 @@ describe('send', () => {
   test.each([
     ['an unknown name', ['send', 'nobody', 'x'], /Nobody is called "nobody"\. Online are api@laptop/],
     ['several of which one is unknown', ['send', 'api,nobody', 'x'], /Nobody is called "nobody"/],
-    ['an empty address', ['send', 'api,', 'x'], /an address is empty/],
+    ['an empty address', ['send', 'api,', 'x'], /An address is empty: name a session/],
+    ['all and somebody', ['send', 'all,api', 'x'], /"all" stands alone/],
+    ['too long a time', ['send', 'api', 'x', '--expects-reply-within', '3000'], /whole minutes, 1 to 2880/],
     ['no message', ['send', 'api'], /Standard input was empty/],
-    ['itself', ['send', 'user', 'x'], /name another peer/],
+    ['itself', ['send', 'user', 'x'], /"user" is yourself: name another peer/],
     ['too much', ['send', 'api', 'x'.repeat(65_537)], /the limit is 65536/],
     ['an answer to nothing', ['send', 'api', 'x', '--reply-to', '4000'], /reply_to 4000 is no message/],
   ])('fails with 1 and says why: %s', async (_, args, words) => {
@@ -126,6 +130,15 @@ describe('send', () => {
     expect(stderr).toMatch(words)
     expect(stderr).toMatch(/^claude-peers: .*\n$/)
     expect(await api.deliver('UserPromptSubmit')).toBe('')
+  })
+})
+
+describe('send to all', () => {
+  test('reaches the sessions that run, says how many, and gets a receipt of each', async () => {
+    expect(await run(['send', 'all', 'rebooting soon'])).toMatch(
+      /^Message \d+ is stored for the one other session that runs on this machine now; closed ones get none\.\n- api@laptop: queued: .*\n$/,
+    )
+    expect(await api.deliver('UserPromptSubmit')).toContain('\nrebooting soon\n')
   })
 })
 
@@ -144,7 +157,7 @@ describe('inbox', () => {
     expect(await status()).toContain('queued')
     expect(await run(['inbox'])).toBe(
       [
-        `── ${id} from api@laptop, just now, answers ${messageId}`,
+        `── ${id} from api@laptop, just now, answers ${messageId} "which port?"`,
         '4000, and more',
         '',
         'Answer with: claude-peers send --reply-to <id> <name> <message>',
@@ -171,7 +184,7 @@ describe('inbox', () => {
 
   test('counts as read only what could be printed', async () => {
     const id = await web.send('user', 'x'.repeat(65_536))
-    for (let index = 0; index < 4; index++) await web.send('user', 'x'.repeat(65_536))
+    for (let index = 0; index < 4; index++) await web.send('user', `${index}`.repeat(65_536))
     const command = `"$1" "$2" inbox | head -c 10; exit "$(echo 0)"`
     const { stdout, stderr } = await sh('/bin/sh', ['-c', command, 'sh', process.execPath, BIN], {
       env: home.env,
@@ -202,10 +215,16 @@ describe('message', () => {
     const answer = await api.tool('send_message', { to: 'web', message: 'well', reply_to: first })
     const reply = Number(answer.data['message_id'])
     expect(await run(['message', String(first)])).toMatch(
-      new RegExp(`- api@laptop: read at .*; answered with message ${reply}\n.* → delivered .* → read `),
+      new RegExp(`- api@laptop: read at .*; answered by message ${reply}: well\n.* → delivered .* → read `),
     )
     expect(await json(['message', String(first)])).toMatchObject([
-      { messageId: first, state: 'read', attempts: 1, unconfirmedAt: null, replyId: reply },
+      {
+        messageId: first,
+        state: 'read',
+        attempts: 1,
+        unconfirmedAt: null,
+        reply: { id: reply, excerpt: 'well' },
+      },
     ])
     expect(await run(['message', String(reply)])).toContain(`answers ${first}`)
   })
@@ -233,6 +252,17 @@ describe('log', () => {
         new RegExp(` ${second} \\(answers ${first}\\)  web@laptop → api@laptop .* y{99}…$`),
       ),
     ])
+  })
+
+  test('shows what was answered, and by what', async () => {
+    const question = await web.send('api', 'and the branch?')
+    await api.deliver('UserPromptSubmit')
+    const { data } = await api.tool('send_message', { to: 'web@laptop', message: 'main', reply_to: question })
+    expect(await run(['log', '--limit', '2'])).toMatch(
+      new RegExp(
+        ` ${question}  web@laptop → api@laptop  \\[delivered at \\d\\d:\\d\\d; answered by ${String(data['message_id'])}\\] `,
+      ),
+    )
   })
 
   test('narrows to one peer, and tells programs', async () => {

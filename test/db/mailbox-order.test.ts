@@ -74,14 +74,14 @@ test('a message that does not fit waits and blocks only its own sender', () => {
 test('each message costs its overhead besides its characters', () => {
   using world = openWorld()
   const [api, web] = [world.join('api'), world.join('web')]
-  for (const body of ['12345', '12345', '12345']) world.send(api, web, body)
+  for (const body of ['12345', '23456', '34567']) world.send(api, web, body)
   expect(world.consume(web, { budget: 20, overhead: 5 }).messages).toHaveLength(2)
 })
 
 test('a budget that is spent exactly is not exceeded', () => {
   using world = openWorld()
   const [api, web] = [world.join('api'), world.join('web')]
-  for (const body of ['12345', '12345', '1']) world.send(api, web, body)
+  for (const body of ['12345', '23456', '1']) world.send(api, web, body)
   const offer = world.consume(web, { budget: 10 })
   expect(offer.messages).toHaveLength(2)
   expect(offer.remaining).toBe(1)

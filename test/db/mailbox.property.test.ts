@@ -69,10 +69,12 @@ function createRun(world: World) {
         const from = senders[one.from]!
         const to = one.to.map((number) => recipients[number]!)
         const urgency = one.fyi ? 'fyi' : 'normal'
-        const draft = { body: 'x'.repeat(one.chars), urgency, idempotencyKey: `sent-${sent.length}` } as const
+        // No text twice: a repetition within a minute would be refused.
+        const body = String(sent.length).padEnd(one.chars, 'x')
+        const draft = { body, urgency, idempotencyKey: `sent-${sent.length}` } as const
         const id = world.send(from, to, draft)
         sent.push({ id, from, to, draft })
-        model.send({ id, from, to, chars: one.chars, urgency })
+        model.send({ id, from, to, chars: body.length, urgency })
         break
       }
       case 'repeat': {

@@ -212,3 +212,65 @@ test('a message that is not there has no receipts and cannot be retracted', () =
   expect(world.database.messages.receipts(42)).toEqual([])
   expect(world.retract(api, 42)).toEqual([])
 })
+
+test('the same text to the same peer within a minute is refused, whatever it answers; later it is not', () => {
+  using world = openWorld()
+  const [api, web, cli] = [world.join('api'), world.join('web'), world.join('cli')]
+  const first = world.send(api, web, 'thanks!')
+  const again = (to: string | string[], changes = {}) =>
+    world.trySend(api, to, { body: 'thanks!', ...changes })
+  const refused = { kind: 'repetition', recipientId: web, messageId: first }
+  expect(again(web)).toEqual(refused)
+  expect(again(web, { replyTo: first, urgency: 'fyi' })).toEqual(refused)
+  expect(again([cli, web])).toEqual(refused)
+  expect(world.database.mailbox.hasMail(cli)).toBe(false)
+  expect(again(cli).kind).toBe('sent')
+  expect(again(web, { body: 'thanks!!' }).kind).toBe('sent')
+  expect(world.trySend(web, api, { body: 'thanks!' }).kind).toBe('sent')
+  world.advance(MINUTE - 1)
+  expect(again(web)).toEqual(refused)
+  world.advance(1)
+  expect(again(web).kind).toBe('sent')
+})
+
+test('what was taken back may be said again at once', () => {
+  using world = openWorld()
+  const [api, web] = [world.join('api'), world.join('web')]
+  world.retract(api, world.send(api, web, 'hello'))
+  expect(world.trySend(api, web, { body: 'hello' }).kind).toBe('sent')
+})
+
+test('a message has 1 to 50 recipients', () => {
+  using world = openWorld()
+  const api = world.join('api')
+  const others = Array.from({ length: 51 }, (_, index) => world.join(`other-${index}`))
+  expect(world.trySend(api, others)).toEqual({ kind: 'too-many', count: 51 })
+  expect(world.trySend(api, [])).toEqual({ kind: 'nobody', count: 0 })
+  expect(world.trySend(api, others.slice(1)).kind).toBe('sent')
+})
+
+test('the same key to everybody is the same message, whoever has come or gone since', () => {
+  using world = openWorld()
+  const [api, web, cli] = [world.join('api'), world.join('web'), world.join('cli')]
+  const draft = { idempotencyKey: 'one', body: 'hello', scope: 'machine' } as const
+  const id = world.send(api, [web], draft)
+  for (const recipients of [[web, cli], [cli], []]) {
+    expect(world.trySend(api, recipients, draft)).toEqual({ kind: 'repeated', messageId: id })
+  }
+  expect(world.trySend(api, [web], { ...draft, scope: 'repo' })).toEqual({
+    kind: 'key-reused',
+    messageId: id,
+  })
+  expect(world.trySend(api, [web], { ...draft, scope: undefined }).kind).toBe('key-reused')
+})
+
+test('a key that comes again with another time for the answer is refused', () => {
+  using world = openWorld()
+  const [api, web] = [world.join('api'), world.join('web')]
+  const draft = { idempotencyKey: 'one', body: 'hello', replyWithin: MINUTE }
+  const id = world.send(api, web, draft)
+  world.advance(5 * SECOND)
+  expect(world.trySend(api, web, draft)).toEqual({ kind: 'repeated', messageId: id })
+  expect(world.trySend(api, web, { ...draft, replyWithin: 2 * MINUTE }).kind).toBe('key-reused')
+  expect(world.trySend(api, web, { ...draft, replyWithin: undefined }).kind).toBe('key-reused')
+})

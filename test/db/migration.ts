@@ -29,13 +29,15 @@ CREATE TABLE \`__new_messages\` (
   \`chars\` integer NOT NULL,
   \`urgency\` text NOT NULL,
   \`reply_to\` integer,
+  \`kind\` text DEFAULT 'message' NOT NULL,
+  \`scope\` text,
   \`created_at\` integer NOT NULL,
   \`mood\` text,
   FOREIGN KEY (\`sender_id\`) REFERENCES \`peers\`(\`id\`)
 );
 --> statement-breakpoint
-INSERT INTO \`__new_messages\`("id", "sender_id", "idempotency_key", "body", "chars", "urgency", "reply_to", "created_at")
-  SELECT "id", "sender_id", "idempotency_key", "body", "chars", "urgency", "reply_to", "created_at" FROM \`messages\`;--> statement-breakpoint
+INSERT INTO \`__new_messages\`("id", "sender_id", "idempotency_key", "body", "chars", "urgency", "reply_to", "kind", "scope", "created_at")
+  SELECT "id", "sender_id", "idempotency_key", "body", "chars", "urgency", "reply_to", "kind", "scope", "created_at" FROM \`messages\`;--> statement-breakpoint
 DROP TABLE \`messages\`;--> statement-breakpoint
 ALTER TABLE \`__new_messages\` RENAME TO \`messages\`;--> statement-breakpoint
 PRAGMA foreign_keys=ON;--> statement-breakpoint

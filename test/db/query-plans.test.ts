@@ -22,7 +22,7 @@ function readPlans(): Plan[] {
 
 /** Reads a table from end to end; a subquery or a common row that was made before is none. */
 const isScan = (step: string) =>
-  /^SCAN (peers|senders|recipients|deliveries|open|other|messages|machines|sender_machines|sessions)\b/.test(
+  /^SCAN (peers|senders|recipients|deliveries|open|other|messages|replies|answers|answered|asked|machines|sender_machines|sessions)\b/.test(
     step,
   )
 
@@ -120,16 +120,37 @@ test.for([
   ],
   ['delivered mail that is unread', ['deliveries.settled_at > ?'], 'deliveries_unread (recipient_id=?)'],
   [
-    'the first answer of a receipt',
-    ['select min(answers.id)', 'union'],
-    'messages_replies (reply_to=? AND sender_id=?)',
-  ],
-  [
     'whom unread mail waits for',
     ['select id from peers where exists (select 1 from deliveries'],
     'deliveries_untold (recipient_id=? AND queued_at<?)',
   ],
-  ['the unread mail of one', ["|| '@' ||"], 'deliveries_untold (recipient_id=? AND queued_at<?)'],
+  ['the unread mail of one', ["|| '@' ||", 'notified_at is null'], 'deliveries_untold (recipient_id=? AND queued_at<?)'],
+  ['the questions to settle', ['deliveries.reply_by <= ?'], 'deliveries_asked (reply_by>? AND reply_by<?)'],
+  [
+    'the text that a pair repeats',
+    ['messages.body = ?', 'newest'],
+    'deliveries_pair (recipient_id=? AND sender_id=?)',
+  ],
+  [
+    'the answer before one that is taken back',
+    ['from deliveries answers', 'messages.reply_to = ?'],
+    'deliveries_pair (recipient_id=? AND sender_id=? AND message_id>?)',
+  ],
+  [
+    'what a peer sent last',
+    ['select distinct message_id'],
+    'SEARCH deliveries USING COVERING INDEX deliveries_sender (sender_id=? AND message_id<?)',
+  ],
+  [
+    'what a peer has no answer to',
+    ["messages.urgency = 'normal'"],
+    'SEARCH deliveries USING INDEX deliveries_sender (sender_id=?)',
+  ],
+  [
+    'what others await its answer to',
+    ["state in ('delivered', 'read')"],
+    'SEARCH deliveries USING INDEX deliveries_owed (recipient_id=?)',
+  ],
   ['the leases to end', ['where deliveries.lease_until <= ?'], 'deliveries_leases (lease_until<?)'],
 ] as const)('%s is found by its index', ([, parts, index]) => {
   expect(planOf(...parts).steps.join('\n')).toContain(index)
@@ -139,6 +160,12 @@ test.for(['peers', 'messages'])('removing a row of %s looks for its children by 
   const { steps } = planOf(`delete from ${table} where`)
   expect(steps.filter((step) => step.startsWith('SEARCH')).length).toBeGreaterThan(0)
   expect(steps.filter(isScan)).toEqual([])
+})
+
+test('what was sent and what waits for an answer is read newest first, and no further than asked', () => {
+  for (const parts of [["messages.urgency = 'normal'"], ["state in ('delivered', 'read')"]]) {
+    expect(planOf(...parts).steps.join('\n')).not.toContain('TEMP B-TREE')
+  }
 })
 
 test('a page of a feed is read in its order, and needs no sorting', () => {

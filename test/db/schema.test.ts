@@ -42,6 +42,10 @@ test.for([
   { state: 'expired', settled_at: 9 },
   { state: 'expired', attempts: 2, settled_at: 9 },
   { state: 'retracted', settled_at: 9 },
+  { reply_by: 9 },
+  { reply_by: 9, note_id: 8 },
+  { reply_by: 9, note_id: 8, reply_id: 10 },
+  { reply_id: 10 },
 ])('a delivery can be %o', (columns) => {
   using world = openWorld()
   expect(insertDelivery(world, columns)).toBe(1)
@@ -65,6 +69,7 @@ test.for([
   ['deliveries_attempts', { state: 'read', settled_at: 9, read_at: 9 }],
   ['deliveries_attempts', { state: 'retracted', attempts: 1, settled_at: 9 }],
   ['deliveries_attempts', { attempts: -1 }],
+  ['deliveries_note', { note_id: 8 }],
 ] as const)('%s refuses a delivery with %o', ([constraint, columns]) => {
   using world = openWorld()
   expect(() => insertDelivery(world, columns)).toThrow(`CHECK constraint failed: ${constraint}`)
@@ -86,6 +91,9 @@ test.for([
 test.for([
   ['messages_urgency', "urgency = 'panic'"],
   ['messages_chars', 'chars = 0'],
+  ['messages_kind', "kind = 'rumour'"],
+  ['messages_note', "kind = 'note'"],
+  ['messages_scope', "scope = 'network'"],
 ] as const)('%s refuses a message with %s', ([constraint, assignment]) => {
   using world = openWorld()
   world.send(world.join('api'), world.join('web'))

@@ -7,7 +7,7 @@ test('a sweep with nothing to do changes nothing', () => {
   const [api, web] = [world.join('api'), world.join('web')]
   world.send(api, web)
   const before = world.database.lastSeq()
-  expect(world.sweep()).toEqual({ requeued: 0, expired: 0, forgotten: 0, seats: 0 })
+  expect(world.sweep()).toEqual({ requeued: 0, overdue: 0, expired: 0, forgotten: 0, seats: 0 })
   expect(world.database.lastSeq()).toBe(before)
 })
 
@@ -163,6 +163,6 @@ test('seats that must stay do not keep others from being removed', () => {
   for (const sender of busy) world.send(sender, web)
   world.acknowledge(web, world.consume(web))
   world.advance(RETENTION_MS - HOUR / 2)
-  expect(world.sweep()).toEqual({ requeued: 0, expired: 0, forgotten: 0, seats: 1 })
+  expect(world.sweep()).toEqual({ requeued: 0, overdue: 0, expired: 0, forgotten: 0, seats: 1 })
   expect(world.database.peers.get(idle)).toBeUndefined()
 })

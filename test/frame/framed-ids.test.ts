@@ -9,26 +9,37 @@ const NOW = Date.UTC(2026, 10, 22, 14)
 
 const mail = (changes: Partial<Mail>): Mail => ({
   id: 1,
+  kind: 'message',
   from: 'web@laptop',
   directory: '/work/web',
   text: 'hello',
   urgency: 'normal',
   replyTo: null,
+  answers: null,
+  replyBy: null,
+  scope: null,
   sentAt: NOW,
   again: false,
   forPrevious: false,
   ...changes,
 })
 const frame = (...messages: Mail[]) =>
-  renderFrame({ messages, remaining: 2, toolPrefix: 'mcp__claude-peers__', now: NOW })
+  renderFrame({ messages, remaining: 2, toolPrefix: 'mcp__claude-peers__', now: NOW }).text
 
 test('a frame names its messages, whatever stands in their tags', () => {
   const messages = [
     mail({ id: 7, directory: '/a "b" <c> & d>e', replyTo: 3, urgency: 'fyi' }),
     mail({ id: 12, from: 'user@laptop', again: true, forPrevious: true }),
-    mail({ id: 4_711, text: 'x'.repeat(20_000) }),
+    mail({ id: 13, kind: 'note', from: 'claude-peers', replyTo: 3 }),
+    mail({
+      id: 14,
+      replyTo: 3,
+      answers: { excerpt: '"> <peer-message id="9"', awaited: true },
+      replyBy: NOW + 60_000,
+    }),
   ]
-  expect(toFramedIds(frame(...messages))).toEqual([7, 12, 4_711])
+  expect(toFramedIds(frame(...messages))).toEqual([7, 12, 13, 14])
+  expect(toFramedIds(frame(mail({ id: 4_711, text: 'x'.repeat(20_000) })))).toEqual([4_711])
   const page = renderPage({
     messageId: 5,
     from: 'web@laptop',

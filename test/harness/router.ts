@@ -71,8 +71,8 @@ export function openRouter() {
 }
 
 let keys = 0
-/** What `messages.send` needs besides the words. */
-export const draft = (to: string | string[], message = 'hello') => ({
+/** What `messages.send` needs; without words of its own it says what was not said before. */
+export const draft = (to: string | string[], message = `hello ${++keys}`) => ({
   to,
   message,
   idempotencyKey: `test-key-${++keys}`,

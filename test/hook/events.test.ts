@@ -1,6 +1,6 @@
 import { readdirSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { bundlePath } from '../../lib/machine/package.ts'
 import { createRig, type Rig } from './rig.ts'
 
@@ -11,6 +11,8 @@ beforeAll(async () => {
   rig = await createRig()
 })
 afterAll(() => rig[Symbol.asyncDispose]())
+// What a test before said may be said again.
+beforeEach(() => void (rig.time.now += 60_000))
 
 describe('an event with mail waiting', () => {
   test.each(['PostToolUse', 'UserPromptSubmit', 'SessionStart'])(

@@ -20,7 +20,11 @@ beforeAll(async () => {
   card = { ...rig.card(), hub: undefined }
 })
 afterAll(() => rig[Symbol.asyncDispose]())
-beforeEach(() => rig.changeCard(card))
+beforeEach(() => {
+  rig.changeCard(card)
+  // What a test before said may be said again.
+  rig.time.now += 60_000
+})
 
 describe('a hub in trouble', () => {
   test('that is down costs no event anything, and the mail is there afterwards', async () => {
@@ -243,6 +247,10 @@ const toMail = (text: string) => ({
   text,
   urgency: 'normal',
   replyTo: null,
+  kind: 'message',
+  answers: null,
+  replyBy: null,
+  scope: null,
   sentAt: Date.now(),
   again: false,
   forPrevious: false,

@@ -46,6 +46,31 @@ test('the flag goes up with the mail, down when it is taken, and up again for wh
   await waitFor(() => !api.hasMailFlag(), 'the flag to be down')
 })
 
+test('many short messages fill a frame, and what has no room comes next as if it was never offered', async () => {
+  await waitFor(() => !api.hasMailFlag(), 'the flag to be down')
+  await using docs = await joinAs(home, 'docs')
+  const toText = (count: number) => `short message number ${count}`.padEnd(80, '.')
+  const ids: number[] = []
+  for (let count = 0; count < 56; count++) ids.push(await docs.send('api', toText(count)))
+  await api.mailWaits()
+  const first = await api.deliver('PostToolUse')
+  expect(first.length).toBeLessThanOrEqual(9_500)
+  expect(first.length).toBeGreaterThan(9_000)
+  const left = Number(/\n(\d+) more waits? and will follow/.exec(first)![1])
+  expect(left).toBeGreaterThan(0)
+  const shown = ids.length - left
+  expect([await docs.stateOf(ids[shown - 1]!), await docs.stateOf(ids[shown]!)]).toEqual([
+    'delivered',
+    'queued',
+  ])
+  const second = await api.deliver('PostToolUse')
+  expect(second).not.toContain('redelivered')
+  expect(`${first}${second}`.match(/(?<=\n)short message number .*(?=\n)/g)).toEqual(
+    ids.map((_, index) => toText(index)),
+  )
+  await waitFor(() => !api.hasMailFlag(), 'the flag to be down')
+})
+
 test('mail for information opens the gate and leaves a turn alone', async () => {
   await web.send('api', 'by the way', { urgency: 'fyi' })
   await api.mailWaits()
@@ -55,7 +80,7 @@ test('mail for information opens the gate and leaves a turn alone', async () => 
 })
 
 test('the variable of newer clients names the session, where it is set', async () => {
-  await web.send('api', 'hello')
+  await web.send('api', 'hello again')
   await api.mailWaits()
   const foreign = await api.hook('PostToolUse', { session_id: 'other' }, { CLAUDE_PID: '999999999' })
   expect(foreign.map(toContext)).toEqual([''])

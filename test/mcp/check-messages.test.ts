@@ -59,10 +59,13 @@ test('the head that a hook gave and the pages give a long message without a gap'
         text,
       )!
     expect(Number(page[1])).toBe(args.offset)
-    whole += page[3]!.replace(/\n\[… goes on: .*/, '')
+    whole += page[3]!
     const next = data['next_offset'] as number | null
     if (next === null) break
-    expect(text).toContain(`check_messages {"message_id": ${id}, "offset": ${next}}`)
+    // Behind the end of the message, where no body can say it.
+    expect(text).toContain(
+      `\n</peer-message>\n[… goes on: check_messages {"message_id": ${id}, "offset": ${next}}]\n</peer-mail>`,
+    )
     args = { message_id: id, offset: next }
   }
   expect(whole === body).toBe(true)
@@ -98,7 +101,7 @@ test('an offset beyond the end says how long the message is', async () => {
 })
 
 test('mail that a hook is just delivering is not said to be nowhere', async () => {
-  await web.send('api', 'first')
+  await web.send('api', 'taken by another')
   await web.send('api', 'x'.repeat(9_000))
   // Another reader of this mailbox has taken the first and has not acknowledged it yet.
   const { key } = api.card()!
@@ -109,6 +112,18 @@ test('mail that a hook is just delivering is not said to be nowhere', async () =
   expect(data).toMatchObject({ mail: text, remaining: 1 })
   await web.as(key).mailbox.ack.mutate({ offerId: offer.offerId! })
   expect((await api.tool('check_messages')).text).toContain('xxx')
+})
+
+test('takes as many as an answer has room for, and leaves the rest as it was', async () => {
+  const ids: number[] = []
+  for (let count = 0; count < 4; count++) ids.push(await web.send('api', `${count}`.repeat(6_000)))
+  const { data } = await api.tool('check_messages')
+  expect(data).toMatchObject({ message_ids: ids.slice(0, 3), remaining: 1 })
+  await waitFor(async () => (await web.stateOf(ids[2]!)) === 'delivered', 'the receipt')
+  expect(await web.stateOf(ids[3]!)).toBe('queued')
+  const rest = await api.tool('check_messages')
+  expect(rest.data).toMatchObject({ message_ids: ids.slice(3), remaining: 0 })
+  expect(rest.text).not.toContain('redelivered')
 })
 
 test('an answer counts as given once its bytes are written, and not when it is an error', async () => {

@@ -47,16 +47,20 @@ function tell(what: 'confirmed' | 'doubted', ids: number[]) {
 function frame(...ids: number[]): string {
   const messages = ids.map((id) => ({
     id,
+    kind: 'message' as const,
     from: 'web@laptop',
     directory: '/work/web',
     text: `message ${id}`,
     urgency: 'normal' as const,
     replyTo: null,
+    answers: null,
+    replyBy: null,
+    scope: null,
     sentAt: clock.now,
     again: false,
     forPrevious: false,
   }))
-  return renderFrame({ messages, remaining: 0, toolPrefix: PREFIX, now: clock.now })
+  return renderFrame({ messages, remaining: 0, toolPrefix: PREFIX, now: clock.now }).text
 }
 
 const unread = (id: number, changes: Partial<Unread> = {}): Unread => ({

@@ -144,7 +144,7 @@ describe('send_message', () => {
   })
 
   test.each([
-    ['itself', { to: 'web', message: 'hello' }, /this session itself: name another peer/],
+    ['itself', { to: 'web', message: 'hello' }, /"web" is yourself: name another peer/],
     ['an empty message', { to: 'api', message: '' }, /the message is empty/],
     ['an empty address', { to: ' ', message: 'hello' }, /an address is empty/],
     ['no address at all', { message: 'hello' }, /from list_peers.* at to/],
@@ -157,6 +157,16 @@ describe('send_message', () => {
       'an unknown reply_to',
       { to: 'api', message: 'hello', reply_to: 4_000 },
       /reply_to 4000 is no message.*leave it out/,
+    ],
+    [
+      'time for an answer to mail for information',
+      { to: 'api', message: 'hello', urgency: 'fyi', expects_reply_within: 5 },
+      /asks for no answer/,
+    ],
+    [
+      'a time that is too long',
+      { to: 'api', message: 'hello', expects_reply_within: 2_881 },
+      /use whole minutes, 1 to 2880 \(48 hours\)/,
     ],
     ['an unknown urgency', { to: 'api', message: 'hello', urgency: 'now' }, /normal.*fyi/s],
   ])('refuses %s and says what to do', async (_, args, words) => {
@@ -178,6 +188,75 @@ describe('send_message', () => {
     const replyTo = question.data['message_id']
     await api.tool('send_message', { to: 'web', message: '4000', reply_to: replyTo })
     expect(await web.deliver('UserPromptSubmit')).toContain(`reply_to="${String(replyTo)}"`)
+  })
+})
+
+describe('send_message to all', () => {
+  test('reaches every session that runs on this machine, and says so', async () => {
+    const { text, data } = await web.tool('send_message', { to: 'all', message: 'the network goes down' })
+    const id = String(data['message_id'])
+    expect(text).toMatch(
+      new RegExp(
+        `^Message ${id} is stored for the 2 other sessions that run on this machine now; closed ones get none\\.\n- `,
+      ),
+    )
+    expect((data['recipients'] as { to: string }[]).map((one) => one.to).toSorted()).toEqual([
+      'api@laptop',
+      'shop@laptop',
+    ])
+    expect(await api.deliver('UserPromptSubmit')).toContain('to="all on its machine"')
+    await worker.deliver('UserPromptSubmit')
+  })
+
+  test('narrows to a scope, where there may be nobody', async () => {
+    const { isError, text } = await web.tool('send_message', { to: 'all', scope: 'repo', message: 'hello' })
+    expect(isError).toBe(true)
+    expect(text).toMatch(/No other session runs in this scope \(repo\).*wider scope/)
+  })
+})
+
+describe('a conversation', () => {
+  test('of a question: the asked is told, the answer is marked, and the status shows it', async () => {
+    const asked = await web.tool('send_message', {
+      to: 'api',
+      message: 'how many?',
+      expects_reply_within: 30,
+    })
+    const id = asked.data['message_id'] as number
+    expect(asked.text).toMatch(/; an answer is awaited until \d\d:\d\d$/)
+    expect(asked.data['recipients']).toMatchObject([
+      { answer: expect.stringMatching(/^an answer is awaited/) },
+    ])
+    expect(await api.deliver('UserPromptSubmit')).toMatch(/ reply="awaited within 30 min, until \d\d:\d\d">/)
+
+    const owed = await api.tool('check_messages', { show: 'unanswered' })
+    expect(owed.text).toContain(`Others await your answer`)
+    expect(owed.text).toContain(`- ${id} from web@laptop: "how many?" [an answer is awaited until`)
+    const open = await web.tool('check_messages', { show: 'unanswered' })
+    expect(open.text).toMatch(
+      new RegExp(`You sent, and have no answer to:\n- ${id} to api@laptop: "how many\\?" \\[delivered at`),
+    )
+
+    const reply = await api.tool('send_message', { to: 'web', message: 'seven', reply_to: id })
+    const replyId = reply.data['message_id'] as number
+    const status = await web.tool('message_status', { message_id: id })
+    expect(status.text).toMatch(new RegExp(`; answered by message ${replyId}: seven$`))
+    expect(status.data['recipients']).toMatchObject([{ reply: { id: replyId, excerpt: 'seven' } }])
+    const mail = await web.deliver('UserPromptSubmit')
+    expect(mail).toContain(`reply_to="${id}" your_question="how many?" reply="not needed"`)
+    expect((await api.tool('check_messages', { show: 'unanswered' })).text).not.toContain('how many?')
+    const sent = await web.tool('check_messages', { show: 'sent' })
+    expect(sent.data['message_ids']).toContain(id)
+    expect(sent.text).toMatch(new RegExp(`^You sent, newest first:\n(- .*\n)*- ${id} to api@laptop`))
+    expect(await web.deliver('Stop')).toBe('')
+  })
+
+  test('says the same thing once: a repetition is refused', async () => {
+    const words = { to: 'api', message: 'thank you!' }
+    await web.tool('send_message', words)
+    const { isError, text } = await web.tool('send_message', words)
+    expect([isError, text]).toEqual([true, expect.stringMatching(/the same text .* Say what is new/)])
+    await api.deliver('UserPromptSubmit')
   })
 })
 
@@ -258,10 +337,10 @@ describe('what the model reads of the server', () => {
 
   test.each([
     ['list_peers', ['session', 'agent', 'terminal', 'Claude', 'peer', 'machine']],
-    ['send_message', ['session', 'agent', 'terminal', 'Claude', 'peer', 'message', 'ask', 'reply']],
+    ['send_message', ['session', 'agent', 'terminal', 'Claude', 'peer', 'message', 'ask', 'reply', 'all']],
     ['message_status', ['message', 'delivered', 'session', 'read']],
     ['set_summary', ['session', 'working on']],
-    ['check_messages', ['message', 'mail', 'inbox', 'session']],
+    ['check_messages', ['message', 'mail', 'inbox', 'session', 'sent', 'unanswered']],
   ])('%s is found by the words a user would say', async (name, words) => {
     const { tools } = await web.tools()
     const { description } = tools.find((tool) => tool.name === name)!

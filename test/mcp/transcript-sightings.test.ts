@@ -47,11 +47,15 @@ const frame = renderFrame({
   messages: [
     {
       id: 9,
+      kind: 'message',
       from: 'web@laptop',
       directory: '/work/web',
       text: 'hello',
       urgency: 'normal',
       replyTo: null,
+      answers: null,
+      replyBy: null,
+      scope: null,
       sentAt: 0,
       again: false,
       forPrevious: false,
@@ -60,7 +64,7 @@ const frame = renderFrame({
   remaining: 0,
   toolPrefix: PREFIX,
   now: 0,
-})
+}).text
 const injected = {
   type: 'attachment',
   timestamp: AT,

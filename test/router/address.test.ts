@@ -133,7 +133,7 @@ describe('an address', () => {
     const web = await seat('web')
     for (const to of ['web', 'web@laptop', web.id]) {
       await expect(web.caller.messages.send(draft(to))).rejects.toThrow(
-        `"${to}" is this session itself: name another peer.`,
+        `"${to}" is yourself: name another peer.`,
       )
     }
   })

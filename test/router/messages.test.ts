@@ -35,7 +35,8 @@ describe('messages.send', () => {
           until: time.now + 48 * 3_600_000,
           notifyAt: time.now + 90_000,
         },
-        replyId: null,
+        replyBy: null,
+        reply: null,
       },
     ])
   })
@@ -143,7 +144,7 @@ describe('messages.send', () => {
           senderId: web.id,
           recipientIds: [api.id],
           idempotencyKey: `fill-${count}`,
-          body: 'x',
+          body: `x ${count}`,
           urgency: 'normal',
         })
         expect(sent.kind).toBe('sent')
@@ -175,7 +176,15 @@ describe('messages.send', () => {
     ['no words', { message: '' }, 'message: the message is empty'],
     ['a short key', { idempotencyKey: 'x' }, /^idempotencyKey: /],
     ['an urgency that is none', { urgency: 'panic' }, /^urgency: /],
-    ['51 recipients', { to: Array.from({ length: 51 }, (_, index) => `peer-${index}`) }, /^to: /],
+    ['an address that is none', { to: ['api', ' '] }, 'to: an address is empty'],
+    ['no address', { to: [] }, 'to: there is no address'],
+    [
+      'too long a time',
+      { expectsReplyWithin: 2_881 },
+      'expectsReplyWithin: use whole minutes, 1 to 2880 (48 hours)',
+    ],
+    ['no time at all', { expectsReplyWithin: 0 }, /^expectsReplyWithin: use whole minutes/],
+    ['a scope that is none', { to: 'all', scope: 'network' }, /^scope: /],
     ['an id that is none', { replyTo: 0.5 }, /^replyTo: /],
     ['several mistakes', { message: '', idempotencyKey: '' }, /^message: .*; idempotencyKey: /],
   ])('refuses %s, and says which field is wrong', async (_, wrong, words) => {

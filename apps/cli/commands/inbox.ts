@@ -1,6 +1,7 @@
 import type { HubClient } from '#client/connect'
+import { toExcerpt } from '#frame/answer-text'
 import { escapeBody } from '#frame/escape'
-import { toAge } from '#frame/time'
+import { toAge, toClock } from '#frame/time'
 import type { Mail } from '#router/shapes/mailbox'
 import { flushed, printJson, printLines } from '../print.ts'
 import { withUser } from '../session.ts'
@@ -51,10 +52,13 @@ async function whyNothing(hub: Hub): Promise<string> {
 function toLines(messages: Mail[]): string[] {
   const now = Date.now()
   return messages.flatMap((mail) => {
-    const reply = mail.replyTo === null ? '' : `, answers ${mail.replyTo}`
+    const own = mail.answers ? ` "${toExcerpt(mail.answers.excerpt)}"` : ''
+    const about = mail.kind === 'note' ? 'about' : 'answers'
+    const reply = mail.replyTo === null ? '' : `, ${about} ${mail.replyTo}${own}`
+    const until = mail.replyBy === null ? '' : `, awaits an answer until ${toClock(mail.replyBy, now)}`
     const again = mail.again ? ' (you may have seen it before)' : ''
     return [
-      `── ${mail.id} from ${mail.from}, ${toAge(mail.sentAt, now)}${reply}${again}`,
+      `── ${mail.id} from ${mail.from}, ${toAge(mail.sentAt, now)}${reply}${until}${again}`,
       escapeBody(mail.text),
       '',
     ]

@@ -1,5 +1,6 @@
 import { escapeBody } from '#frame/escape'
 import { describeReceipt } from '#frame/receipt-text'
+import { describeNumber } from '#frame/thread-text'
 import { toClock } from '#frame/time'
 import type { LogEntry } from '#router/shapes/messages'
 import { printJson, printLines, toOneLine } from '../print.ts'
@@ -17,7 +18,7 @@ export async function log(options: { limit: number; with?: string; json?: boolea
 
 /** One line about a message: when, who to whom, where it stands, how it begins. */
 export function describeEntry(entry: LogEntry, now: number): string {
-  const reply = entry.replyTo === null ? '' : ` (answers ${entry.replyTo})`
-  const stands = describeReceipt(entry, now)
-  return `${toClock(entry.queuedAt, now)}  ${entry.messageId}${reply}  ${entry.from} → ${entry.to}  [${stands}]  ${toOneLine(escapeBody(entry.text), 100)}`
+  const answer = entry.reply ? `; answered by ${entry.reply.id}` : ''
+  const stands = describeReceipt(entry, now) + answer
+  return `${toClock(entry.queuedAt, now)}  ${describeNumber(entry)}  ${entry.from} → ${entry.to}  [${stands}]  ${toOneLine(escapeBody(entry.text), 100)}`
 }

@@ -1,5 +1,6 @@
 import { escapeBody } from '#frame/escape'
-import { describeReceipt, describeSteps } from '#frame/receipt-text'
+import { describeStanding } from '#frame/answer-text'
+import { describeSteps } from '#frame/receipt-text'
 import type { LogEntry } from '#router/shapes/messages'
 import { printJson, printLines, toOneLine } from '../print.ts'
 import { withHub } from '../session.ts'
@@ -18,7 +19,7 @@ export async function message(id: number, { json }: { json?: boolean }): Promise
   printLines([
     ...toHeading(entries[0]!),
     ...entries.flatMap((entry) => [
-      `- ${entry.to}: ${describeReceipt(entry, now)}`,
+      `- ${entry.to}: ${describeStanding(entry, now)}`,
       `  ${describeSteps(entry, now)}`,
     ]),
   ])

@@ -1,15 +1,23 @@
 import { randomUUID } from 'node:crypto'
 import { text as readAll } from 'node:stream/consumers'
+import { describeSent } from '#frame/answer-text'
 import { describeReceipt } from '#frame/receipt-text'
 import { printJson, printLines } from '../print.ts'
 import { withUser } from '../session.ts'
 
-export type SendOptions = { fyi?: boolean; replyTo?: number; json?: boolean }
+export type SendOptions = {
+  fyi?: boolean
+  replyTo?: number
+  expectsReplyWithin?: number
+  json?: boolean
+}
 
 /** Sends a message as the person at this machine, and says how each recipient will be reached. */
 export async function send(to: string, words: string[], options: SendOptions): Promise<void> {
   const message = await readMessage(words)
   const addresses = to.split(',').map((address) => address.trim())
+  if (addresses.includes(''))
+    throw new Error('An address is empty: name a session, or several separated by commas.')
   const urgency = options.fyi ? 'fyi' : 'normal'
   const sent = await withUser((hub) =>
     hub.messages.send.mutate({
@@ -17,13 +25,14 @@ export async function send(to: string, words: string[], options: SendOptions): P
       message,
       urgency,
       replyTo: options.replyTo,
+      expectsReplyWithin: options.expectsReplyWithin,
       idempotencyKey: randomUUID(),
     }),
   )
   if (options.json) return printJson(sent)
   const now = Date.now()
   printLines([
-    `Message ${sent.messageId} is stored.`,
+    describeSent(sent),
     ...sent.recipients.map((receipt) => `- ${receipt.to}: ${describeReceipt(receipt, now)}`),
   ])
 }

@@ -3,14 +3,17 @@ import type { CallToolResult, RequestId } from '@modelcontextprotocol/sdk/types.
 import { z } from 'zod'
 import { MESSAGE_OVERHEAD, renderFrame, toBodyBudget } from '#frame/frame'
 import { renderPage } from '#frame/page'
+import { describeThreads } from '#frame/thread-text'
 import { messageId } from '#router/shapes/common'
 import { readInput } from '#router/shapes/mailbox'
+import { threadsInput } from '#router/shapes/messages'
 import type { ServerOptions } from '../server.ts'
 import { answer, answering } from './answer.ts'
 
 /** Clients cut a tool's answer at 25,000 tokens; text in the densest scripts has about one a character. */
 const ANSWER_BUDGET = 20_000
 const PAGE_CHARS = 16_000
+const MOST_LISTED = 20
 
 export function addCheckMessages(server: McpServer, { link, afterAnswer }: ServerOptions): void {
   server.registerTool(
@@ -18,8 +21,14 @@ export function addCheckMessages(server: McpServer, { link, afterAnswer }: Serve
     {
       title: 'Check messages',
       description:
-        'Checks the inbox of this session: takes the mail from other sessions that waits now (normally messages arrive by themselves, so do not poll), or with message_id reads one message in full, in pages.',
+        'Checks the inbox of this session: takes the mail from other sessions that waits now (normally messages arrive by themselves, so do not poll); or with message_id reads one message in full, in pages; or lists what you sent, or what is unanswered.',
       inputSchema: {
+        show: z
+          .enum(['inbox', ...threadsInput.shape.show.options])
+          .default('inbox')
+          .describe(
+            'sent: your last messages and where they stand; unanswered: what you have no reply to, and others none of you',
+          ),
         message_id: messageId.optional().describe('read this message'),
         offset: readInput.shape.offset.describe('character to start at, with message_id'),
       },
@@ -31,9 +40,19 @@ export function addCheckMessages(server: McpServer, { link, afterAnswer }: Serve
       },
       annotations: { readOnlyHint: false, destructiveHint: false, openWorldHint: false },
     },
-    ({ message_id, offset }, { requestId }) =>
-      answering(link, () => (message_id === undefined ? takeMail(requestId) : readPage(message_id, offset))),
+    ({ show, message_id, offset }, { requestId }) =>
+      answering(link, () => {
+        if (message_id !== undefined) return readPage(message_id, offset)
+        return show === 'inbox' ? takeMail(requestId) : list(show)
+      }),
   )
+
+  async function list(show: 'sent' | 'unanswered'): Promise<CallToolResult> {
+    const threads = await link.hub.messages.threads.query({ show, limit: MOST_LISTED })
+    const mail = describeThreads(threads, show, Date.now())
+    const ids = new Set([...threads.owed, ...threads.sent].map((entry) => entry.messageId))
+    return answer(mail, { mail, message_ids: [...ids], remaining: 0, next_offset: null })
+  }
 
   async function takeMail(requestId: RequestId): Promise<CallToolResult> {
     const { offerId, messages, remaining } = await link.hub.mailbox.consume.mutate({
@@ -44,11 +63,20 @@ export function addCheckMessages(server: McpServer, { link, afterAnswer }: Serve
       const mail = toNothing(remaining)
       return answer(mail, { mail, message_ids: [], remaining, next_offset: null })
     }
-    // Delivered is said only once the answer has been written to the client.
-    afterAnswer(requestId, () => void link.hub.mailbox.ack.mutate({ offerId }).catch(() => undefined))
     const { toolPrefix } = link
-    const mail = renderFrame({ messages, remaining, toolPrefix, now: Date.now(), budget: ANSWER_BUDGET })
-    return answer(mail, { mail, message_ids: messages.map((one) => one.id), remaining, next_offset: null })
+    const frame = { messages, remaining, toolPrefix, now: Date.now(), budget: ANSWER_BUDGET }
+    const { text: mail, unshown } = renderFrame(frame)
+    // Delivered is said only once the answer has been written to the client.
+    afterAnswer(
+      requestId,
+      () => void link.hub.mailbox.ack.mutate({ offerId, unshown }).catch(() => undefined),
+    )
+    return answer(mail, {
+      mail,
+      message_ids: messages.map((one) => one.id).filter((id) => !unshown.includes(id)),
+      remaining: remaining + unshown.length,
+      next_offset: null,
+    })
   }
 
   async function readPage(messageId: number, offset: number): Promise<CallToolResult> {

@@ -1,18 +1,14 @@
 import type { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js'
 import { z } from 'zod'
-import { describeReceipt, describeSteps } from '#frame/receipt-text'
+import { describeSteps } from '#frame/receipt-text'
 import { messageId } from '#router/shapes/common'
-import { receipt, type Receipt } from '#router/shapes/messages'
+import type { Receipt } from '#router/shapes/messages'
 import type { ServerOptions } from '../server.ts'
 import { answer, answering } from './answer.ts'
+import { standing, toStanding } from './shapes.ts'
 
 /** As data, what the model needs to decide by; `steps` has the times, `detail` says what comes next. */
-const standing = receipt.pick({ to: true, state: true, attempts: true }).extend({
-  unconfirmed: z.boolean(),
-  steps: z.string(),
-  detail: z.string(),
-  reply_id: messageId.nullable(),
-})
+const ladder = standing.extend({ unconfirmed: z.boolean(), steps: z.string() })
 
 export function addMessageStatus(server: McpServer, { link }: ServerOptions): void {
   server.registerTool(
@@ -22,23 +18,26 @@ export function addMessageStatus(server: McpServer, { link }: ServerOptions): vo
       description:
         'Tells whether a message that you sent to another session has arrived, for each recipient: queued (and how it will be reached), on its way, delivered, read (seen in its context) or expired; when, and which message answers it.',
       inputSchema: { message_id: messageId.describe('from send_message') },
-      outputSchema: { message_id: messageId, recipients: z.array(standing) },
+      outputSchema: { message_id: messageId, recipients: z.array(ladder) },
       annotations: { readOnlyHint: true, openWorldHint: false },
     },
     ({ message_id }) =>
       answering(link, async () => {
         const found = await link.hub.messages.status.query({ messageId: message_id })
         const now = Date.now()
-        const recipients = found.recipients.map((one) => toStanding(one, now))
-        const lines = recipients.map((one) => `- ${one.to}: ${one.detail} (${one.steps})`)
+        const recipients = found.recipients.map((one) => toLadder(one, now))
+        const lines = recipients.map(
+          (one) => `- ${[`${one.to}: ${one.detail} (${one.steps})`, one.answer ?? []].flat().join('; ')}`,
+        )
         return answer([`Message ${message_id}:`, ...lines].join('\n'), { message_id, recipients })
       }),
   )
 }
 
-function toStanding(given: Receipt, now: number): z.infer<typeof standing> {
-  const { to, state, attempts, unconfirmedAt, replyId } = given
-  const steps = describeSteps(given, now)
-  const detail = describeReceipt(given, now)
-  return { to, state, attempts, unconfirmed: unconfirmedAt !== null, steps, detail, reply_id: replyId }
+function toLadder(given: Receipt, now: number): z.infer<typeof ladder> {
+  return {
+    ...toStanding(given, now),
+    unconfirmed: given.unconfirmedAt !== null,
+    steps: describeSteps(given, now),
+  }
 }

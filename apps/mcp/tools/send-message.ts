@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js'
 import { z } from 'zod'
+import { describeSent } from '#frame/answer-text'
 import { messageId } from '#router/shapes/common'
 import { sendInput } from '#router/shapes/messages'
 import type { ServerOptions } from '../server.ts'
@@ -13,13 +14,21 @@ export function addSendMessage(server: McpServer, { link }: ServerOptions): void
     {
       title: 'Send a message to a peer',
       description:
-        "Sends a message to another session (another Claude, agent, terminal or project: a peer) by name, such as 'api' or 'api@laptop': to ask, tell, hand over or reply. It is stored at once and reaches the peer while it works, when its turn ends, or when it comes back. Returns message_id and how each recipient will be reached. Write it so that it stands alone: the peer does not see your conversation.",
+        "Sends a message to another session (another Claude, agent, terminal or project: a peer) by name, such as 'api' or 'api@laptop', or to all: to ask, tell, hand over or reply. It is stored at once and reaches the peer while it works, when its turn ends, or when it comes back. Returns message_id and how each recipient will be reached. Write it so that it stands alone: the peer does not see your conversation.",
       inputSchema: {
         to: z
           .union(sendInput.shape.to.options, { error: 'use an address from list_peers, or a list of them' })
-          .describe('address from list_peers, or several'),
+          .describe(
+            'address from list_peers, or several (50 at most); "all": every other session that runs in scope',
+          ),
+        scope: sendInput.shape.scope.describe(
+          'where "all" is: your machine (default), directory or repository',
+        ),
         message: sendInput.shape.message.describe('what to say; 64 KiB at most'),
         reply_to: messageId.optional().describe('id of the message this answers'),
+        expects_reply_within: sendInput.shape.expectsReplyWithin.describe(
+          'minutes to wait for a reply: it is mailed to you, or a note that none came',
+        ),
         urgency: sendInput.shape.urgency.describe(
           'normal: the peer gets it before its turn can end; fyi: with its next tool call or prompt, needs no answer',
         ),
@@ -32,17 +41,19 @@ export function addSendMessage(server: McpServer, { link }: ServerOptions): void
         openWorldHint: false,
       },
     },
-    ({ to, message, reply_to: replyTo, urgency }) =>
+    ({ to, scope, message, reply_to: replyTo, urgency, expects_reply_within: expectsReplyWithin }) =>
       answering(link, async () => {
-        const { messageId, recipients } = await link.hub.messages.send.mutate({
+        const sent = await link.hub.messages.send.mutate({
           to,
+          scope,
           message,
           replyTo,
           urgency,
+          expectsReplyWithin,
           // One key for this call, whatever the client below has to repeat.
           idempotencyKey: randomUUID(),
         })
-        return answerStandings(messageId, `Message ${messageId} is stored.`, recipients)
+        return answerStandings(sent.messageId, describeSent(sent), sent.recipients)
       }),
   )
 }

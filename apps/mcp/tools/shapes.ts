@@ -4,9 +4,10 @@
  */
 import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js'
 import { z } from 'zod'
+import { describeAnswer, toExcerpt } from '#frame/answer-text'
 import { describeReceipt } from '#frame/receipt-text'
 import { describeState, toSafePeer } from '#frame/peer-text'
-import { receipt, type Receipt } from '#router/shapes/messages'
+import { receipt, reply, type Receipt } from '#router/shapes/messages'
 import { messageId } from '#router/shapes/common'
 import { peer, type Peer } from '#router/shapes/peers'
 import { answer } from './answer.ts'
@@ -29,18 +30,35 @@ export function toSeenPeer(given: Peer, now: number): z.infer<typeof seenPeer> {
   return { address, kind, state: describeState(given, now), directory, repo, branch, summary, waiting }
 }
 
-export const standings = {
-  message_id: messageId,
-  recipients: z.array(receipt.pick({ to: true, state: true, attempts: true }).extend({ detail: z.string() })),
-}
+export const standing = receipt.pick({ to: true, state: true, attempts: true }).extend({
+  detail: z.string(),
+  /** What answered it, or until when an answer is awaited. */
+  answer: z.string().optional(),
+  reply: reply.optional(),
+})
+
+export const standings = { message_id: messageId, recipients: z.array(standing) }
 
 /** The answer about one message: where it stands with each recipient. */
 export function answerStandings(id: number, title: string, receipts: Receipt[]): CallToolResult {
   const now = Date.now()
-  const recipients = receipts.map((given) => {
-    const { to, state, attempts } = given
-    return { to, state, attempts, detail: describeReceipt(given, now) }
-  })
-  const lines = recipients.map((one) => `- ${one.to}: ${one.detail}`)
+  const recipients = receipts.map((given) => toStanding(given, now))
+  const lines = recipients.map(
+    (one) => `- ${[`${one.to}: ${one.detail}`, one.answer ?? []].flat().join('; ')}`,
+  )
   return answer([title, ...lines].join('\n'), { message_id: id, recipients })
+}
+
+/** Where a message stands with one recipient, in a tool's answer. */
+export function toStanding(given: Receipt, now: number): z.infer<typeof standing> {
+  const { to, state, attempts, reply } = given
+  const answer = describeAnswer(given, now)
+  return {
+    to,
+    state,
+    attempts,
+    detail: describeReceipt(given, now),
+    ...(answer !== undefined && { answer }),
+    ...(reply && { reply: { id: reply.id, excerpt: toExcerpt(reply.excerpt) } }),
+  }
 }

@@ -1,16 +1,24 @@
 import { z } from 'zod'
 import { messageId, time } from './common.ts'
-import { receipt, urgency } from './messages.ts'
+import { audience, receipt, urgency } from './messages.ts'
 
 /** One message as its recipient gets it. */
 export const mail = z.object({
   id: messageId,
-  /** `name@host` of the sender. */
+  /** A `note` is the hub's own word, such as that an answer did not come: nobody can answer it. */
+  kind: z.enum(['message', 'note']),
+  /** `name@host` of the sender; of a note `claude-peers`. */
   from: z.string(),
   directory: z.string(),
   text: z.string(),
   urgency,
   replyTo: messageId.nullable(),
+  /** What `replyTo` is, when the reader sent that itself: its beginning, and whether it awaited an answer. */
+  answers: z.object({ excerpt: z.string(), awaited: z.boolean() }).nullable(),
+  /** Until when the sender awaits an answer. */
+  replyBy: time.nullable(),
+  /** It went to all sessions of this scope of the sender. */
+  scope: audience.nullable(),
   sentAt: time,
   /** It was offered before and nobody said that it arrived: it may have been seen. */
   again: z.boolean(),
@@ -38,6 +46,8 @@ export const offer = z.object({
 export type Offer = z.infer<typeof offer>
 
 export const offerInput = z.object({ offerId: z.string().min(1).max(64) })
+/** `unshown`: messages of the offer that the caller had no room for; they wait again, as if never offered. */
+export const ackInput = offerInput.extend({ unshown: z.array(messageId).max(1_000).default([]) })
 /** How many messages the call settled (none when it was late or repeated), and how many are still queued. */
 export const settled = z.object({ settled: z.number().int(), remaining: z.number().int() })
 

@@ -24,6 +24,9 @@ export const reach = z.object({
 })
 export type Reach = z.infer<typeof reach>
 
+/** The newest answer to a message: its id and its beginning, which is empty once the answer was forgotten. */
+export const reply = z.object({ id: messageId, excerpt: z.string() })
+
 /** Where one message stands with one recipient. */
 export const receipt = z.object({
   messageId,
@@ -46,30 +49,58 @@ export const receipt = z.object({
   notifiedAt: time.nullable(),
   /** Only while it is queued. */
   reach: reach.nullable(),
-  /** The first message with which this recipient answered it. */
-  replyId: messageId.nullable(),
+  /** Until when its sender awaits an answer; null when it asked for none. */
+  replyBy: time.nullable(),
+  reply: reply.nullable(),
 })
 export type Receipt = z.infer<typeof receipt>
 
-/** A receipt with what was said: its beginning, and its whole length in characters. */
+/**
+ * A receipt with what was said: its beginning, and its whole length in characters. A `note` is the hub's own word to
+ * its recipient: `from` is no peer then, but `claude-peers`.
+ */
 export const logEntry = receipt.extend({
   text: z.string(),
   chars: z.number().int(),
   replyTo: messageId.nullable(),
+  kind: z.enum(['message', 'note']),
 })
 export type LogEntry = z.infer<typeof logEntry>
 
 const address = z.string().trim().min(1, 'an address is empty').max(320)
 
-/** `idempotencyKey`: the same sender and key make the same message, however often it is sent. */
+/** The address of every session that runs now in a `scope` of the sender, but for itself. */
+export const EVERYBODY = 'all'
+/** Where `all` is: the sender's computer, the same directory, the same repository. */
+export const audience = z.enum(['machine', 'directory', 'repo'])
+export type Audience = z.infer<typeof audience>
+
+/** The longest time to wait for an answer, in minutes: as long as a message waits, 48 hours. */
+const MAX_REPLY_MINUTES = 2_880
+const MINUTES = `use whole minutes, 1 to ${MAX_REPLY_MINUTES} (48 hours)`
+
+/**
+ * `to`: an address, several, or `all`, whose `scope` is `machine` unless it is given. `expectsReplyWithin`: minutes; each
+ * recipient is told that an answer is awaited, and the sender's mailbox gets that answer or a note that none came in
+ * time. `idempotencyKey`: the same sender and key make the same message, however often it is sent.
+ */
 export const sendInput = z.object({
-  to: z.union([address, z.array(address).min(1).max(50)]),
+  to: z.union([address, z.array(address).min(1, 'there is no address').max(1_000)]),
+  scope: audience.optional(),
   message: z.string().min(1, 'the message is empty'),
   replyTo: messageId.optional(),
   urgency: urgency.default('normal'),
+  expectsReplyWithin: z.number().int(MINUTES).min(1, MINUTES).max(MAX_REPLY_MINUTES, MINUTES).optional(),
   idempotencyKey: z.string().min(8).max(128),
 })
-export const sent = z.object({ messageId, repeated: z.boolean(), recipients: z.array(receipt) })
+/** `scope`: where `all` was. */
+export const sent = z.object({
+  messageId,
+  repeated: z.boolean(),
+  scope: audience.nullable(),
+  recipients: z.array(receipt),
+})
+export type Sent = z.infer<typeof sent>
 export const messageInput = z.object({ messageId })
 export const messageStatus = z.object({ messageId, recipients: z.array(receipt) })
 
@@ -83,3 +114,18 @@ export const historyInput = z.object({
   limit: z.number().int().min(1).max(500).default(50),
 })
 export const history = z.object({ entries: z.array(logEntry) })
+
+/** `sent`: the newest messages that the caller sent; `unanswered`: what of its conversations has no answer. */
+export const threadsInput = z.object({
+  show: z.enum(['sent', 'unanswered']),
+  limit: z.number().int().min(1).max(100).default(20),
+})
+/**
+ * Newest first. Among the unanswered, `sent` holds what the caller sent, but for mail for information and answers that
+ * ask nothing; `owed` what it got from others who await its answer.
+ */
+export const threads = z.object({ sent: z.array(logEntry), owed: z.array(logEntry) })
+export type Threads = z.infer<typeof threads>
+
+/** The messages of the network as they are sent and change; without `lastEventId`, from now on. */
+export const messageEvent = z.object({ type: z.literal('message'), entry: logEntry })

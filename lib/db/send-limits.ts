@@ -1,0 +1,82 @@
+import { and, desc, eq, sql } from 'drizzle-orm'
+import type { Connection } from './connection.ts'
+import { MAX_RECIPIENTS, MAX_SENDS_PER_MINUTE, MAX_WAITING } from './limits.ts'
+import type { Draft } from './messages.ts'
+import { deliveries, messages } from './schema.ts'
+
+/** Which limit a draft would pass, and at which recipient; `too-many` has `count` of them. */
+export type LimitRefusal =
+  | { kind: 'mailbox-full' | 'too-fast'; recipientId: string }
+  | { kind: 'repetition'; recipientId: string; messageId: number }
+  | { kind: 'too-many' | 'nobody'; count: number }
+
+/** Makes the look at a draft before it is sent: the first limit that it would pass at any of its recipients. */
+export function createSendLimits(connection: Connection): (draft: Draft) => LimitRefusal | undefined {
+  const { now } = connection
+  const statements = prepare(connection)
+
+  return function refusal({ senderId, recipientIds, body }) {
+    const count = recipientIds.length
+    if (count === 0) return { kind: 'nobody', count }
+    if (count > MAX_RECIPIENTS) return { kind: 'too-many', count }
+    for (const recipientId of recipientIds) {
+      const pair = { senderId, recipientId, now: now() }
+      if (statements.waiting.get({ recipientId })!.count >= MAX_WAITING)
+        return { kind: 'mailbox-full', recipientId }
+      const lately = statements.sentLately.get(pair)!.count
+      if (lately >= MAX_SENDS_PER_MINUTE) return { kind: 'too-fast', recipientId }
+      if (lately === 0) continue
+      const same = statements.sameLately.get({ ...pair, chars: body.length, body })
+      if (same) return { kind: 'repetition', recipientId, messageId: same.messageId }
+    }
+    return undefined
+  }
+}
+
+function prepare({ orm }: Connection) {
+  const placeholder = sql.placeholder
+  // The newest of a pair first: it reads no further than the limit, however long the two have known each other.
+  const newest = orm
+    .select({ messageId: deliveries.messageId, queuedAt: deliveries.queuedAt, state: deliveries.state })
+    .from(deliveries)
+    .where(
+      and(
+        eq(deliveries.senderId, placeholder('senderId')),
+        eq(deliveries.recipientId, placeholder('recipientId')),
+      ),
+    )
+    .orderBy(desc(deliveries.messageId))
+    .limit(MAX_SENDS_PER_MINUTE)
+    .as('newest')
+  // What a clock that was set back since has dated later than now is not of the last minute.
+  const isLately = sql`queued_at <= ${placeholder('now')} and queued_at > ${placeholder('now')} - 60000`
+  return {
+    waiting: orm
+      .select({ count: sql<number>`count(*)` })
+      .from(deliveries)
+      .where(
+        sql`${deliveries.recipientId} = ${placeholder('recipientId')} and ${deliveries.settledAt} is null`,
+      )
+      .prepare(),
+    sentLately: orm
+      .select({ count: sql<number>`count(*)` })
+      .from(newest)
+      .where(isLately)
+      .prepare(),
+    // What was taken back may be said again.
+    sameLately: orm
+      .select({ messageId: newest.messageId })
+      .from(newest)
+      .innerJoin(messages, eq(messages.id, newest.messageId))
+      .where(
+        and(
+          isLately,
+          sql`state <> 'retracted'`,
+          eq(messages.chars, placeholder('chars')),
+          eq(messages.body, placeholder('body')),
+        ),
+      )
+      .limit(1)
+      .prepare(),
+  }
+}

@@ -1,0 +1,36 @@
+import type { Receipt, Sent } from '#router/shapes/messages'
+import { escapeLine } from './escape.ts'
+import { describeReceipt } from './receipt-text.ts'
+import { toClock } from './time.ts'
+
+/** The most characters of a text that stands for a message. */
+const EXCERPT_CHARS = 100
+
+/** Whether an answer came to a message, or until when one is awaited; `undefined` when none was asked for and none came. */
+export function describeAnswer({ reply, replyBy, state }: Receipt, now: number): string | undefined {
+  if (reply) return [`answered by message ${reply.id}`, toExcerpt(reply.excerpt)].filter(Boolean).join(': ')
+  if (replyBy === null || state === 'retracted') return undefined
+  const until = toClock(replyBy, now)
+  return replyBy > now ? `an answer is awaited until ${until}` : `no answer came until ${until}`
+}
+
+/** Where a message stands, and what became of its question. */
+export const describeStanding = (receipt: Receipt, now: number): string =>
+  [describeReceipt(receipt, now), describeAnswer(receipt, now) ?? []].flat().join('; ')
+
+/** Somebody's words on one line, that cannot pass for more than words. */
+export function toExcerpt(text: string): string {
+  const line = escapeLine(text)
+  return line.length > EXCERPT_CHARS ? `${line.slice(0, EXCERPT_CHARS - 1).toWellFormed()}…` : line
+}
+
+/** What has been sent, and to whom when it went to everybody. */
+export function describeSent({ messageId, scope, recipients }: Sent): string {
+  if (scope === null) return `Message ${messageId} is stored.`
+  const count = recipients.length
+  const who = count === 1 ? 'the one other session' : `the ${count} other sessions`
+  const where = { machine: 'on this machine', directory: 'in this directory', repo: 'in this repository' }[
+    scope
+  ]
+  return `Message ${messageId} is stored for ${who} that ${count === 1 ? 'runs' : 'run'} ${where} now; closed ones get none.`
+}

@@ -1,0 +1,30 @@
+import { TRPCError } from '@trpc/server'
+import type { PeerRow } from '#db/peer-rows'
+import { isHeld, type Context } from './context.ts'
+import type { Scope } from './shapes/peers.ts'
+
+/** A seat that nobody holds is listed this long after it was last heard of: as long as mail waits, 48 hours. */
+export const LISTED_MS = 48 * 60 * 60 * 1_000
+
+/** Whether a peer is in a scope as `self` sees it. Throws BAD_REQUEST where nobody looks. */
+export function isWithin(scope: Scope, self: PeerRow | undefined): (row: PeerRow) => boolean {
+  if (scope === 'network') return () => true
+  if (!self) {
+    throw new TRPCError({
+      code: 'BAD_REQUEST',
+      message: `The scope "${scope}" is seen from a peer: send its mailbox key, or ask for the scope "network".`,
+    })
+  }
+  if (scope === 'machine') return (row) => row.machineId === self.machineId
+  if (scope === 'directory') return (row) => row.machineId === self.machineId && row.cwd === self.cwd
+  return (row) => row.machineId === self.machineId && row.root === self.root
+}
+
+/** The sessions of a scope that run now, without `self`, by address; the person is none of them. */
+export function findLiveSessions(ctx: Context, scope: Scope, self: PeerRow): PeerRow[] {
+  const { database, hub } = ctx
+  const isInScope = isWithin(scope, self)
+  return database.peers
+    .list(database.now() - LISTED_MS)
+    .filter((row) => row.kind === 'session' && row.id !== self.id && isInScope(row) && isHeld(hub, row))
+}
