@@ -2,6 +2,8 @@
 export const MESSAGE_TTL_MS = 48 * 60 * 60 * 1_000
 /** How long an offered message belongs to the one caller who got it: 30 seconds. */
 export const LEASE_MS = 30_000
+/** How often a message wakes its recipient: one whose delivery breaks each time must not do so for ever. */
+export const MAX_WAKES = 3
 /** How long settled messages stay readable: 30 days. */
 export const RETENTION_MS = 30 * 24 * 60 * 60 * 1_000
 /** The largest body, in UTF-8 bytes. */

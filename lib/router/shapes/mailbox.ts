@@ -58,8 +58,8 @@ export const page = z.object({
 })
 
 /**
- * How much mail waits, now and whenever it changes, and how much of it is worth waking a session for: it is not `fyi`,
- * and a consume would give it now. And each change of what this mailbox sent.
+ * How much mail waits, now and whenever it changes, and how much of it is worth waking a session for: it is not `fyi`, a
+ * consume would give it now, and its delivery has not broken time and again. And each change of what this mailbox sent.
  */
 export const mailboxEvent = z.discriminatedUnion('type', [
   z.object({ type: z.literal('waiting'), waiting: z.number().int(), urgent: z.number().int() }),
