@@ -6,8 +6,9 @@ import { VERSION } from '../lib/machine/package.ts'
 import { benchHook } from './hook.ts'
 import { benchHub } from './hub.ts'
 import { allReached, toTable, type Row } from './table.ts'
+import { benchWake } from './wake.ts'
 
-const parts: Record<string, () => Promise<Row[]>> = { hook: benchHook, hub: benchHub }
+const parts: Record<string, () => Promise<Row[]>> = { hook: benchHook, hub: benchHub, wake: benchWake }
 const wanted = process.argv.slice(2)
 const unknown = wanted.find((name) => !Object.hasOwn(parts, name))
 if (unknown !== undefined)

@@ -6,6 +6,8 @@ export const LEASE_MS = 30_000
 export const CONFIRM_MS = 24 * 60 * 60 * 1_000
 /** How long a message waits with nobody there to take it before the person is told: 90 seconds. */
 export const NOTIFY_AFTER_MS = 90_000
+/** How often a message wakes its recipient: one whose delivery breaks each time must not do so for ever. */
+export const MAX_WAKES = 3
 /** How long settled messages stay readable: 30 days. */
 export const RETENTION_MS = 30 * 24 * 60 * 60 * 1_000
 /** The largest body, in UTF-8 bytes. */

@@ -1,5 +1,6 @@
-import { aliasedTable, and, asc, desc, eq, gt, isNull, sql } from 'drizzle-orm'
+import { aliasedTable, and, asc, desc, eq, gt, isNull, lt, sql } from 'drizzle-orm'
 import type { Connection } from './connection.ts'
+import { MAX_WAKES } from './limits.ts'
 import { toExcerpt } from './receipt-rows.ts'
 import { deliveries, machines, messages, peers } from './schema.ts'
 
@@ -82,12 +83,20 @@ export function selectMail({ orm }: Connection) {
       .from(deliveries)
       .where(mailIn('queued'))
       .prepare(),
-    /** What a consume would give now that is more than information: not what an open offer of its sender holds back. */
+    /** What a consume would give now and is worth a turn: no mere information, and no delivery that broke each time. */
     urgent: orm
       .select({ count: sql<number>`count(*)` })
       .from(deliveries)
       .innerJoin(messages, eq(messages.id, deliveries.messageId))
-      .where(and(mailIn('queued'), eq(messages.urgency, 'normal'), isNotExpired, isNotHeldBack))
+      .where(
+        and(
+          mailIn('queued'),
+          eq(messages.urgency, 'normal'),
+          lt(deliveries.attempts, MAX_WAKES),
+          isNotExpired,
+          isNotHeldBack,
+        ),
+      )
       .prepare(),
     candidates: orm
       .select({

@@ -45,7 +45,7 @@ export function createMailbox(connection: Connection) {
     hasMail: (recipientId: string): boolean => reads.any.get({ recipientId, now: now() }) !== undefined,
     /** How many messages wait for the next consume. */
     queued: (recipientId: string): number => reads.queued.get({ recipientId })!.count,
-    /** How many messages the next consume could give that are not `fyi`. */
+    /** How many messages the next consume could give that are worth waking for: not `fyi`, nor offered thrice in vain. */
     urgent: (recipientId: string): number => reads.urgent.get({ recipientId, now: now() })!.count,
     /** What waits (queued or on offer), oldest first, without taking it. */
     peek: (recipientId: string, limit: number): Mail[] => reads.waiting.all({ recipientId, limit }),

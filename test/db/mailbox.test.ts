@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { CONFIRM_MS, LEASE_MS, MESSAGE_TTL_MS } from '../../lib/db/limits.ts'
+import { CONFIRM_MS, LEASE_MS, MAX_WAKES, MESSAGE_TTL_MS } from '../../lib/db/limits.ts'
 import { bodies, openWorld } from './harness.ts'
 
 test('mail that was sent while nobody looked is offered once and delivered by the acknowledgement', () => {
@@ -172,6 +172,20 @@ test('urgent is what the next consume could give that is not fyi', () => {
   expect(urgent()).toBe(2)
   world.advance(MESSAGE_TTL_MS)
   expect(urgent()).toBe(0)
+})
+
+test('mail whose delivery breaks each time is urgent three times, and waits on', () => {
+  using world = openWorld()
+  const [api, web] = [world.join('api'), world.join('web')]
+  world.send(api, web)
+  for (let attempt = 1; attempt <= MAX_WAKES; attempt++) {
+    expect(world.database.mailbox.urgent(web)).toBe(1)
+    world.consume(web)
+    world.advance(LEASE_MS)
+    world.sweep()
+  }
+  expect(world.database.mailbox.urgent(web)).toBe(0)
+  expect(world.consume(web).messages).toHaveLength(1)
 })
 
 test('an acknowledgement that is repeated, or of an offer that never was, settles nothing', () => {

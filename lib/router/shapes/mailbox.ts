@@ -86,9 +86,9 @@ export const unread = z.object({
 export type Unread = z.infer<typeof unread>
 
 /**
- * How much mail waits, now and whenever it changes, and how much of it is worth waking a session for: it is not `fyi`,
- * and a consume would give it now. What is not known to be read, unless that is nothing at the start. And each change of
- * what this mailbox sent.
+ * How much mail waits, now and whenever it changes, and how much of it is worth waking a session for: it is not `fyi`, a
+ * consume would give it now, and its delivery has not broken time and again. What is not known to be read, unless that
+ * is nothing at the start. And each change of what this mailbox sent.
  */
 export const mailboxEvent = z.discriminatedUnion('type', [
   z.object({ type: z.literal('waiting'), waiting: z.number().int(), urgent: z.number().int() }),

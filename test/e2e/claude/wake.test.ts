@@ -150,15 +150,15 @@ describe.each(CLAUDE_VERSIONS)('claude %s', (version) => {
     await hasWaiter(rig, 0)
   })
 
-  test('two sessions talk for five rounds after one prompt', async ({ signal }) => {
+  test('two sessions talk for five rounds after one prompt', { timeout: 180_000 }, async ({ signal }) => {
     await using rig = await startPeersRig(version, { reply: answerRounds(10) })
     await using web = await startInteractive({ ...rig.client('web'), signal })
     await using api = await startInteractive({ ...rig.client('api'), signal })
     await isRegistered(rig, 2)
     await api.submit('begin [[call mcp__claude-peers__send_message {"to":"web","message":"round 1"}]]')
-    const last = await rig.model.waitForRequest((one) =>
-      /<peer-message [^>]*>\s*round 10\n/.test(contextOf(one)),
-    )
+    const isLast = (one: ModelRequest) => /<peer-message [^>]*>\s*round 10\n/.test(contextOf(one))
+    // Ten turns one after the other, each with processes to start: a busy machine takes its time.
+    const last = await rig.model.waitForRequest(isLast, { timeoutMs: 120_000 })
     await isIdle(rig)
     expect((await rig.cli('log')).match(/\[delivered at/g)).toHaveLength(10)
     expect(occurrences(last, '❯')).toBe(0)

@@ -1,0 +1,136 @@
+/** What it takes to wake a session: from the send of a message to the model's request, in the real client. */
+import { execFile } from 'node:child_process'
+import { readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { runHeadless, type ClientOptions } from '../test/e2e/claude/client.ts'
+import { createHome as createClientHome } from '../test/e2e/claude/home.ts'
+import { CLAUDE_VERSIONS, installClaude } from '../test/e2e/claude/install.ts'
+import { contextOf, startModel } from '../test/e2e/claude/model.ts'
+import { startPeersRig } from '../test/e2e/claude/peers.ts'
+import { startInteractive } from '../test/e2e/claude/terminal.ts'
+import { createHome, type Home } from '../test/harness/home.ts'
+import { joinAs } from '../test/harness/peer.ts'
+import { startSession } from '../test/harness/session.ts'
+import { waitFor } from '../test/harness/wait.ts'
+import { interleave, median, quantile, timed, type Samples } from './measure.ts'
+import { toRow, type Row } from './table.ts'
+
+const run = promisify(execFile)
+const RINGS = 20
+const HEADLESS_ROUNDS = 8
+/** The bound of the project's plan, for the 95th of 100 rings. */
+const BOUND_MS = 300
+
+export async function benchWake(): Promise<Row[]> {
+  const rows = [toFigure('a message wakes a stand-in client', await wakeFake())]
+  for (const version of CLAUDE_VERSIONS) {
+    rows.push(...(await wakeClient(version)))
+  }
+  for (const version of CLAUDE_VERSIONS) rows.push(...(await runWithAndWithout(version)))
+  return rows
+}
+
+/** From the call that sends to the end of the waiter, that wakes. */
+async function wakeFake(): Promise<Samples> {
+  await using home = await createHome({ install: true })
+  await using api = await startSession(home, { cwd: await home.project('api') })
+  await using web = await joinAs(home, 'web')
+  const samples: Samples = []
+  for (let ring = 0; ring < RINGS; ring++) {
+    const woken = api.waiter()
+    await waitFor(() => api.waiterPid(), 'the waiter')
+    samples.push(await timed(async () => (await web.send('api', `ring ${ring}`), await woken)))
+    await api.deliver('UserPromptSubmit')
+    await api.deliver('Stop')
+  }
+  return samples
+}
+
+/** From the call that sends to the arrival of the request that holds the message. */
+async function wakeClient(version: string): Promise<Row[]> {
+  await using rig = await startPeersRig(version)
+  await using terminal = await startInteractive(rig.client('api'))
+  await terminal.submit('hello')
+  await terminal.waitForScreen(/● done/)
+  const { path } = rig.home
+  const env = { HOME: path, CLAUDE_PEERS_PORT: '0', CLAUDE_PEERS_HOST: 'laptop' }
+  await using web = await joinAs({ path, env } as unknown as Home, 'sender')
+  const samples: Samples = []
+  const node: Samples = []
+  for (let ring = 0; ring < RINGS; ring++) {
+    await waitFor(() => isAtRest(path), 'the session to wait')
+    const text = `This is ring ${ring} of the bell.`
+    samples.push(
+      await timed(async () => {
+        const request = rig.model.waitForRequest((one) => contextOf(one).includes(text))
+        await Promise.all([web.send('api', text), request])
+      }),
+    )
+    // What the machine is like at the time: the woken turn starts one such process.
+    node.push(await timed(() => run(process.execPath, ['-e', '0'])))
+  }
+  const measure = `a message is in a request of Claude Code ${version}`
+  return [
+    toFigure(measure, samples),
+    toRow({ measure: `${measure}, against \`node -e 0\``, subject: samples, baseline: node }),
+  ]
+}
+
+async function isAtRest(home: string): Promise<boolean> {
+  const names = await readdir(join(home, '.claude-peers/sessions'))
+  return names.some((name) => name.endsWith('.waiter')) && !names.some((name) => /\.(busy|mail)$/.test(name))
+}
+
+/** A headless run, whole and from the model's answer to its exit, with claude-peers and without. */
+async function runWithAndWithout(version: string): Promise<Row[]> {
+  await using rig = await startPeersRig(version)
+  await using model = await startModel()
+  await using home = await createClientHome({ projects: ['api'], git: true })
+  const bare: ClientOptions = {
+    binary: await installClaude(version),
+    home,
+    modelUrl: model.url,
+    cwd: home.projects.api,
+  }
+  const exits: Record<'ours' | 'none', Samples> = { ours: [], none: [] }
+  const runHere = (
+    name: keyof typeof exits,
+    client: ClientOptions,
+    { waitForRequest, requests }: typeof model,
+  ) =>
+    timed(async () => {
+      const asked = waitForRequest(() => true, { from: requests.length }).then(() => performance.now())
+      await runHeadless({ ...client, prompt: 'hello' })
+      exits[name].push(performance.now() - (await asked))
+    })
+  const runs = await interleave(
+    { ours: () => runHere('ours', rig.client('api'), rig.model), none: () => runHere('none', bare, model) },
+    HEADLESS_ROUNDS,
+  )
+  const target = { most: 1.1 }
+  return [
+    toRow({
+      measure: `headless exit after the answer, ${version}, against none of us`,
+      subject: exits.ours,
+      baseline: exits.none,
+      target,
+    }),
+    toRow({
+      measure: `headless run, ${version}, against none of us`,
+      subject: runs.ours,
+      baseline: runs.none,
+    }),
+  ]
+}
+
+function toFigure(measure: string, samples: Samples): Row {
+  const p95 = quantile(samples, 0.95)
+  return {
+    measure: `${measure}, ${samples.length} times, p95`,
+    subject: `${p95.toFixed(0)} ms (p50 ${median(samples).toFixed(0)})`,
+    baseline: `${BOUND_MS} ms`,
+    ratio: p95 / BOUND_MS,
+    target: { most: 1 },
+  }
+}
