@@ -137,6 +137,9 @@ export function openLink(options: LinkOptions): Link {
     const hub = pid === undefined ? undefined : { pid, start: readProcess(pid)?.start }
     const mcp = { pid: process.pid, start: readProcess(process.pid)?.start }
     const { toolPrefix } = options
+    // A hook may have kept another session in the card while the hub was asked: nothing may wait between here and the
+    // write.
+    const latest = readCard(sessions, claude.pid) ?? found
     card = {
       hubUrl: url,
       token,
@@ -147,8 +150,8 @@ export function openLink(options: LinkOptions): Link {
       toolPrefix,
       claude,
       mcp,
-      sessionIds,
-      transcript: found?.transcript ?? card?.transcript,
+      sessionIds: latest?.sessionIds.length ? latest.sessionIds : sessionIds,
+      transcript: latest?.transcript ?? card?.transcript,
     }
     writeCard(sessions, card)
     if (waiting !== undefined) announce(waiting)
