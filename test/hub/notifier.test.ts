@@ -6,7 +6,9 @@ import type { Notification } from '../../apps/hub/notification.ts'
 import { createNotifier, PAUSE_MS, SETTLE_MS } from '../../apps/hub/notifier.ts'
 import type { Told } from '../../apps/hub/tell.ts'
 import { NOTIFY_AFTER_MS } from '../../lib/db/limits.ts'
+import { readConfig } from '../../lib/machine/config.ts'
 import { makeDirectory } from '../db/harness.ts'
+import { createHome } from '../harness/home.ts'
 import { openHub, takeSeat } from '../harness/hub.ts'
 import { draft, HOME_MACHINE, openRouter } from '../harness/router.ts'
 import { waitFor } from '../harness/wait.ts'
@@ -316,5 +318,8 @@ describe('a hub', () => {
     await takeSeat(hub, 'api')
     const { recipients } = await web.client.messages.send.mutate(draft('api'))
     expect(recipients[0]).toMatchObject({ reach: { how: 'gone', notifyAt: null } })
+    await using home = await createHome()
+    expect(readConfig(home.env, home.path).notify).toBe('off')
+    expect(Object.keys(home.env).filter((name) => /DISPLAY|DBUS|XDG/.test(name))).toEqual([])
   })
 })
