@@ -1,4 +1,14 @@
-import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  fsyncSync,
+  linkSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
+import { dirname } from 'node:path'
 
 /** Reads a file, or `undefined` when there is none. */
 export function readIfThere(path: string): string | undefined {
@@ -12,27 +22,46 @@ export function readIfThere(path: string): string | undefined {
 
 /** Writes a file that only its owner can read, so that a reader sees the old content or the new, never a part. */
 export function writePrivate(path: string, content: string): void {
-  writeBeside(path, content, (temporary) => renameSync(temporary, path))
+  writeBeside(path, { content, flush: false }, (temporary) => renameSync(temporary, path))
 }
 
-/** The same for a file that is made once: of racing processes the first wins, because a link is made whole or not at all. */
+/**
+ * The same for a file that is made once, and is there after a power cut: of racing processes the first wins, because a
+ * link is made whole or not at all.
+ */
 export function createPrivate(path: string, content: string): void {
-  writeBeside(path, content, (temporary) => {
+  writeBeside(path, { content, flush: true }, (temporary) => {
     try {
       linkSync(temporary, path)
     } catch (cause) {
       if ((cause as NodeJS.ErrnoException).code !== 'EEXIST') throw cause
     }
   })
+  syncDirectory(dirname(path))
 }
 
-function writeBeside(path: string, content: string, put: (temporary: string) => void): void {
+function writeBeside(
+  path: string,
+  { content, flush }: { content: string; flush: boolean },
+  put: (temporary: string) => void,
+): void {
   const temporary = `${path}.${process.pid}.tmp`
   try {
-    writeFileSync(temporary, content, { mode: 0o600 })
+    writeFileSync(temporary, content, { mode: 0o600, flush })
     put(temporary)
   } finally {
     rmSync(temporary, { force: true })
+  }
+}
+
+/** Makes new names durable; Windows has no such call and needs none. */
+function syncDirectory(path: string) {
+  if (process.platform === 'win32') return
+  const fd = openSync(path, 'r')
+  try {
+    fsyncSync(fd)
+  } finally {
+    closeSync(fd)
   }
 }
 

@@ -3,8 +3,7 @@
  * everything, or any part in sectors of 512 bytes. Names are as durable as their directory's last sync; of the later
  * changes of names, which journaling file systems keep in order, any first part may have come to the disk.
  */
-import { statSync } from 'node:fs'
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Chance } from './chance.ts'
 import type { DiskEvent } from './disk-log.ts'
@@ -32,8 +31,9 @@ export function createDisk(directory: string, trusts: (name: string) => boolean 
   let synced = new Map<string, Inode>()
   let names = new Map<string, Inode>()
   let later: NameChange[] = []
-  for (const name of readdirSync(directory)) {
-    const path = join(directory, name)
+  for (const entry of readdirSync(directory, { withFileTypes: true })) {
+    if (!entry.isFile()) continue
+    const path = join(directory, entry.name)
     const inode: Inode = { synced: readFileSync(path), later: [] }
     inodes.set(statSync(path).ino, inode)
     synced.set(path, inode)

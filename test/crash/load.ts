@@ -58,7 +58,7 @@ export async function killHubs({ office, tally, chance }: Load): Promise<Victim>
     const moment = setTimeout(() => hub.kill('SIGKILL'), chance.between(50, 2_000))
     const end = await hub.exited
     clearTimeout(moment)
-    expect(end, hub.stderr()).toBe('SIGKILL')
+    expect({ end, said: hub.stderr() }).toMatchObject({ end: 'SIGKILL' })
     tally.note('hub', hub.killedAt())
     expect(office.inspect()).toBe('ok')
     // What killed hooks were offered is offered again.
@@ -110,7 +110,7 @@ async function useTools(
   { to, number }: { to: string; number: number },
 ): Promise<void> {
   const taken = await session.tool('check_messages')
-  ledger.show(String(taken.data['mail'] ?? taken.text))
+  ledger.show(taken.text)
   const message = toText('session', to, number)
   const sent = await session.tool('send_message', { to, message })
   if (!sent.isError) ledger.answer(message, Number(sent.data['message_id']))

@@ -1,5 +1,5 @@
-import { mkdirSync } from 'node:fs'
-import { join } from 'node:path'
+import { readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { expect, inject, test } from 'vitest'
 import { writePredecessor } from '../db/predecessor.ts'
 import { spawnHub, takeSeat, type Seat } from '../harness/hub.ts'
@@ -19,22 +19,28 @@ type Recorded = AsyncDisposable & {
   /** Serves while `use` runs, records it, and ends in an orderly way. */
   serve(use: (seats: { web: Seat; api: Seat }) => Promise<void>): Promise<void>
   events(): DiskEvent[]
+  /** Another id would leave the mail of this machine's sessions to nobody. */
+  machineId(): { path: string; content: string }
 }
 
-/** A home whose database has a directory of its own, of which every change is recorded. */
+/** A home of which every change is recorded, but for what lies in its directories. */
 async function openRecorded(): Promise<Recorded> {
   const { shim } = inject('crash')
   const home = await createHome()
-  const directory = join(home.path, 'database')
-  const file = join(directory, 'peers.db')
-  const log = join(home.path, 'disk.log')
-  mkdirSync(directory)
-  home.env['CLAUDE_PEERS_DB'] = file
+  const directory = home.path
+  const file = join(directory, '.claude-peers.db')
+  const log = join(directory, 'disk.log')
+  const isInside = (event: DiskEvent) =>
+    event.kind === 'answer' || event.name === directory || dirname(event.name) === directory
   return {
     home,
     directory,
     file,
-    events: () => readDiskLog(log),
+    events: () => readDiskLog(log).filter(isInside),
+    machineId() {
+      const path = join(directory, '.claude-peers.machine-id')
+      return { path, content: readFileSync(path, 'utf8') }
+    },
     async serve(use) {
       const hub = spawnHub(home, { env: loadShim(shim, { program: 'hub.js', record: { directory, log } }) })
       const isServing = () =>
@@ -107,7 +113,7 @@ test('after a power cut at any sync or answer, every message that was answered f
     events.some((event) => event.kind === kind && 'name' in event && event.name === name)
   expect(isOf('sync', directory), 'the first start puts its file in place').toBe(true)
   expect(isOf('write', file), 'a checkpoint writes to the database').toBe(true)
-  const cuts = cutEverywhere(events, { disk: disks[0]!, file, chance })
+  const cuts = cutEverywhere(events, { disk: disks[0]!, file, chance, needed: recorded.machineId() })
   expect(cuts.broken).toEqual([])
   expect(cuts.syncs).toBeGreaterThan(50)
   tell('first start, sends, offers, acknowledgements, checkpoint, second start', cuts)

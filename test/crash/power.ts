@@ -25,6 +25,8 @@ export type CutOptions = {
   /** The database's path while it was recorded. */
   file: string
   chance: Chance
+  /** A file without whose content the mail of this machine would find nobody, from the first answer on. */
+  needed?: { path: string; content: string }
   /** Message numbers that were promised before the recording began. */
   promised?: number[]
   /** Stops after the first broken state. */
@@ -36,7 +38,7 @@ const RECEIPT = /"messageId":(\d+),"from":"[^"]*","to":"[^"]*","state":"(\w+)"/g
 
 /** Replays what happened, cuts before and after every sync and after every answer, in every way. */
 export function cutEverywhere(events: DiskEvent[], options: CutOptions): PowerCuts {
-  const { disk, chance, file, untilBroken = false } = options
+  const { disk, chance, file, needed, untilBroken = false } = options
   const promises = new Map((options.promised ?? []).map((id) => [id, 'queued']))
   const place = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'claude-peers-power-'))
   const known = new Set<string>()
@@ -49,7 +51,11 @@ export function cutEverywhere(events: DiskEvent[], options: CutOptions): PowerCu
       if (known.has(state)) continue
       known.add(state)
       result.states++
-      const trouble = startOn(files, { directory: join(place, String(result.states)), file, promises })
+      const isThere = !needed || result.answers === 0 || files.get(needed.path)?.toString() === needed.content
+      const directory = join(place, String(result.states))
+      const trouble = isThere
+        ? startOn(files, { directory, file, promises })
+        : `${needed.path} is not as it was`
       if (trouble) result.broken.push(`event ${at}, ${remains} of what was not synced: ${trouble}`)
     }
   }

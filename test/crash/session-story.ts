@@ -67,7 +67,7 @@ async function work(
     await api.startMcp(0, { wrapper })
     await waitFor(() => api.hasMailFlag() || isKilled(), 'the flag')
     const taken = await api.tool('check_messages')
-    ledger.show(String(taken.data['mail'] ?? taken.text))
+    ledger.show(taken.text)
     await api.tool('send_message', { to: 'web', message: toText('api', 'web', 1) })
   } catch (cause) {
     if (!/the MCP server ended/.test((cause as Error).message)) throw cause

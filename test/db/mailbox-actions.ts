@@ -66,7 +66,7 @@ export const action: Arbitrary<Action> = oneof(
       ms: constantFrom(1, SECOND, LEASE_MS - 1, LEASE_MS, HOUR, MESSAGE_TTL_MS / 2),
     }),
   },
-  { weight: 2, arbitrary: record({ do: constant('sweep' as const) }) },
+  { weight: 4, arbitrary: record({ do: constant('sweep' as const) }) },
   { weight: 1, arbitrary: record({ do: constant('restart' as const) }) },
   { weight: 1, arbitrary: record({ do: constant('crash' as const), asked: boolean() }) },
   {

@@ -112,13 +112,17 @@ export function createModel(now: () => number) {
     },
     count: (to: string, state: State) => of(to, state).length,
     rows: () => copies.map(({ id, to, state, attempts }) => ({ id, to, state, attempts })),
-    /** Messages on offer although an older one of the same pair still waits outside that offer. */
+    /** Messages on offer although an older one of the same pair, which is not over, waits outside that offer. */
     brokenOrder() {
       return copies.filter(
         (one) =>
           one.state === 'offered' &&
           of(one.to, 'queued', 'offered').some(
-            (older) => older.from === one.from && older.id < one.id && older.offerId !== one.offerId,
+            (older) =>
+              older.from === one.from &&
+              older.id < one.id &&
+              older.offerId !== one.offerId &&
+              (older.state === 'offered' || older.expiresAt > now()),
           ),
       )
     },
