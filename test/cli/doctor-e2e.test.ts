@@ -36,7 +36,7 @@ async function leftBy({ home, file }: Patient) {
   }
 }
 
-describe.concurrent('doctor --e2e', () => {
+describe.concurrent('doctor --e2e', { timeout: 60_000 }, () => {
   test('sends a message through a healthy installation and leaves nothing behind', async () => {
     await using patient = await openPatient()
     const diagnosis = await patient.doctor(['--e2e'])

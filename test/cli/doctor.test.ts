@@ -57,6 +57,19 @@ describe.concurrent('doctor', () => {
     expect(await patient.fixes()).toEqual([])
   })
 
+  test('gives a command that can be run where claude-peers is on no PATH', async () => {
+    await using patient = await openPatient()
+    await rm(patient.file('bin/claude-peers'))
+    await rm(patient.file('.claude/settings.json'))
+    const [line] = await patient.fixes()
+    expect(line).toMatchObject({
+      about: 'hooks',
+      run: expect.stringMatching(/bin\/claude-peers\.cjs install$/),
+    })
+    expect((await patient.follow(line!)).code).toBe(0)
+    expect(await patient.fixes()).toEqual([])
+  })
+
   test('tells of cards whose sessions are gone, and lets the next session sweep them', async () => {
     await using patient = await openPatient()
     const { home } = patient
