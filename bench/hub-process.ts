@@ -1,22 +1,15 @@
 import { spawn } from 'node:child_process'
-import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { connect, type HubClient } from '../lib/client/connect.ts'
 import { readConfig } from '../lib/machine/config.ts'
 import { findHub } from '../lib/machine/hub-process.ts'
 import { bundlePath } from '../lib/machine/package.ts'
+import { openPeer, type TestPeer } from '../test/harness/peer.ts'
 import { waitFor } from '../test/harness/wait.ts'
 
-/** A peer that speaks to the hub through the typed client. */
-export type BenchPeer = {
-  id: string
-  key: string
-  hub: HubClient['hub']
-  send(to: string, message: string): Promise<void>
-}
+const MACHINE = { id: 'bench-machine', host: 'bench' }
 
 /** A hub in a process and home of its own; `prepare` may fill its database first. */
 export async function startBenchHub({ prepare }: { prepare?: (file: string) => Promise<void> } = {}) {
@@ -36,36 +29,20 @@ export async function startBenchHub({ prepare }: { prepare?: (file: string) => P
   const exited = once(child, 'exit')
   const config = readConfig(env)
   const { url, token } = await waitFor(() => findHub(config), 'the hub', 60_000)
-  const clients: HubClient[] = []
+  const peers: TestPeer[] = []
 
   return {
     home,
     url,
     token,
     sessions: config.paths.sessions,
-    async join(root: string): Promise<BenchPeer> {
-      let key: string | undefined
-      const client = connect({ endpoint: () => ({ url, token, key }) })
-      clients.push(client)
-      const registered = await client.hub.peers.register.mutate({
-        machine: { id: 'bench-machine', host: 'bench' },
-        directory: root,
-        root,
-        isRepo: false,
-        summary: '',
-      })
-      key = registered.key
-      return {
-        id: registered.peer.id,
-        key,
-        hub: client.hub,
-        async send(to, message) {
-          await client.hub.messages.send.mutate({ to, message, idempotencyKey: randomUUID() })
-        },
-      }
+    async join(root: string): Promise<TestPeer> {
+      const peer = await openPeer(() => ({ url, token }), { machine: MACHINE, root })
+      peers.push(peer)
+      return peer
     },
     async [Symbol.asyncDispose]() {
-      await Promise.all(clients.map((client) => client.close()))
+      await Promise.all(peers.map((peer) => peer[Symbol.asyncDispose]()))
       child.kill('SIGTERM')
       await exited
       await rm(home, { recursive: true, force: true })

@@ -7,7 +7,8 @@ import { join } from 'node:path'
 import { requestJson } from '../lib/client/request.ts'
 import type { Database } from '../lib/db/open.ts'
 import { addMessages, addPeers, openBenchDatabase } from './database.ts'
-import { startBenchHub, type BenchPeer } from './hub-process.ts'
+import type { TestPeer } from '../test/harness/peer.ts'
+import { startBenchHub } from './hub-process.ts'
 import { interleave, timed } from './measure.ts'
 import { toRow, type Row } from './table.ts'
 
@@ -25,7 +26,7 @@ async function benchCalls(): Promise<Row[]> {
   const database = openBenchDatabase(join(directory, 'direct.db'))
   const own = await addPeers(database, 300)
   await using hub = await startBenchHub()
-  const senders: BenchPeer[] = []
+  const senders: TestPeer[] = []
   for (let number = 0; number < CLIENTS; number++) senders.push(await hub.join(`/bench/sender-${number}`))
   const recipients: string[] = []
   for (let number = 0; number < 236; number++)
@@ -180,7 +181,7 @@ async function sendDirect(database: Database, ids: string[], turn: number): Prom
 function openPool(hub: { url: string; token: string }) {
   const agent = new Agent({ keepAlive: true, maxSockets: CLIENTS })
   return {
-    async call(peer: BenchPeer, path: string, body: object) {
+    async call(peer: TestPeer, path: string, body: object) {
       const headers = { authorization: `Bearer ${hub.token}`, 'x-claude-peers-key': peer.key }
       const answer = await requestJson({
         method: 'POST',

@@ -105,7 +105,15 @@ describe('the rooms', () => {
   })
 
   test('clients take the router by type only', () => {
-    const clients = new Set(['apps/mcp', 'apps/hook', 'apps/cli', 'lib/client', 'lib/machine', 'lib/frame'])
+    const clients = new Set([
+      'apps/mcp',
+      'apps/hook',
+      'apps/cli',
+      'lib/client',
+      'lib/machine',
+      'lib/frame',
+      'lib/probe',
+    ])
     const isOpen = (to: string) => to === 'lib/router/wire' || to.startsWith('lib/router/shapes/')
     expect(
       broken(

@@ -2,7 +2,15 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { installVersion } from '../harness/installation.ts'
-import { CLIENT, openPatient, SETTINGS, type Patient } from './doctor.ts'
+import {
+  breakHook,
+  hookOf,
+  openPatient,
+  SETTINGS,
+  type ClientConfig,
+  type ClientSettings,
+  type Patient,
+} from './doctor.ts'
 import { predecessorHooks, predecessorServer } from './install/home.ts'
 
 type Breakage = [
@@ -12,10 +20,10 @@ type Breakage = [
 ]
 
 const INSTALL = 'claude-peers install'
-const hooks = (change: (hooks: any) => void) => (patient: Patient) =>
-  patient.edit(SETTINGS, (settings) => change(settings.hooks))
-const server = (change: (server: any) => void) => (patient: Patient) =>
-  patient.edit(CLIENT, (config) => change(config.mcpServers['claude-peers']))
+const settings = (change: (settings: ClientSettings) => void) => (patient: Patient) =>
+  patient.editSettings(change)
+const server = (change: (entry: ClientConfig['mcpServers'][string]) => void) => (patient: Patient) =>
+  patient.editClient((config) => change(config.mcpServers['claude-peers']!))
 
 const breakages: Breakage[] = [
   [
@@ -26,12 +34,12 @@ const breakages: Breakage[] = [
   [
     'an MCP server that is not registered',
     { about: 'MCP server', says: /^none is registered in .*\.claude\.json/, run: INSTALL },
-    (patient) => patient.edit(CLIENT, (config) => (config.mcpServers = {})),
+    (patient) => patient.editClient((config) => (config.mcpServers = {})),
   ],
   [
     'the MCP server of v2',
     { about: 'MCP server', says: /^that of claude-peers v2 is registered/, run: INSTALL },
-    (patient) => patient.edit(CLIENT, (config) => (config.mcpServers['claude-peers'] = predecessorServer)),
+    (patient) => patient.editClient((config) => (config.mcpServers['claude-peers'] = predecessorServer)),
   ],
   [
     'an MCP server of v2 by another name',
@@ -40,7 +48,7 @@ const breakages: Breakage[] = [
       says: /^claude-peers v2 is still registered as old/,
       run: 'claude mcp remove --scope user old',
     },
-    (patient) => patient.edit(CLIENT, (config) => (config.mcpServers['old'] = predecessorServer)),
+    (patient) => patient.editClient((config) => (config.mcpServers['old'] = predecessorServer)),
   ],
   [
     'an MCP server whose file is gone',
@@ -64,35 +72,32 @@ const breakages: Breakage[] = [
   [
     'no hooks',
     { about: 'hooks', says: /^none is registered in .*settings\.json/, run: INSTALL },
-    (patient) => patient.edit(SETTINGS, (settings) => delete settings.hooks),
+    settings((all) => (all.hooks = {})),
   ],
   [
     'a hook that is not registered',
     { about: 'hooks', says: /^that of Stop is not registered/, run: INSTALL },
-    hooks((all) => delete all.Stop),
+    settings((all) => delete all.hooks['Stop']),
   ],
   [
     'a hook whose file is gone',
     { about: 'hooks', says: /^\/gone\/dist\/hook\.cjs, which they run, is not there/, run: INSTALL },
-    hooks((all) => {
-      const [hook] = all.Stop[0].hooks
-      hook.command = hook.command.replaceAll(/'[^']*\/dist\/hook\.cjs'/g, "'/gone/dist/hook.cjs'")
-    }),
+    settings((all) => breakHook(hookOf(all, 'Stop'))),
   ],
   [
     'a hook of another form',
     { about: 'hooks', says: /^they are not as this version writes them/, run: INSTALL },
-    hooks((all) => (all.PostToolUse[0].hooks[0].command = all.Stop[0].hooks[0].command)),
+    settings((all) => (hookOf(all, 'PostToolUse').command = hookOf(all, 'Stop').command)),
   ],
   [
     'a hook that is registered twice',
     { about: 'duplicates', says: /^the hook of Stop is registered twice/, run: INSTALL },
-    hooks((all) => all.Stop.push(all.Stop[0])),
+    settings((all) => all.hooks['Stop']!.push(...all.hooks['Stop']!)),
   ],
   [
     'hooks of v2',
     { about: 'hooks', says: /^those of claude-peers v2 are registered as well/, run: INSTALL },
-    hooks((all) => all.Stop.push(...predecessorHooks.Stop)),
+    settings((all) => all.hooks['Stop']!.push(...predecessorHooks.Stop)),
   ],
 ]
 
@@ -138,7 +143,7 @@ describe.concurrent('doctor finds', () => {
 
   test('a plugin beside the settings, and is content with the plugin alone', async () => {
     await using patient = await openPatient()
-    await patient.edit(SETTINGS, (settings) => (settings.enabledPlugins = { 'claude-peers@market': true }))
+    await patient.editSettings((settings) => (settings.enabledPlugins = { 'claude-peers@market': true }))
     const [line, ...others] = await patient.fixes()
     expect([line, others]).toMatchObject([
       {
@@ -157,7 +162,7 @@ describe.concurrent('doctor finds', () => {
   test('a registration for one directory that takes the place of the user’s', async () => {
     await using patient = await openPatient()
     const { path } = patient.home
-    await patient.edit(CLIENT, (config) => {
+    await patient.editClient((config) => {
       config.projects = { [path]: { mcpServers: { 'claude-peers': predecessorServer } } }
     })
     expect(await patient.fixes()).toMatchObject([

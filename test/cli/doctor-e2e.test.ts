@@ -8,7 +8,7 @@ import { joinAs } from '../harness/peer.ts'
 import { startSession } from '../harness/session.ts'
 import { waitFor } from '../harness/wait.ts'
 import { processesOf } from '../e2e/claude/processes.ts'
-import { CLIENT, openPatient, SETTINGS, type Diagnosis, type Patient } from './doctor.ts'
+import { breakHook, hookOf, openPatient, type Diagnosis, type Patient } from './doctor.ts'
 import { startProgram } from './program.ts'
 
 const probeLines = ({ lines }: Diagnosis) => lines.filter((line) => line.about === 'probe')
@@ -36,7 +36,7 @@ async function leftBy({ home, file }: Patient) {
   }
 }
 
-describe.concurrent('doctor --e2e', () => {
+describe.concurrent('doctor --e2e', { timeout: 60_000 }, () => {
   test('sends a message through a healthy installation and leaves nothing behind', async () => {
     await using patient = await openPatient()
     const diagnosis = await patient.doctor(['--e2e'])
@@ -82,10 +82,7 @@ describe.concurrent('doctor --e2e', () => {
   test('says where a hook whose file is gone breaks the way, and cleans up all the same', async () => {
     await using patient = await openPatient()
     await using _hub = await runHub(patient.home)
-    await patient.edit(SETTINGS, ({ hooks }) => {
-      const [hook] = hooks.PostToolUse[0].hooks
-      hook.command = hook.command.replaceAll(/'[^']*\/dist\/hook\.cjs'/g, "'/gone/dist/hook.cjs'")
-    })
+    await patient.editSettings((settings) => breakHook(hookOf(settings, 'PostToolUse')))
     const diagnosis = await patient.doctor(['--e2e'])
     expect(diagnosis.code).toBe(1)
     const [failed, last] = probeLines(diagnosis).slice(-2)
@@ -102,7 +99,7 @@ describe.concurrent('doctor --e2e', () => {
     await using patient = await openPatient()
     const script = patient.file('broken.cjs')
     await writeFile(script, 'process.stderr.write("no such module\\n"); process.exit(7)')
-    await patient.edit(CLIENT, ({ mcpServers }) => {
+    await patient.editClient(({ mcpServers }) => {
       mcpServers['claude-peers'] = {
         type: 'stdio',
         command: process.execPath,
@@ -125,7 +122,7 @@ describe.concurrent('doctor --e2e', () => {
     await using patient = await openPatient()
     await using _hub = await runHub(patient.home)
     await using blocker = await blockPort()
-    await patient.edit(SETTINGS, (settings) => (settings.env = { CLAUDE_PEERS_PORT: blocker.port }))
+    await patient.editSettings((settings) => (settings.env = { CLAUDE_PEERS_PORT: blocker.port }))
     const [, seat, last] = probeLines(await patient.doctor(['--e2e']))
     expect([seat, last]).toMatchObject([
       { state: 'fix', says: expect.stringMatching(/its session got no seat: .*CLAUDE_PEERS_PORT/s) },
@@ -167,8 +164,8 @@ describe.concurrent('doctor --e2e', () => {
     await using patient = await openPatient()
     const { home, env } = patient
     await using hub = await runHub(home)
-    await patient.edit(SETTINGS, ({ hooks }) => {
-      const [hook] = hooks.PostToolUse[0].hooks
+    await patient.editSettings((settings) => {
+      const hook = hookOf(settings, 'PostToolUse')
       hook.command = `echo $$ > '${patient.file('hook')}'; sleep 600; ${hook.command}`
     })
     await using doctor = startProgram(home, ['doctor', '--e2e'], { env })

@@ -28,9 +28,9 @@ describe.concurrent('doctor', () => {
   test('changes nothing and starts nothing', async () => {
     await using patient = await openPatient()
     const look = async () => {
-      const names = await readdir(patient.home.path, { recursive: true })
+      const names = (await readdir(patient.home.path, { recursive: true })).toSorted()
       const files = names.map(async (name) => [name, (await stat(patient.file(name))).mtimeMs])
-      return Promise.all(files.toSorted())
+      return Promise.all(files)
     }
     const before = await look()
     const { code, lines } = await patient.doctor()
@@ -54,6 +54,19 @@ describe.concurrent('doctor', () => {
     ])
     expect(others).toEqual([])
     await patient.follow(server!)
+    expect(await patient.fixes()).toEqual([])
+  })
+
+  test('gives a command that can be run where claude-peers is on no PATH', async () => {
+    await using patient = await openPatient()
+    await rm(patient.file('bin/claude-peers'))
+    await rm(patient.file('.claude/settings.json'))
+    const [line] = await patient.fixes()
+    expect(line).toMatchObject({
+      about: 'hooks',
+      run: expect.stringMatching(/bin\/claude-peers\.cjs install$/),
+    })
+    expect((await patient.follow(line!)).code).toBe(0)
     expect(await patient.fixes()).toEqual([])
   })
 
@@ -137,26 +150,29 @@ describe.concurrent('of its own files it finds', () => {
 })
 
 describe.concurrent('of the hub it finds', () => {
+  /** What is left to mend when the advice about the only thing wrong was followed. */
   const followed = async (patient: Patient, says: RegExp, env: Record<string, string> = {}) => {
     const [line, ...others] = await patient.fixes(env)
     expect([line, others]).toEqual([expect.objectContaining({ says: expect.stringMatching(says) }), []])
     expect(await patient.follow(line!, env)).toMatchObject({ code: 0, stderr: '' })
-    expect(await patient.fixes(env)).toEqual([])
+    return patient.fixes(env)
   }
 
   test('that it hangs', async () => {
     await using patient = await openPatient()
     await using hub = await runHub(patient.home)
     process.kill(hub.pid, 'SIGSTOP')
-    await followed(patient, new RegExp(`^The hub \\(pid ${hub.pid}\\) does not answer`))
+    expect(await followed(patient, new RegExp(`^The hub \\(pid ${hub.pid}\\) does not answer`))).toEqual([])
   })
 
   test('that it serves another database', async () => {
     await using patient = await openPatient()
     await using _hub = await runHub(patient.home)
-    await followed(patient, /serves .*\.claude-peers\.db, and here .*other\.db/, {
-      CLAUDE_PEERS_DB: patient.file('other.db'),
-    })
+    expect(
+      await followed(patient, /serves .*\.claude-peers\.db, and here .*other\.db/, {
+        CLAUDE_PEERS_DB: patient.file('other.db'),
+      }),
+    ).toEqual([])
   })
 
   test('that it is at another port', async () => {
@@ -166,16 +182,18 @@ describe.concurrent('of the hub it finds', () => {
     await once(free, 'listening')
     const { port } = free.address() as AddressInfo
     await new Promise((resolve) => free.close(resolve))
-    await followed(patient, /^The hub runs at .*use the same CLAUDE_PEERS_PORT/, {
-      CLAUDE_PEERS_PORT: String(port),
-    })
+    expect(
+      await followed(patient, /^The hub runs at .*use the same CLAUDE_PEERS_PORT/, {
+        CLAUDE_PEERS_PORT: String(port),
+      }),
+    ).toEqual([])
   })
 
   test('that it is older than the installation', async () => {
     await using patient = await openPatient()
     await using older = await installVersion('2.9.9')
     await using _hub = await runHub(patient.home, { script: join(older.root, 'dist/hub.js') })
-    await followed(patient, /^the hub is 2\.9\.9, this installation 3\.0\.0/)
+    expect(await followed(patient, /^the hub is 2\.9\.9, this installation 3\.0\.0/)).toEqual([])
   })
 
   test('that it is newer than the installation', async () => {

@@ -13,8 +13,10 @@ export type Patient = AsyncDisposable & {
   home: Home
   env: Record<string, string>
   file(name: string): string
-  /** Changes a JSON file of this user. */
-  edit(name: string, change: (value: any) => void): Promise<void>
+  /** Changes the client's settings. */
+  editSettings(change: (settings: ClientSettings) => void): Promise<void>
+  /** Changes the client's own file, with the MCP servers. */
+  editClient(change: (config: ClientConfig) => void): Promise<void>
   doctor(args?: string[], env?: Record<string, string>): Promise<Diagnosis>
   /** What needs mending. */
   fixes(env?: Record<string, string>): Promise<Line[]>
@@ -23,7 +25,31 @@ export type Patient = AsyncDisposable & {
 }
 
 export const SETTINGS = '.claude/settings.json'
-export const CLIENT = '.claude.json'
+
+type Hook = { command: string }
+export type ClientSettings = {
+  hooks: Record<string, { matcher?: string; hooks: Hook[] }[]>
+  enabledPlugins?: Record<string, boolean>
+  env?: Record<string, unknown>
+}
+export type ClientConfig = {
+  mcpServers: Record<string, { type: string; command: string; args: string[]; env: object }>
+  projects?: Record<string, unknown>
+}
+
+/** The first hook of an event. */
+export const hookOf = ({ hooks }: ClientSettings, event: string): Hook => hooks[event]![0]!.hooks[0]!
+
+/** Leads a command to a file that is not there. */
+export function breakHook(hook: Hook): void {
+  hook.command = hook.command.replaceAll(/'[^']*\/dist\/hook\.cjs'/g, "'/gone/dist/hook.cjs'")
+}
+
+async function edit(file: string, change: (value: never) => void): Promise<void> {
+  const value = JSON.parse(await readFile(file, 'utf8')) as never
+  change(value)
+  await writeFile(file, JSON.stringify(value))
+}
 
 /** Makes one; nothing of ours runs yet. */
 export async function openPatient(): Promise<Patient> {
@@ -48,11 +74,8 @@ export async function openPatient(): Promise<Patient> {
     env,
     file,
     doctor,
-    async edit(name, change) {
-      const value: unknown = JSON.parse(await readFile(file(name), 'utf8'))
-      change(value)
-      await writeFile(file(name), JSON.stringify(value))
-    },
+    editSettings: (change) => edit(file(SETTINGS), change),
+    editClient: (change) => edit(file('.claude.json'), change),
     async fixes(more) {
       const { code, lines } = await doctor([], more)
       const found = lines.filter((line) => line.state === 'fix')

@@ -9,7 +9,8 @@ import { createHome } from '../harness/home.ts'
 import { runHub } from '../harness/hub.ts'
 import { serves, startFrom } from '../harness/starter.ts'
 
-describe.concurrent('a hub that runs and does not answer', () => {
+// A client waits 15 seconds for a hub that hangs.
+describe.concurrent('a hub that runs and does not answer', { timeout: 60_000 }, () => {
   test('is named by status, with its pid and the way out', async () => {
     await using home = await createHome()
     await using hub = await runHub(home)

@@ -124,7 +124,11 @@ test.for([
     ['select id from peers where exists (select 1 from deliveries'],
     'deliveries_untold (recipient_id=? AND queued_at<?)',
   ],
-  ['the unread mail of one', ["|| '@' ||", 'notified_at is null'], 'deliveries_untold (recipient_id=? AND queued_at<?)'],
+  [
+    'the unread mail of one',
+    ["|| '@' ||", 'notified_at is null'],
+    'deliveries_untold (recipient_id=? AND queued_at<?)',
+  ],
   ['the questions to settle', ['deliveries.reply_by <= ?'], 'deliveries_asked (reply_by>? AND reply_by<?)'],
   [
     'the text that a pair repeats',

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { connect, type HubClient } from '../../lib/client/connect.ts'
+import type { Endpoint } from '../../lib/client/endpoint.ts'
 import { readConfig } from '../../lib/machine/config.ts'
 import { findHub } from '../../lib/machine/hub-process.ts'
 import { readMachineId } from '../../lib/machine/machine-id.ts'
@@ -28,18 +29,29 @@ export async function joinAs(
   { machine }: { machine?: { id: string; host: string } } = {},
 ): Promise<TestPeer> {
   const config = readConfig(home.env, home.path)
-  const clients: HubClient[] = []
   // It only looks for a hub: one that this process started would serve the home of whoever runs the tests.
   const find = () => waitFor(() => findHub(config), 'a hub')
+  return openPeer(find, {
+    machine: machine ?? { id: readMachineId(config.paths.machineId), host: config.host },
+    root: `/peers/${name}`,
+  })
+}
+
+/** Takes a seat in a directory, at the hub that `find` gives. */
+export async function openPeer(
+  find: () => Endpoint | Promise<Endpoint>,
+  { machine, root }: { machine: { id: string; host: string }; root: string },
+): Promise<TestPeer> {
+  const clients: HubClient[] = []
   const as = (key?: string) => {
     const client = connect({ endpoint: async () => ({ ...(await find()), key }) })
     clients.push(client)
     return client.hub
   }
   const { key, peer } = await as().peers.register.mutate({
-    machine: machine ?? { id: readMachineId(config.paths.machineId), host: config.host },
-    directory: `/peers/${name}`,
-    root: `/peers/${name}`,
+    machine,
+    directory: root,
+    root,
     isRepo: false,
     summary: '',
   })

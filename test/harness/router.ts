@@ -70,6 +70,12 @@ export function openRouter() {
   }
 }
 
+/** The same with two sessions. */
+export async function openPair() {
+  const router = openRouter()
+  return { ...router, web: await router.seat('web'), api: await router.seat('api') }
+}
+
 let keys = 0
 /** What `messages.send` needs; without words of its own it says what was not said before. */
 export const draft = (to: string | string[], message = `hello ${++keys}`) => ({

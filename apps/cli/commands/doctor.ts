@@ -1,7 +1,10 @@
+import { join } from 'node:path'
+import { PACKAGE_ROOT } from '#machine/package'
 import { examine } from '../doctor/examine.ts'
-import { toText, unknown, type Line } from '../doctor/line.ts'
+import { quote, toText, unknown, type Line } from '../doctor/line.ts'
 import { runProbe } from '../doctor/probe/probe.ts'
 import { openScene } from '../doctor/scene.ts'
+import { findProgram } from '../doctor/server.ts'
 import { EXIT } from '../exit.ts'
 import { printJson, printLines } from '../print.ts'
 
@@ -14,7 +17,8 @@ const NEEDED = new Set(['settings', 'hub', 'database', 'MCP server'])
  */
 export async function doctor({ e2e, json }: { e2e?: boolean; json?: boolean }): Promise<void> {
   const lines: Line[] = []
-  const tell = (line: Line) => {
+  const tell = (finding: Line) => {
+    const line = withOwnCommand(finding)
     lines.push(line)
     if (!json) printLines([toText(line)])
   }
@@ -25,4 +29,11 @@ export async function doctor({ e2e, json }: { e2e?: boolean; json?: boolean }): 
   else if (e2e) await runProbe(scene, tell)
   if (json) printJson(lines)
   if (lines.some((line) => line.state === 'fix')) process.exitCode = EXIT.failed
+}
+
+/** What is to be run can be run as it stands, also where this command is on no PATH. */
+function withOwnCommand(line: Line): Line {
+  if (!line.run?.startsWith('claude-peers ') || findProgram('claude-peers', process.env)) return line
+  const own = [process.execPath, join(PACKAGE_ROOT, 'bin', 'claude-peers.cjs')].map(quote).join(' ')
+  return { ...line, run: line.run.replace('claude-peers', () => own) }
 }

@@ -82,7 +82,8 @@ function isMissingFile(word: Json): boolean {
   return typeof word === 'string' && isAbsolute(word) && !existsSync(word)
 }
 
-function findProgram(command: string, env: NodeJS.ProcessEnv): string | undefined {
+/** A program as the shell of this environment finds it. */
+export function findProgram(command: string, env: NodeJS.ProcessEnv): string | undefined {
   const directories = (env['PATH'] ?? '').split(delimiter).filter(Boolean)
   const files = isAbsolute(command) ? [command] : directories.map((directory) => join(directory, command))
   return files.find((file) => {
