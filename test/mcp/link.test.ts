@@ -52,7 +52,9 @@ test('what a hook keeps in the card while its server registers again is kept', a
   await using gate = await openGate(hub)
   const { home, sessions } = hub.config.paths
   const link = openLink({
-    config: readConfig({ HOME: home, CLAUDE_PEERS_BROKER_URL: gate.url, CLAUDE_PEERS_TOKEN: hub.token }),
+    readConfig: () =>
+      readConfig({ HOME: home, CLAUDE_PEERS_BROKER_URL: gate.url, CLAUDE_PEERS_TOKEN: hub.token }),
+    sessions,
     claude: { pid: process.pid, start: readProcess(process.pid)?.start },
     readProject: async () => ({ cwd: home, root: home, isRepo: false, branch: undefined }),
     sessionId: 'first',
