@@ -64,6 +64,8 @@ claim() {
 # of several that find it, the last would remove the seat that the first has taken.
 clear_seat() {
   gone=$holder
+  # It has just been left: who removed it now would remove the next one's.
+  [ -n "$gone" ] || return 0
   if claim "$own.waiter.$gone.tmp"; then
     holder=
     read -r holder <"$own.waiter"

@@ -113,7 +113,7 @@ describe.concurrent('of its own files it finds', () => {
         about: 'settings',
         state: 'ok',
         says: expect.stringMatching(
-          /^host from .*; CLAUDE_PEERS_PORT, CLAUDE_PEERS_HOST from the environment$/,
+          /^host from .*; CLAUDE_PEERS_PORT, CLAUDE_PEERS_HOST, CLAUDE_PEERS_NOTIFY_COMMAND from the environment$/,
         ),
       }),
     )

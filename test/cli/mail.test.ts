@@ -71,7 +71,7 @@ describe('status and peers', () => {
 describe('send', () => {
   test('says that the message is stored, and how it will arrive', async () => {
     expect(await run(['send', 'api', 'two', 'words'])).toMatch(
-      /^Message \d+ is stored\.\n- api@laptop: queued: arrives at its next (tool call, prompt or turn end|prompt; kept until .*)\n$/,
+      /^Message \d+ is stored\.\n- api@laptop: queued: arrives at its next (tool call or turn end|prompt; kept until .*)\n$/,
     )
     const text = await api.deliver('UserPromptSubmit')
     expect(text).toContain('\ntwo words\n')
@@ -203,7 +203,7 @@ describe('message', () => {
     expect(await run(['message', String(first)])).toMatch(
       new RegExp(
         `^Message ${first} from web@laptop \\(12 characters, for information\\)\n  how are you\\?\n` +
-          '- api@laptop: queued: arrives at its next tool call or prompt\n  queued \\d\\d:\\d\\d\n$',
+          '- api@laptop: queued: arrives at its next tool call or prompt; kept until .*\n  queued \\d\\d:\\d\\d\n$',
       ),
     )
     await api.deliver('UserPromptSubmit')

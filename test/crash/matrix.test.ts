@@ -4,9 +4,18 @@ import { installVersion, type Installation } from '../harness/installation.ts'
 import { openOffice, type Office } from './office.ts'
 import { report } from './report.ts'
 import { tellSession } from './session-story.ts'
-import { CLAIM_STEPS, HOOK_STEPS, HUB_STEPS, MCP_STEPS, MIGRATION_STEPS, RELEASE_STEPS } from './steps.ts'
+import {
+  CLAIM_STEPS,
+  HOOK_STEPS,
+  HUB_STEPS,
+  MCP_STEPS,
+  MIGRATION_STEPS,
+  RELEASE_STEPS,
+  WAITER_STEPS,
+} from './steps.ts'
 import { tellMail, type Ending } from './stories.ts'
 import { tellHandOver, tellMigration } from './succession.ts'
+import { tellWaiter } from './waiter-story.ts'
 
 type Story<Rule> = (office: Office, rule: Rule) => Promise<Ending>
 
@@ -45,6 +54,8 @@ describe('no acknowledged message is lost, and none comes twice unmarked,', () =
   killAt('hook', HOOK_STEPS, (office, hook) => tellMail(office, { hook }))
   killAt('MCP server', MCP_STEPS, tellSession)
   killAt('MCP server', [{ at: 'while it waits', rule: undefined }], tellSession)
+  killAt('waiter', WAITER_STEPS, tellWaiter)
+  killAt('waiter', [{ at: 'while it waits', rule: undefined }], tellWaiter)
   killAt('migration', MIGRATION_STEPS, tellMigration)
   const olderScript = () => join(older.root, 'dist/hub.js')
   killAt('hand-over', RELEASE_STEPS, (office, rule) =>

@@ -95,3 +95,11 @@ export const CLAIM_STEPS: Step[] = [
   { at: 'new hub: before it says where it is', rule: 'rename *hub.json kill=before' },
   { at: 'new hub: after it said where it is', rule: 'rename *hub.json kill=after' },
 ]
+
+export const WAITER_STEPS: Step[] = [
+  { at: 'before it has its place', rule: 'open *.waiter.* kill=after' },
+  { at: 'at the bell, before it waits', rule: 'open *.bell kill=after' },
+  { at: 'rung, before it says so', rule: 'read *.bell kill=after' },
+  { at: 'half of its line', rule: 'write * has=mail kill=half' },
+  { at: 'after its line, before its end', rule: 'write * has=mail kill=after' },
+]

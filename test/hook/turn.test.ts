@@ -88,8 +88,16 @@ describe('the mark of a turn that runs', () => {
 
 test('mail that arrives while a stop looks for it holds the turn all the same', async () => {
   const asked: string[] = []
-  const mail = { id: 1, from: 'web@laptop', directory: '/web', text: 'just in time', urgency: 'normal' }
-  const rest = { replyTo: null, sentAt: Date.now(), again: false, forPrevious: false }
+  const mail = {
+    id: 1,
+    kind: 'message',
+    from: 'web@laptop',
+    directory: '/web',
+    text: 'just in time',
+    urgency: 'normal',
+  }
+  const thread = { replyTo: null, answers: null, replyBy: null, scope: null }
+  const rest = { ...thread, sentAt: Date.now(), again: false, forPrevious: false }
   const offers = [
     { offerId: null, messages: [], remaining: 0 },
     { offerId: 'o1', messages: [{ ...mail, ...rest }], remaining: 0 },

@@ -40,7 +40,7 @@ const readReceipt = (id: number) =>
 test.each(['PostToolUse', 'UserPromptSubmit', 'SessionStart', 'Stop'])(
   'mail that %s delivered is read once the transcript shows it',
   async (event) => {
-    const id = await web.send('api', 'hello')
+    const id = await web.send('api', `hello, ${event}`)
     await api.mailWaits()
     const context = await deliver(event)
     expect(await web.stateOf(id)).toBe('delivered')
@@ -61,7 +61,7 @@ test('mail that check_messages gave is read once the transcript shows the answer
 
 test('after /clear mail is found in the transcript of the new session', async () => {
   await deliver('UserPromptSubmit')
-  const id = await web.send('api', 'hello')
+  const id = await web.send('api', 'hello, 2')
   await api.mailWaits()
   transcript = openTranscript(join(home.path, `${randomUUID()}.jsonl`))
   const context = await deliver('SessionStart', { source: 'clear', session_id: randomUUID() })
@@ -71,7 +71,7 @@ test('after /clear mail is found in the transcript of the new session', async ()
 })
 
 test('a server that starts again after a crash finds what the transcript showed meanwhile', async () => {
-  const id = await web.send('api', 'hello')
+  const id = await web.send('api', 'hello, 3')
   await api.mailWaits()
   const context = await deliver('PostToolUse')
   const pid = await api.mcpPid()
@@ -84,7 +84,7 @@ test('a server that starts again after a crash finds what the transcript showed 
 })
 
 test('a server that was ended and starts again finds it once an event names the transcript', async () => {
-  const id = await web.send('api', 'hello')
+  const id = await web.send('api', 'hello, 4')
   await api.mailWaits()
   const context = await deliver('PostToolUse')
   await api.stopMcp()
@@ -97,7 +97,7 @@ test('a server that was ended and starts again finds it once an event names the 
 })
 
 test('a hub that starts again is told what the transcript showed meanwhile', async () => {
-  const id = await web.send('api', 'hello')
+  const id = await web.send('api', 'hello, 5')
   await api.mailWaits()
   const context = await deliver('PostToolUse')
   await home.stopHub('SIGKILL')
@@ -107,7 +107,7 @@ test('a hub that starts again is told what the transcript showed meanwhile', asy
 
 test('mail that was shown and whose acknowledgement was lost is read, and does not come again', async () => {
   await deliver('UserPromptSubmit')
-  const id = await web.send('api', 'hello')
+  const id = await web.send('api', 'hello, 6')
   await api.mailWaits()
   // A hook that was killed behind its print: nobody acknowledges what it took.
   const { messages } = await web.as(api.card()!.key).mailbox.consume.mutate({ budget: 1_000 })
@@ -120,7 +120,7 @@ test('mail that was shown and whose acknowledgement was lost is read, and does n
 })
 
 test('a frame that somebody wrote into the conversation confirms nothing', async () => {
-  const id = await web.send('api', 'hello')
+  const id = await web.send('api', 'hello, 7')
   await api.mailWaits()
   const context = await deliver('PostToolUse')
   transcript.say(context)

@@ -6,7 +6,7 @@ import { waitFor } from '../harness/wait.ts'
 
 /** What a session without a turn does, before and after its server has said so. */
 const STATE = /: (online|idle) · /g
-const ARRIVES = /^queued: arrives at its next (tool call, prompt or turn end|prompt; kept until .*)$/
+const ARRIVES = /^queued: arrives at its next (tool call or turn end|prompt; kept until .*)$/
 const SENT = {
   message_id: expect.any(Number),
   recipients: [
@@ -279,7 +279,6 @@ describe('message_status', () => {
           ...arrived,
           steps: expect.stringMatching(/^queued .* → offered .* → delivered /),
           detail: expect.stringMatching(/^delivered at/),
-          reply_id: null,
         },
       ],
     })
@@ -289,8 +288,10 @@ describe('message_status', () => {
       reply_to: data['message_id'],
     })
     const answered = await web.tool('message_status', args)
-    expect(answered.data['recipients']).toMatchObject([{ reply_id: reply.data['message_id'] }])
-    expect(answered.text).toContain(`; answered with message ${String(reply.data['message_id'])}`)
+    expect(answered.data['recipients']).toMatchObject([
+      { reply: { id: reply.data['message_id'], excerpt: 'fine' } },
+    ])
+    expect(answered.text).toContain(`; answered by message ${String(reply.data['message_id'])}: fine`)
     expect(await web.deliver('UserPromptSubmit')).toContain('fine')
   })
 

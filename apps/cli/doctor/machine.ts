@@ -70,7 +70,10 @@ export function checkMachineId({ paths }: Scene): Line {
 /** The sessions that take part now, each with its MCP server. */
 export function checkSessions({ paths }: Scene): Line[] {
   const about = 'sessions'
-  const pids = filesIn(paths.sessions).flatMap((file) => Number(/(\d+)\.json$/.exec(file)?.[1] ?? []))
+  const pids = filesIn(paths.sessions).flatMap((file) => {
+    const pid = /(\d+)\.json$/.exec(file)?.[1]
+    return pid === undefined ? [] : [Number(pid)]
+  })
   const cards = pids.flatMap((pid) => readCard(paths.sessions, pid) ?? [])
   const live = cards.filter(({ claude }) => isSameProcess(claude.pid, claude.start))
   const cut = live.filter(({ mcp }) => !isSameProcess(mcp.pid, mcp.start))

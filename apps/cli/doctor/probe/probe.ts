@@ -16,9 +16,6 @@ import { cleanUp } from './clean-up.ts'
 import { toServerCommand, toToolHooks } from './registered.ts'
 import { openProbeSession, type ProbeSession } from './session.ts'
 
-/** Whether the MCP server confirms what it finds in the transcript. */
-const CONFIRMS_READING: boolean = false
-
 /** How long a step may take, in ms. */
 const PATIENCE = { card: 2_000, flag: 10_000, receipt: 5_000, read: 15_000 }
 const TOOLS = ['list_peers', 'send_message', 'check_messages']
@@ -73,7 +70,6 @@ async function sendThrough(scene: Scene, session: ProbeSession, tell: Tell) {
     tell(ok(about, `the registered hook printed it for the model, in ${ms} ms`))
     await awaitReceipt(hub, messageId, ['delivered', 'read'])
     tell(ok(about, 'the hook acknowledged it: delivered'))
-    if (!CONFIRMS_READING) return
     await writeTranscript(session, context)
     await awaitReceipt(hub, messageId, ['read'])
     tell(ok(about, 'the MCP server found it in the transcript: read'))
