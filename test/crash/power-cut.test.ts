@@ -63,12 +63,12 @@ let sends = 0
 
 /** Sends `count` messages at once, and reads and acknowledges what waits. */
 async function exchange({ web, api }: { web: Seat; api: Seat }, count: number): Promise<void> {
-  const message = 'x'.repeat(2_000)
-  const sent = await Promise.all(
-    Array.from({ length: count }, () =>
-      web.client.messages.send.mutate({ to: api.id, message, idempotencyKey: `power-cut-${++sends}` }),
-    ),
-  )
+  const send = () => {
+    const number = ++sends
+    const message = String(number).padEnd(2_000, 'x')
+    return web.client.messages.send.mutate({ to: api.id, message, idempotencyKey: `power-cut-${number}` })
+  }
+  const sent = await Promise.all(Array.from({ length: count }, send))
   const { offerId } = await api.client.mailbox.consume.mutate({ budget: 5_000, overhead: 0 })
   if (offerId === null) return
   await api.client.mailbox.ack.mutate({ offerId })
