@@ -1,6 +1,7 @@
 import { watch } from 'node:fs'
 import { symlink } from 'node:fs/promises'
 import { join } from 'node:path'
+import { waitFor } from '../harness/wait.ts'
 import { describe, expect, test } from 'vitest'
 import { isAlive } from '../../lib/machine/processes.ts'
 import { writeRendezvous } from '../../lib/machine/rendezvous.ts'
@@ -49,6 +50,7 @@ describe.concurrent('a hub that runs and does not answer', { timeout: 60_000 }, 
     process.kill(hub.pid, 'SIGCONT')
     expect(error).toMatch(new RegExp(`^The hub \\(pid ${hub.pid}\\) does not answer`))
     expect([...made].filter((name) => name?.startsWith('hub.start'))).toEqual([])
+    await waitFor(async () => (await serves(home)) > 0, 'the log of the hub')
     expect(await serves(home)).toBe(1)
   })
 

@@ -41,6 +41,8 @@ export type Session = AsyncDisposable & {
   /** The waiter that has this session's place; undefined when there is none. */
   waiterPid(): number | undefined
   mcpPid(server?: number): Promise<number>
+  /** Ends the MCP server with -9, and resolves when its client has noticed. */
+  killMcp(): Promise<void>
   /** Starts the MCP server again, as `/mcp` reconnect does. */
   restartMcp(): Promise<void>
   /** Starts one more under the same Claude process, or the first again after it died. */
@@ -115,6 +117,11 @@ export async function startSession(
     waiter: (event = 'Stop', env = {}) => call<HookRun[]>('waiter', { event, env }),
     waiterPid: () => Number(readIfThere(sessionFile(directory, pid, 'waiter'))) || undefined,
     mcpPid: (server = 0) => call('mcpPid', { server }),
+    async killMcp() {
+      const server = await call<number>('mcpPid', { server: 0 })
+      process.kill(server, 'SIGKILL')
+      await waitFor(() => isReaped(server), 'the MCP server to be gone')
+    },
     async restartMcp() {
       await call('stopMcp', { server: 0 })
       await start({})
@@ -135,5 +142,14 @@ export async function startSession(
       // A server that has not noticed yet would start the hub again that the test stops next.
       await waitFor(() => !servers.some(isAlive), 'the MCP servers to end')
     },
+  }
+}
+
+/** Nothing is left of the process, not even its number. */
+function isReaped(pid: number): boolean {
+  try {
+    return !process.kill(pid, 0)
+  } catch {
+    return true
   }
 }

@@ -36,6 +36,20 @@ test('a tool call without waiting mail starts no process behind the gate', async
   expect(existsSync(started)).toBe(true)
 })
 
+test('a turn that ends without waiting mail starts no Node, and one without an MCP server asks the hub', async () => {
+  const started = `${home.path}/started-by-stop`
+  const probe = `${home.path}/probe-stop.cjs`
+  await writeFile(probe, `require('node:fs').writeFileSync(${JSON.stringify(started)}, '')`)
+  const env = { NODE_OPTIONS: `--require ${probe}` }
+  await waitFor(() => !api.hasMailFlag(), 'the flag to be down')
+  expect(await api.hook('Stop', {}, env)).toEqual([{ code: 0, stdout: '', stderr: '' }])
+  expect(existsSync(started)).toBe(false)
+  await using deaf = await startSession(home, { cwd: await home.project('deaf') })
+  await deaf.killMcp()
+  await web.send('deaf', 'nobody rings')
+  expect(await deaf.deliver('Stop')).toContain('nobody rings')
+})
+
 test('the flag goes up with the mail, down when it is taken, and up again for what is left', async () => {
   await waitFor(() => !api.hasMailFlag(), 'the flag to be down')
   await web.send('api', 'x'.repeat(9_000))

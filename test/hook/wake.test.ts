@@ -180,9 +180,7 @@ describe('a waiter', () => {
 describe('mail that waits is found', () => {
   test('by stop and prompt while the MCP server is dead, and by gate and waiter once it is back', async () => {
     await using rig = await openRig()
-    const mcp = await rig.api.mcpPid()
-    process.kill(mcp, 'SIGKILL')
-    await waitFor(() => !isAlive(mcp), 'the server to end')
+    await rig.api.killMcp()
     for (const event of ['Stop', 'UserPromptSubmit']) {
       await rig.web.send('api', `for ${event}`)
       expect(await rig.api.deliver(event)).toContain(`for ${event}`)

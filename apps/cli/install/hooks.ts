@@ -17,7 +17,7 @@ const table: Row[] = [
   { event: 'PostToolUse', matcher: '*', gate: whenMailWaits },
   { event: 'UserPromptSubmit', waiter: '' },
   { event: 'SessionStart', waiter: ' start' },
-  { event: 'Stop', waiter: '' },
+  { event: 'Stop', gate: unlessAtRest, waiter: '' },
 ]
 
 /** The client kills a hook after this many seconds; delivery gives up by itself long before. */
@@ -74,6 +74,18 @@ function waiterCommand({ node, root, platform }: Required<Place>): string {
  */
 export function whenMailWaits(launch: string): string {
   return `[ ! -e "$HOME/.claude-peers/sessions/${pid}.mail" ] || ${launch}`
+}
+
+/**
+ * Puts the gate of a turn's end before a launch: while the MCP server that the card names runs and no flag is up, the
+ * turn ends without a Node, and `rm` takes the mark of the turn away. A Node there would be most of what an exit of a
+ * headless run costs. The flag is looked at once more behind that: what was announced in between rang for a session
+ * that was still busy. All but `rm` is built into the shell; the card is one line.
+ */
+export function unlessAtRest(launch: string): string {
+  const lives = `read -r c <"$s.json"; m=\${c#*'"mcp":{"pid":'}; kill -0 "\${m%%[!0-9]*}"`
+  const rests = `[ ! -e "$s.mail" ] && rm -f "$s.busy" && [ ! -e "$s.mail" ]`
+  return `s="$HOME/.claude-peers/sessions/${pid}"; c=; { ${lives} && ${rests}; } 2>/dev/null || ${launch}`
 }
 
 /** Whether a hook is one of ours, from this checkout or any other. */

@@ -1,15 +1,25 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { existsSync } from 'node:fs'
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { hookCommands, isOurHook, isPredecessorHook, whenMailWaits } from '../../../apps/cli/install/hooks.ts'
+import {
+  hookCommands,
+  isOurHook,
+  isPredecessorHook,
+  unlessAtRest,
+  whenMailWaits,
+} from '../../../apps/cli/install/hooks.ts'
 import { openHome } from './home.ts'
+
+/** No process can have this pid. */
+const NOBODY = 4_194_305
 
 const command = (event: string, place: { node: string; root: string }) =>
   hookCommands(place)[event]?.[0]?.hooks[0]?.command ?? ''
 
-test('the block holds delivery for each event, on tool calls behind the gate, and a waiter beside turns', () => {
+test('the block holds delivery for each event, two behind a gate, and a waiter beside turns', () => {
   const launch = `[ ! -x '/n/node' ] || [ ! -f '/r/dist/hook.cjs' ] || exec '/n/node' '/r/dist/hook.cjs' "\${CLAUDE_PID:-$PPID}" 2>/dev/null`
   const gated = `[ ! -e "$HOME/.claude-peers/sessions/\${CLAUDE_PID:-$PPID}.mail" ] || ${launch}`
   const hooks = (command: string) => [{ type: 'command', command, timeout: 10 }]
@@ -23,12 +33,12 @@ test('the block holds delivery for each event, on tool calls behind the gate, an
     PostToolUse: [{ matcher: '*', hooks: hooks(gated) }],
     UserPromptSubmit: [{ hooks: [...hooks(launch), waiter(shell)] }],
     SessionStart: [{ hooks: [...hooks(launch), waiter(`${shell} start`)] }],
-    Stop: [{ hooks: [...hooks(launch), waiter(shell)] }],
+    Stop: [{ hooks: [...hooks(unlessAtRest(launch)), waiter(shell)] }],
   })
   expect(whenMailWaits(launch)).toBe(gated)
   const node = `[ ! -x '/n/node' ] || [ ! -r '/r/dist/waiter.cjs' ] || exec '/n/node' '/r/dist/waiter.cjs' "\${CLAUDE_PID:-$PPID}"`
   expect(hookCommands({ ...place, platform: 'win32' })['Stop']).toEqual([
-    { hooks: [...hooks(launch), waiter(node)] },
+    { hooks: [...hooks(unlessAtRest(launch)), waiter(node)] },
   ])
 })
 
@@ -101,6 +111,22 @@ test.each(['plain', 'with space', 'it\'s $HOME `x` "q" \\'])(
 
     await home.write('.claude-peers/sessions/4711.mail', '')
     expect(await run('PostToolUse', { CLAUDE_PID: '4711' })).toEqual([0, `${hook}\n4711\n`])
+
+    // At rest: a server that lives, and no flag.
+    const session = (kind: string) => `.claude-peers/sessions/12.${kind}`
+    const stop = async (mcp: number) => {
+      await home.write(
+        session('json'),
+        JSON.stringify({ claude: { pid: 12 }, mcp: { pid: mcp, start: '1' } }),
+      )
+      await home.write(session('busy'), '')
+      const result = await run('Stop', { CLAUDE_PID: '12' })
+      return [...result, existsSync(home.path(session('busy')))]
+    }
+    expect(await stop(process.pid)).toEqual([0, '', false])
+    expect(await stop(NOBODY)).toEqual([0, `${hook}\n12\n`, true])
+    await home.write(session('mail'), 'wake')
+    expect(await stop(process.pid)).toEqual([0, `${hook}\n12\n`, true])
 
     // An installation that is gone, or being built anew, is no trouble of the host.
     await rm(hook)
