@@ -1,12 +1,13 @@
 /** What it takes to wake a session: from the send of a message to the model's request, in the real client. */
 import { execFile } from 'node:child_process'
-import { readdir } from 'node:fs/promises'
+import { readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { PACKAGE_ROOT } from '../lib/machine/package.ts'
 import { runHeadless, type ClientOptions } from '../test/e2e/claude/client.ts'
-import { createHome as createClientHome } from '../test/e2e/claude/home.ts'
+import { createHome as createClientHome, type Hooks, type McpServer } from '../test/e2e/claude/home.ts'
 import { CLAUDE_VERSIONS, installClaude } from '../test/e2e/claude/install.ts'
-import { contextOf, startModel } from '../test/e2e/claude/model.ts'
+import { contextOf, startModel, type Model } from '../test/e2e/claude/model.ts'
 import { startPeersRig } from '../test/e2e/claude/peers.ts'
 import { startInteractive } from '../test/e2e/claude/terminal.ts'
 import { createHome, type Home } from '../test/harness/home.ts'
@@ -82,46 +83,63 @@ async function isAtRest(home: string): Promise<boolean> {
   return names.some((name) => name.endsWith('.waiter')) && !names.some((name) => /\.(busy|mail)$/.test(name))
 }
 
-/** A headless run, whole and from the model's answer to its exit, with claude-peers and without. */
+/**
+ * A headless run, whole and from the model's answer to its exit: with claude-peers, with another MCP server and hooks
+ * that do nothing in its place, and with neither. The client takes some 45 ms to end any MCP server.
+ */
 async function runWithAndWithout(version: string): Promise<Row[]> {
   await using rig = await startPeersRig(version)
-  await using model = await startModel()
-  await using home = await createClientHome({ projects: ['api'], git: true })
-  const bare: ClientOptions = {
-    binary: await installClaude(version),
-    home,
-    modelUrl: model.url,
-    cwd: home.projects.api,
-  }
-  const exits: Record<'ours' | 'none', Samples> = { ours: [], none: [] }
-  const runHere = (
-    name: keyof typeof exits,
-    client: ClientOptions,
-    { waitForRequest, requests }: typeof model,
-  ) =>
+  await using other = await startOther(version, {
+    mcpServers: { other: { command: process.execPath, args: [OTHER_SERVER] } },
+    hooks: Object.fromEntries(EVENTS.map((event) => [event, [{ hooks: [IDLE_HOOK] }]])),
+  })
+  await using bare = await startOther(version, { mcpServers: {}, hooks: {} })
+  const exits: Record<'ours' | 'other' | 'none', Samples> = { ours: [], other: [], none: [] }
+  const runHere = (name: keyof typeof exits, { client, model }: { client: ClientOptions; model: Model }) =>
     timed(async () => {
-      const asked = waitForRequest(() => true, { from: requests.length }).then(() => performance.now())
+      const from = model.requests.length
+      const asked = model.waitForRequest(() => true, { from }).then(() => performance.now())
       await runHeadless({ ...client, prompt: 'hello' })
       exits[name].push(performance.now() - (await asked))
     })
   const runs = await interleave(
-    { ours: () => runHere('ours', rig.client('api'), rig.model), none: () => runHere('none', bare, model) },
+    {
+      ours: () => runHere('ours', { client: rig.client('api'), model: rig.model }),
+      other: () => runHere('other', other),
+      none: () => runHere('none', bare),
+    },
     HEADLESS_ROUNDS,
   )
+  const exit = `headless exit after the answer, ${version}`
+  const whole = `headless run, ${version}`
+  const [otherwise, none] = [
+    'against another MCP server and idle hooks',
+    'against no MCP server and no hooks',
+  ]
   const target = { most: 1.1 }
   return [
-    toRow({
-      measure: `headless exit after the answer, ${version}, against none of us`,
-      subject: exits.ours,
-      baseline: exits.none,
-      target,
-    }),
-    toRow({
-      measure: `headless run, ${version}, against none of us`,
-      subject: runs.ours,
-      baseline: runs.none,
-    }),
+    toRow({ measure: `${exit}, ${otherwise}`, subject: exits.ours, baseline: exits.other, target }),
+    toRow({ measure: `${exit}, ${none}`, subject: exits.ours, baseline: exits.none }),
+    toRow({ measure: `${whole}, ${otherwise}`, subject: runs.ours, baseline: runs.other, target }),
+    toRow({ measure: `${whole}, ${none}`, subject: runs.ours, baseline: runs.none }),
   ]
+}
+
+const EVENTS = ['PostToolUse', 'UserPromptSubmit', 'SessionStart', 'Stop']
+const IDLE_HOOK = { type: 'command', command: ':' } as const
+const OTHER_SERVER = join(PACKAGE_ROOT, 'test/e2e/claude/fixture/echo-server.ts')
+
+/** A client that has nothing of ours, and a model of its own. */
+async function startOther(version: string, given: { mcpServers: Record<string, McpServer>; hooks: Hooks }) {
+  await using stack = new AsyncDisposableStack()
+  const model = stack.use(await startModel())
+  const { mcpServers, hooks } = given
+  const home = stack.use(await createClientHome({ projects: ['api'], git: true, mcpServers }))
+  await writeFile(home.settingsPath, JSON.stringify({ skipDangerousModePermissionPrompt: true, hooks }))
+  const binary = await installClaude(version)
+  const client: ClientOptions = { binary, home, modelUrl: model.url, cwd: home.projects.api }
+  const started = stack.move()
+  return { model, client, [Symbol.asyncDispose]: () => started.disposeAsync() }
 }
 
 function toFigure(measure: string, samples: Samples): Row {
