@@ -27,7 +27,7 @@ describe.each(CLAUDE_VERSIONS)('claude %s', (version) => {
     await rig.send('api', MAIL)
     const request = await rig.model.waitForRequest(hasMail)
     expect([occurrences(request, MAIL), occurrences(request, WAKE)]).toEqual([1, 1])
-    await waitUntil(async () => (await rig.cli('log')).includes('[delivered at'), {
+    await waitUntil(async () => (await rig.cli('log')).includes('[read at'), {
       timeoutMs: 10_000,
       failure: () => rig.cli('log'),
     })
@@ -160,7 +160,10 @@ describe.each(CLAUDE_VERSIONS)('claude %s', (version) => {
     // Ten turns one after the other, each with processes to start: a busy machine takes its time.
     const last = await rig.model.waitForRequest(isLast, { timeoutMs: 120_000 })
     await isIdle(rig)
-    expect((await rig.cli('log')).match(/\[delivered at/g)).toHaveLength(10)
+    await waitUntil(async () => (await rig.cli('log')).match(/\[read at/g)?.length === 10, {
+      timeoutMs: 30_000,
+      failure: () => rig.cli('log'),
+    })
     expect(occurrences(last, '❯')).toBe(0)
     expect(await web.screen()).not.toContain('begin')
     expect(Math.max(...rig.model.requests.map(longestRunOfBlocks))).toBeLessThan(8)
