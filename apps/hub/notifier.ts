@@ -1,5 +1,5 @@
 import type { Unread } from '#db/notifications'
-import { NOTIFY_AFTER_MS } from '#db/limits'
+import { MAX_WAKES, NOTIFY_AFTER_MS } from '#db/limits'
 import type { Database } from '#db/open'
 import type { Hub, Presence } from '#router/context'
 import { isUnattended, toHow } from '#router/reach'
@@ -24,9 +24,9 @@ export type Notifier = {
 }
 
 /**
- * Tells the person once of each message that has waited 90 seconds for a session that is gone or that nothing can wake,
- * or in the person's own inbox. Mail that is `fyi` never; nor mail on its way to a session that works or is being
- * woken, until it ends up waiting for somebody. A message is marked before it is told of: a hub that is killed in between
+ * Tells the person once of each message that has waited 90 seconds for a session that is gone or idle, which waking did
+ * not help, or in the person's own inbox. Mail that is `fyi` never; nor mail on its way to a session that works, until
+ * it ends up waiting for somebody. A message is marked before it is told of: a hub that is killed in between
  * tells of it never, not twice.
  */
 export function createNotifier(options: {
@@ -49,7 +49,8 @@ export function createNotifier(options: {
   function findPiles(before: number): Omit<Pile, 'unread'>[] {
     return notifications.recipients(before).flatMap((id) => {
       const recipient = peers.get(id)!
-      const how = toHow(recipient, 'normal', { isRunning, presence })
+      // What has waited this long for an idle session was not brought by waking it.
+      const how = toHow(recipient, { urgency: 'normal', attempts: MAX_WAKES }, { isRunning, presence })
       return isUnattended(how) ? [{ recipient, how }] : []
     })
   }

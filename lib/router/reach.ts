@@ -1,4 +1,4 @@
-import { NOTIFY_AFTER_MS } from '#db/limits'
+import { MAX_WAKES, NOTIFY_AFTER_MS } from '#db/limits'
 import type { PeerRow } from '#db/peer-rows'
 import type { Receipt as ReceiptRow } from '#db/receipt-rows'
 import type { Hub } from './context.ts'
@@ -10,7 +10,7 @@ type Knowledge = Pick<Hub, 'isRunning' | 'presence'>
 
 /** How a queued message will reach its recipient, as far as this hub knows now. */
 export function toReach(row: ReceiptRow, recipient: PeerRow, hub: Hub): Reach {
-  const how = toHow(recipient, row.urgency, hub)
+  const how = toHow(recipient, row, hub)
   const notifies = hub.notifies() && isUnattended(how) && row.urgency === 'normal' && row.notifiedAt === null
   return {
     how,
@@ -25,13 +25,17 @@ const UNATTENDED = new Set<How>(['idle', 'unknown', 'disconnected', 'gone', 'inb
 /** Whether nobody is known to take mail that has to go this way: somebody must come first. */
 export const isUnattended = (how: How): boolean => UNATTENDED.has(how)
 
-/** The way by which mail of an urgency gets to a peer now. */
-export function toHow(recipient: PeerRow, urgency: ReceiptRow['urgency'], hub: Knowledge): How {
+/** The way by which mail gets to a peer now. What was offered in vain three times wakes nobody any more. */
+export function toHow(
+  recipient: PeerRow,
+  { urgency, attempts }: Pick<ReceiptRow, 'urgency' | 'attempts'>,
+  hub: Knowledge,
+): How {
   if (recipient.kind === 'user') return 'inbox'
   if (!recipient.online) return hub.isRunning(recipient) ? 'disconnected' : 'gone'
   const activity = hub.presence.activityOf(recipient.id)
   if (urgency === 'fyi') return 'fyi'
   if (!activity) return 'unknown'
   if (activity.activity === 'busy') return activity.headless ? 'headless' : 'busy'
-  return activity.wakeable ? 'waking' : 'idle'
+  return activity.wakeable && attempts < MAX_WAKES ? 'waking' : 'idle'
 }

@@ -111,11 +111,19 @@ describe('mail that stays unread for 90 seconds is told of, when its recipient',
   })
 })
 
+test('the person is told of mail that waking its session did not bring', async () => {
+  const { web, api, notifications, pass } = await openNotifier()
+  await api.caller.peers.setActivity({ ...IDLE, wakeable: true })
+  const { recipients } = await web.caller.messages.send(draft('api'))
+  expect(recipients[0]!.reach).toMatchObject({ how: 'waking', notifyAt: null })
+  await pass(NOTIFY_AFTER_MS)
+  expect(notifications).toMatchObject([{ text: 'api@laptop, waits for a prompt: 1 from web@laptop' }])
+})
+
 describe('nobody is told of mail', () => {
   test.each([
     ['for a session that works', BUSY, 'normal'],
     ['for one that works headless', { ...BUSY, headless: true }, 'normal'],
-    ['for one that is woken', { ...IDLE, wakeable: true }, 'normal'],
     ['for information only', IDLE, 'fyi'],
   ] as const)('%s', async (_, activity, urgency) => {
     const { web, api, notifications, pass } = await openNotifier()

@@ -1,3 +1,4 @@
+import { MAX_WAKES } from '../../lib/db/limits.ts'
 import { describe, expect, test } from 'vitest'
 import { draft, openPair, openRouter, type Caller } from '../harness/router.ts'
 
@@ -73,6 +74,19 @@ describe('messages.send', () => {
     const { messageId, recipients } = await web.caller.messages.send({ ...draft('api'), urgency })
     expect(recipients[0]).toMatchObject({ urgency, reach: { how } })
     expect((await web.caller.messages.status({ messageId })).recipients).toEqual(recipients)
+  })
+
+  test('does not promise to wake for what was offered in vain time and again', async () => {
+    const { web, api } = await openPair()
+    await api.caller.peers.setActivity({ ...idle, wakeable: true })
+    const { messageId } = await web.caller.messages.send(draft('api'))
+    const reach = async () => (await web.caller.messages.status({ messageId })).recipients[0]!.reach!.how
+    for (let offers = 0; offers < MAX_WAKES; offers++) {
+      expect(await reach()).toBe('waking')
+      const { offerId } = await api.caller.mailbox.consume({ budget: 1_000 })
+      await api.caller.mailbox.release({ offerId: offerId! })
+    }
+    expect(await reach()).toBe('idle')
   })
 
   test('with the same key is the same message, also for racing senders', async () => {

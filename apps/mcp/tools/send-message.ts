@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import type { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js'
 import { z } from 'zod'
 import { describeSent } from '#frame/answer-text'
@@ -7,8 +6,10 @@ import { sendInput } from '#router/shapes/messages'
 import type { ServerOptions } from '../server.ts'
 import { answering } from './answer.ts'
 import { answerStandings, standings } from './shapes.ts'
+import { createUnsettled } from './unsettled.ts'
 
 export function addSendMessage(server: McpServer, { link }: ServerOptions): void {
+  const settle = createUnsettled()
   server.registerTool(
     'send_message',
     {
@@ -43,16 +44,10 @@ export function addSendMessage(server: McpServer, { link }: ServerOptions): void
     },
     ({ to, scope, message, reply_to: replyTo, urgency, expects_reply_within: expectsReplyWithin }) =>
       answering(link, async () => {
-        const sent = await link.hub.messages.send.mutate({
-          to,
-          scope,
-          message,
-          replyTo,
-          urgency,
-          expectsReplyWithin,
-          // One key for this call, whatever the client below has to repeat.
-          idempotencyKey: randomUUID(),
-        })
+        const draft = { to, scope, message, replyTo, urgency, expectsReplyWithin }
+        const sent = await settle(draft, (idempotencyKey) =>
+          link.hub.messages.send.mutate({ ...draft, idempotencyKey }),
+        )
         return answerStandings(sent.messageId, describeSent(sent), sent.recipients)
       }),
   )
