@@ -25,10 +25,11 @@ export async function benchHook(): Promise<Row[]> {
     mcp: { pid: process.pid, start: undefined },
     sessionIds: [],
   })
-  const env = { HOME: hub.home, PATH: process.env['PATH']!, CLAUDE_PID: String(process.pid) }
+  const env = { HOME: hub.home, PATH: process.env['PATH']! }
   const input = (event: string) => JSON.stringify({ session_id: 'bench', hook_event_name: event })
   const hooks = hookCommands({ node: process.execPath, root: PACKAGE_ROOT })
-  const toCommand = (event: string) => hooks[event]![0]!.hooks[0]!.command
+  const toCommand = (event: string) =>
+    hooks[event]![0]!.hooks[0]!.command.replaceAll('$PPID', String(process.pid))
 
   let port = 4_000
   const samples = await interleave(

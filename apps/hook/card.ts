@@ -3,7 +3,7 @@ import { ancestorsOf, isSameProcess } from '#machine/processes'
 
 /**
  * Whether this process runs below the Claude process that a card was written for. A pid alone proves nothing: it may be
- * another process's by now, or a Claude's that started this one and whose CLAUDE_PID was inherited.
+ * another process's by now.
  */
 export function isOfAncestor({ claude }: Card): boolean {
   const ancestors = ancestorsOf(process.pid)

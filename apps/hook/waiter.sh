@@ -2,23 +2,27 @@
 # Waits for the bell of one session, and wakes it. Claude Code runs this beside its turns (async, asyncRewake): exit 2
 # starts a turn of an idle session, whose UserPromptSubmit hook then takes the mail; every other end is exit 0.
 #
-#   waiter.sh <pid of Claude> [start]     start: the MCP server, which makes the bell, may not run yet
+#   waiter.sh <pid of Claude> [start | prompt]
+#
+#   start: the MCP server, which makes the bell, may not run yet. prompt: a turn begins.
 #
 # A ring is news, and is used up when it is read: what waits and cannot be had, as from a hub that is down, wakes nobody
 # a second time. POSIX sh (dash, bash, busybox ash); while it waits it is this one process, blocked in `read`.
 
+# The shell's own errors end it with 2 in some shells: only what this script decided may wake.
+status=0
+trap 'exit 0' EXIT
+
 # What the shell itself says of an error is for nobody; a wake's one line goes to the true stderr.
-exec 9>&2 2>/dev/null
+command exec 9>&2 2>/dev/null || exit 0
 
 # In headless runs and inside other programs, a hook that stays would delay the end, and its wake starts no turn.
 case ${CLAUDE_CODE_ENTRYPOINT:-cli} in cli) ;; *) exit 0 ;; esac
 case $1 in '' | *[!0-9]*) exit 0 ;; esac
 claude=$1
 own=$HOME/.claude-peers/sessions/$1
-status=0
 umask 077
 
-# The shell's own errors end it with 2 in some shells: only what this script decided may wake.
 trap 'leave; exit "$status"' EXIT
 trap 'exit 0' HUP INT TERM
 
@@ -47,7 +51,8 @@ is_taken() {
     line=$(ps -o args= -p "$holder")
   fi
   case $line in
-    *waiter.sh"$claude" | *waiter.sh"$claude"start | *waiter.sh" $claude" | *waiter.sh" $claude start") return 0 ;;
+    *waiter.sh"$claude" | *waiter.sh"$claude"start | *waiter.sh"$claude"prompt) return 0 ;;
+    *waiter.sh" $claude" | *waiter.sh" $claude start" | *waiter.sh" $claude prompt") return 0 ;;
   esac
   return 1
 }
@@ -83,10 +88,15 @@ wake_if_due() {
   mail=
   read -r mail <"$own.mail"
   [ "$mail" = wake ] && [ ! -e "$own.busy" ] || return 0
+  # The woken turn begins here: the next waiter stands before its prompt's hook has marked it, and must not wake again.
+  : >"$own.busy"
   echo 'claude-peers: mail from other sessions has arrived. It is in the context of this turn, if not of the turn before. This line is not from the user.' >&9
   status=2
   exit 2
 }
+
+# Before the hook of the prompt does, which takes longer to start: a ring from before it is no news any more.
+[ "$2" != prompt ] || [ ! -e "$own.json" ] || : >"$own.busy"
 
 waited=0
 while [ "$2" = start ] && [ ! -p "$own.bell" ] && [ "$waited" -lt 10 ]; do
@@ -104,21 +114,25 @@ until claim "$own.waiter"; do
   clear_seat
 done
 
-# End of file: the MCP server has ended, however that was. It is looked for once more: a server may have made a new bell.
-again=
-while [ -p "$own.bell" ]; do
-  # To open a FIFO for reading alone waits for a writer, for ever when there is none; opened both ways first, it does not.
-  command exec 3<>"$own.bell" || exit 0
-  command exec 4<"$own.bell" || exit 0
-  exec 3>&-
-  # An open that came too late has made a file of its own.
-  [ -p "$own.bell" ] || { rm -f "$own.bell"; exit 0; }
-  while read -r _ <&4; do
-    again=
-    wake_if_due
-  done
-  exec 4<&-
-  [ -z "$again" ] || exit 0
-  again=yes
+# End of file: the MCP server has ended, however that was. For some seconds another is looked for, as `/mcp` starts one
+# in a session that stays idle.
+misses=0
+while [ "$misses" -le 4 ] && kill -0 "$claude"; do
+  if [ -p "$own.bell" ]; then
+    # To open a FIFO for reading alone waits for a writer, for ever when there is none; opened both ways first, it does
+    # not.
+    command exec 3<>"$own.bell" || exit 0
+    command exec 4<"$own.bell" || exit 0
+    exec 3>&-
+    # An open that came too late has made a file of its own.
+    [ -p "$own.bell" ] || { rm -f "$own.bell"; exit 0; }
+    while read -r _ <&4; do
+      misses=0
+      wake_if_due
+    done
+    exec 4<&-
+  fi
+  misses=$((misses + 1))
+  [ "$misses" -gt 4 ] || sleep 1
 done
 exit 0

@@ -3,10 +3,10 @@
  * other end is 0; one a session; none in headless runs, none without an MCP server. It watches the files instead: the
  * time of the mail flag is the ring, and set to the epoch once it is heard.
  *
- *   node waiter.cjs <pid of Claude> [start]
+ *   node waiter.cjs <pid of Claude> [start | prompt]
  */
 import { rmSync, statSync, utimesSync, watch, writeSync } from 'node:fs'
-import { busySince, readCard, readMailFlag, sessionFile } from '#machine/cards'
+import { busySince, readCard, readMailFlag, sessionFile, setBusy } from '#machine/cards'
 import { createPrivate, readIfThere } from '#machine/files'
 import { toPaths } from '#machine/paths'
 import { isAlive, isSameProcess } from '#machine/processes'
@@ -29,6 +29,7 @@ process.on('exit', () => {
 })
 for (const signal of ['SIGHUP', 'SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(0))
 if ((process.env['CLAUDE_CODE_ENTRYPOINT'] || 'cli') !== 'cli' || !(pid > 0) || !isNeeded()) process.exit(0)
+if (process.argv[3] === 'prompt' && readCard(sessions, pid)) setBusy(sessions, pid, true)
 takeSeat()
 watch(sessions, look)
 setInterval(() => {
@@ -75,6 +76,8 @@ function look() {
   if (readMailFlag(sessions, pid) !== 'wake' || busySince(sessions, pid) !== undefined) return
   if (statSync(flag, { throwIfNoEntry: false })?.mtimeMs === 0) return
   utimesSync(flag, 0, 0)
+  // The woken turn begins here: the next waiter stands before its prompt's hook has marked it.
+  setBusy(sessions, pid, true)
   writeSync(2, MESSAGE)
   process.exit(2)
 }

@@ -246,6 +246,9 @@ export function openLink(options: LinkOptions): Link {
   }
 
   sweepCards(sessions)
+  // Without a card of this very process, the mark of a turn is that of another one which had its number.
+  const found = readCard(sessions, claude.pid)
+  if (!found || found.claude.start !== claude.start) setBusy(sessions, claude.pid, false)
   const bell = openBell(sessions, claude.pid)
   const keeper = setInterval(() => {
     checkCard()

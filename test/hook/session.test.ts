@@ -93,15 +93,6 @@ test('mail for information opens the gate and leaves a turn alone', async () => 
   expect(await api.deliver('PostToolUse')).toContain('by the way')
 })
 
-test('the variable of newer clients names the session, where it is set', async () => {
-  await web.send('api', 'hello again')
-  await api.mailWaits()
-  const foreign = await api.hook('PostToolUse', { session_id: 'other' }, { CLAUDE_PID: '999999999' })
-  expect(foreign.map(toContext)).toEqual([''])
-  const own = await api.hook('PostToolUse', {}, { CLAUDE_PID: String(api.pid) })
-  expect(toContext(own[0]!)).toContain('hello')
-})
-
 test('a subagent passes the gate and takes nothing', async () => {
   await web.send('api', 'for the parent')
   await api.mailWaits()

@@ -62,6 +62,8 @@ describe.each([...present, ['Node', NODE] as [string, string[]]])('a waiter in %
     const session = await openSession()
     for (let ring = 0; ring < 5; ring++) session.mail('wake')
     expect(await session.start(words).ended).toMatchObject(WOKEN)
+    // The woken turn has ended.
+    setBusy(session.sessions, claude, false)
     const next = await session.wait(words)
     await next.isBlocked()
     expect(next.isRunning()).toBe(true)
@@ -205,6 +207,13 @@ test('the waiter without a FIFO ends soon after the MCP server was killed', asyn
   server.kill('SIGKILL')
   expect(await waiter.ended).toEqual(ENDED)
   expect(session.files()).not.toContain('waiter')
+})
+
+test('a waiter that has no standard error ends with 0', async () => {
+  const session = await openSession()
+  session.mail('wake')
+  const closed = ['/bin/sh', '-c', 'exec "$@" 2>&-', 'sh', ...SHELL]
+  expect(await session.start(closed).ended).toEqual(ENDED)
 })
 
 async function openSession({ server = true } = {}) {

@@ -60,6 +60,7 @@ describe('a session that is idle', () => {
     const waiter = await wait(rig.api, event)
     for (let turn = 0; turn < 10; turn++) expect(await rig.api.waiter(event)).toEqual(ENDED)
     expect(await programsOf(rig.home.path, 'waiter.sh')).toEqual([waiter.pid])
+    await rig.api.hook('Stop')
     await rig.web.send('api', 'wake up')
     expect(await waiter.ended).toEqual(WOKEN)
   })
@@ -84,6 +85,33 @@ describe('a session that is idle', () => {
     expect(isAlive(next.pid)).toBe(true)
     await rig.web.send('api', 'new')
     expect(await next.ended).toEqual(WOKEN)
+  })
+
+  test('is not woken again by what its woken prompt takes', async () => {
+    await using rig = await openRig()
+    const waiter = await wait(rig.api)
+    await rig.web.send('api', 'one')
+    expect(await waiter.ended).toEqual(WOKEN)
+    await rig.web.send('api', 'two')
+    // The client starts both hooks of the prompt at once, and the shell is there first.
+    const [next, given] = await Promise.all([
+      wait(rig.api, 'UserPromptSubmit'),
+      rig.api.deliver('UserPromptSubmit'),
+    ])
+    expect(given).toMatch(/one[^]*two/)
+    await flagIs(rig.api, false)
+    await rig.api.hook('Stop')
+    expect([isAlive(next.pid), rig.api.waiterPid()]).toEqual([true, next.pid])
+    await rig.web.send('api', 'three')
+    expect(await next.ended).toEqual(WOKEN)
+  })
+
+  test('is woken also after its MCP server was reconnected', async () => {
+    await using rig = await openRig()
+    const waiter = await wait(rig.api)
+    await rig.api.restartMcp()
+    await rig.web.send('api', 'to the next server')
+    expect(await waiter.ended).toEqual(WOKEN)
   })
 
   test('is left alone by headless runs and by a hub that cannot give what it has', async () => {

@@ -3,8 +3,9 @@ import { createServer, request as startRequest, type IncomingMessage } from 'nod
 import type { AddressInfo } from 'node:net'
 import { expect, test } from 'vitest'
 import { openLink } from '../../apps/mcp/link.ts'
-import { readCard, writeCard } from '../../lib/machine/cards.ts'
+import { busySince, readCard, setBusy, writeCard } from '../../lib/machine/cards.ts'
 import { readConfig } from '../../lib/machine/config.ts'
+import { makePrivateDir } from '../../lib/machine/paths.ts'
 import { readProcess } from '../../lib/machine/processes.ts'
 import { openHub, type TestHub } from '../harness/hub.ts'
 
@@ -73,5 +74,24 @@ test('what a hook keeps in the card while its server registers again is kept', a
     sessionIds: ['first', 'second'],
     transcript: '/projects/second.jsonl',
   })
+  await link.leave()
+})
+
+test('the mark of a turn that another process with this number left is taken away', async () => {
+  await using hub = await openHub()
+  const { home, sessions } = hub.config.paths
+  makePrivateDir(sessions)
+  setBusy(sessions, process.pid, true)
+  const link = openLink({
+    readConfig: () =>
+      readConfig({ HOME: home, CLAUDE_PEERS_BROKER_URL: hub.url, CLAUDE_PEERS_TOKEN: hub.token }),
+    sessions,
+    claude: { pid: process.pid, start: readProcess(process.pid)?.start },
+    readProject: async () => ({ cwd: home, root: home, isRepo: false, branch: undefined }),
+    sessionId: 'first',
+    toolPrefix: 'mcp__claude-peers__',
+  })
+  await link.seated()
+  expect(busySince(sessions, process.pid)).toBeUndefined()
   await link.leave()
 })

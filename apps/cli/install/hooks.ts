@@ -6,7 +6,12 @@ export type Hooks = Record<string, Group[]>
 
 type Hook = { type: 'command'; command: string; timeout: number; async?: true; asyncRewake?: true }
 type Group = { matcher?: string; hooks: Hook[] }
-type Row = { event: string; matcher?: string; gate?: (launch: string) => string; waiter?: '' | ' start' }
+type Row = {
+  event: string
+  matcher?: string
+  gate?: (launch: string) => string
+  waiter?: '' | ' start' | ' prompt'
+}
 
 /**
  * Every hook that we register, one row each; an event may have several. A session has one waiter: of those that start,
@@ -15,7 +20,7 @@ type Row = { event: string; matcher?: string; gate?: (launch: string) => string;
  */
 const table: Row[] = [
   { event: 'PostToolUse', matcher: '*', gate: whenMailWaits },
-  { event: 'UserPromptSubmit', waiter: '' },
+  { event: 'UserPromptSubmit', waiter: ' prompt' },
   { event: 'SessionStart', waiter: ' start' },
   { event: 'Stop', gate: unlessAtRest, waiter: '' },
 ]
@@ -26,8 +31,11 @@ const timeout = 10
 /** How long a session that nobody touches can be woken: the client's timers take no more than 24 days. */
 const waiterTimeout = 14 * 24 * 60 * 60
 
-/** `CLAUDE_PID` is set by newer clients (2.1.330, not 2.1.197); `$PPID` serves the others. */
-const pid = '${CLAUDE_PID:-$PPID}'
+/**
+ * The client runs hooks through `/bin/sh -c` as the shell's parent (seen: 2.1.197, 2.1.330). `CLAUDE_PID` would not do:
+ * newer clients give it to all that they start, an older client among it, whose hooks would then serve its parent.
+ */
+const pid = '$PPID'
 
 /** What each of our commands holds, whatever the checkout that it runs from. */
 const signatures = ['hook.cjs', 'waiter.sh', 'waiter.cjs'].map((name) => `${name}' "${pid}"`)
@@ -69,8 +77,7 @@ function waiterCommand({ node, root, platform }: Required<Place>): string {
 
 /**
  * Puts the gate before a launch: without a `.mail` file the hook is one POSIX shell test and exits 0, no other
- * process starts (promise 5). The client runs hooks through `/bin/sh -c` as the shell's parent, so `$PPID` is the
- * Claude pid that names the file; where the client sets `CLAUDE_PID`, that is it without any assumption.
+ * process starts (promise 5).
  */
 export function whenMailWaits(launch: string): string {
   return `[ ! -e "$HOME/.claude-peers/sessions/${pid}.mail" ] || ${launch}`

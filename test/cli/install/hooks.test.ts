@@ -20,23 +20,23 @@ const command = (event: string, place: { node: string; root: string }) =>
   hookCommands(place)[event]?.[0]?.hooks[0]?.command ?? ''
 
 test('the block holds delivery for each event, two behind a gate, and a waiter beside turns', () => {
-  const launch = `[ ! -x '/n/node' ] || [ ! -f '/r/dist/hook.cjs' ] || exec '/n/node' '/r/dist/hook.cjs' "\${CLAUDE_PID:-$PPID}" 2>/dev/null`
-  const gated = `[ ! -e "$HOME/.claude-peers/sessions/\${CLAUDE_PID:-$PPID}.mail" ] || ${launch}`
+  const launch = `[ ! -x '/n/node' ] || [ ! -f '/r/dist/hook.cjs' ] || exec '/n/node' '/r/dist/hook.cjs' "$PPID" 2>/dev/null`
+  const gated = `[ ! -e "$HOME/.claude-peers/sessions/$PPID.mail" ] || ${launch}`
   const hooks = (command: string) => [{ type: 'command', command, timeout: 10 }]
   const waiter = (command: string) => {
     const timeout = 14 * 24 * 60 * 60
     return { type: 'command', command, timeout, async: true, asyncRewake: true }
   }
-  const shell = `[ ! -r '/r/dist/waiter.sh' ] || exec /bin/sh '/r/dist/waiter.sh' "\${CLAUDE_PID:-$PPID}"`
+  const shell = `[ ! -r '/r/dist/waiter.sh' ] || exec /bin/sh '/r/dist/waiter.sh' "$PPID"`
   const place = { node: '/n/node', root: '/r' }
   expect(hookCommands({ ...place, platform: 'darwin' })).toEqual({
     PostToolUse: [{ matcher: '*', hooks: hooks(gated) }],
-    UserPromptSubmit: [{ hooks: [...hooks(launch), waiter(shell)] }],
+    UserPromptSubmit: [{ hooks: [...hooks(launch), waiter(`${shell} prompt`)] }],
     SessionStart: [{ hooks: [...hooks(launch), waiter(`${shell} start`)] }],
     Stop: [{ hooks: [...hooks(unlessAtRest(launch)), waiter(shell)] }],
   })
   expect(whenMailWaits(launch)).toBe(gated)
-  const node = `[ ! -x '/n/node' ] || [ ! -r '/r/dist/waiter.cjs' ] || exec '/n/node' '/r/dist/waiter.cjs' "\${CLAUDE_PID:-$PPID}"`
+  const node = `[ ! -x '/n/node' ] || [ ! -r '/r/dist/waiter.cjs' ] || exec '/n/node' '/r/dist/waiter.cjs' "$PPID"`
   expect(hookCommands({ ...place, platform: 'win32' })['Stop']).toEqual([
     { hooks: [...hooks(unlessAtRest(launch)), waiter(node)] },
   ])
@@ -89,10 +89,10 @@ test.each(['plain', 'with space', 'it\'s $HOME `x` "q" \\'])(
     await mkdir(home.path('.claude-peers/sessions'), { recursive: true })
     // A script in Node's place: it logs that it was started, and with what.
     await writeFile(node, `#!/bin/sh\nprintf '%s\\n' "$@" >> "$LOG"\n`, { mode: 0o755 })
-    const run = async (event: string, env: Record<string, string> = {}) => {
-      const line = command(event, { node, root })
+    const run = async (event: string, line = command(event, { node, root })) => {
+      const env = { HOME: home.home, LOG: log, HOOK: command(event, { node, root }) }
       const shell = spawn('/bin/sh', ['-c', line], {
-        env: { HOME: home.home, LOG: log, ...env },
+        env: { ...env, CLAUDE_PID: String(process.pid) },
         stdio: 'inherit',
       })
       const [code] = await once(shell, 'exit')
@@ -107,26 +107,26 @@ test.each(['plain', 'with space', 'it\'s $HOME `x` "q" \\'])(
 
     await home.write(`.claude-peers/sessions/${process.pid}.mail`, '')
     expect(await run('PostToolUse')).toEqual([0, `${hook}\n${process.pid}\n`])
-    expect(await run('PostToolUse', { CLAUDE_PID: '4711' })).toEqual([0, ''])
-
-    await home.write('.claude-peers/sessions/4711.mail', '')
-    expect(await run('PostToolUse', { CLAUDE_PID: '4711' })).toEqual([0, `${hook}\n4711\n`])
+    // An older client within the session inherits its variable, and has hooks of its own.
+    expect(await run('PostToolUse', '/bin/sh -c "$HOOK"; exit $?')).toEqual([0, ''])
 
     // At rest: a server that lives, and no flag.
-    const session = (kind: string) => `.claude-peers/sessions/12.${kind}`
+    const session = (kind: string) => `.claude-peers/sessions/${process.pid}.${kind}`
+    const started = `${hook}\n${process.pid}\n`
+    await rm(home.path(session('mail')))
     const stop = async (mcp: number) => {
       await home.write(
         session('json'),
-        JSON.stringify({ claude: { pid: 12 }, mcp: { pid: mcp, start: '1' } }),
+        JSON.stringify({ claude: { pid: process.pid }, mcp: { pid: mcp, start: '1' } }),
       )
       await home.write(session('busy'), '')
-      const result = await run('Stop', { CLAUDE_PID: '12' })
+      const result = await run('Stop')
       return [...result, existsSync(home.path(session('busy')))]
     }
     expect(await stop(process.pid)).toEqual([0, '', false])
-    expect(await stop(NOBODY)).toEqual([0, `${hook}\n12\n`, true])
+    expect(await stop(NOBODY)).toEqual([0, started, true])
     await home.write(session('mail'), 'wake')
-    expect(await stop(process.pid)).toEqual([0, `${hook}\n12\n`, true])
+    expect(await stop(process.pid)).toEqual([0, started, true])
 
     // An installation that is gone, or being built anew, is no trouble of the host.
     await rm(hook)
