@@ -1,6 +1,6 @@
 /**
- * Turns that end without a Stop: the user interrupts, or the API fails. No hook tells of either, and a session that
- * still counts as busy is not woken; so while mail waits for one, its transcript is looked at.
+ * Turns that end without a Stop: the user interrupts, the API fails, or another hook blocks the prompt. No hook tells of
+ * it, and a session that still counts as busy is not woken; so while mail waits for one, its transcript is looked at.
  */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 import { parseJson } from '#machine/files'
@@ -19,6 +19,7 @@ type Entry = {
   isSidechain?: boolean
   isApiErrorMessage?: boolean
   timestamp?: string
+  content?: unknown
   message?: { content?: string | { type?: string; text?: string }[] }
 }
 
@@ -26,14 +27,24 @@ type Entry = {
 export function hasTurnEnded(transcript: string, since: number, now: number): boolean {
   const { entries, writtenAt } = readTail(transcript)
   const last = entries.findLast(
-    ({ type, subtype, isSidechain }) =>
-      !isSidechain && (type === 'user' || type === 'assistant' || subtype === 'turn_duration'),
+    (entry) =>
+      !entry.isSidechain &&
+      (entry.type === 'user' ||
+        entry.type === 'assistant' ||
+        entry.subtype === 'turn_duration' ||
+        isBlockedPrompt(entry)),
   )
   if (!last) return false
   const isOfTurn = Date.parse(last.timestamp ?? '') >= since
   if (isOfTurn && isEnd(last)) return true
   return now - Math.max(writtenAt, since) > QUIET_MS && !isToolAtWork(last)
 }
+
+/** Seen in 2.1.197. */
+const isBlockedPrompt = ({ type, content }: Entry) =>
+  type === 'system' &&
+  typeof content === 'string' &&
+  content.startsWith('UserPromptSubmit operation blocked by hook')
 
 function isEnd(entry: Entry): boolean {
   if (entry.type === 'assistant') return entry.isApiErrorMessage === true

@@ -52,6 +52,17 @@ describe('a turn without a stop has ended', () => {
       'when the client has summed it up',
       [assistant([]), { type: 'system', subtype: 'turn_duration', timestamp: at(20) }],
     ],
+    [
+      'when another hook blocks the prompt',
+      [
+        {
+          type: 'system',
+          subtype: 'informational',
+          content: 'UserPromptSubmit operation blocked by hook:\n[exit 2]: no\n\nOriginal prompt: hello',
+          timestamp: at(1),
+        },
+      ],
+    ],
     ['whatever the client notes behind', [INTERRUPT, ...BOOKKEEPING]],
     ['whatever a subagent still writes', [INTERRUPT, { ...user('go on'), isSidechain: true }]],
   ])('%s', (_, entries) => {
