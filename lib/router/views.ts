@@ -32,7 +32,8 @@ const NETWORK = 'claude-peers'
 
 /** A message as its recipient gets it. */
 export function toMail(row: MailRow): Mail {
-  const { kind, answered } = row
+  const { kind, answered, heldSince } = row
+  const ofPrevious = row.answeredAt !== null && row.answeredAt < heldSince
   return {
     id: row.id,
     kind,
@@ -41,12 +42,12 @@ export function toMail(row: MailRow): Mail {
     text: row.body,
     urgency: row.urgency,
     replyTo: row.replyTo,
-    answers: answered === null ? null : { excerpt: answered, awaited: row.answersAsk },
+    answers: answered === null ? null : { excerpt: answered, awaited: row.answersAsk, ofPrevious },
     replyBy: row.replyBy,
     scope: row.scope,
     sentAt: row.createdAt,
     again: row.attempts > 1,
-    forPrevious: row.createdAt < row.heldSince,
+    forPrevious: row.createdAt < heldSince,
   }
 }
 
