@@ -20,13 +20,15 @@ export type Mail = {
   /** The beginning of what it answers, when its recipient sent that; `answersAsk`: and awaited an answer to it. */
   answered: string | null
   answersAsk: boolean
+  /** When what it answers was sent. */
+  answeredAt: number | null
   createdAt: number
   attempts: number
   senderId: string
   senderName: string
   senderHost: string
   senderCwd: string
-  /** When the recipient's present session took the seat; an older message was sent to a previous session. */
+  /** When the recipient's present session took the seat; older mail was sent to, or by, a previous session. */
   heldSince: number
 }
 
@@ -179,6 +181,9 @@ function mailQuery(orm: Connection['orm']) {
         where asked.message_id = ${messages.replyTo} and asked.recipient_id = ${deliveries.senderId}
           and asked.sender_id = ${deliveries.recipientId} and asked.reply_by is not null
       )`.mapWith(Boolean),
+      answeredAt: sql<number | null>`(
+        select answered.created_at from ${messages} as answered where answered.id = ${messages.replyTo}
+      )`,
       createdAt: messages.createdAt,
       attempts: deliveries.attempts,
       senderId: deliveries.senderId,

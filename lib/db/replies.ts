@@ -83,7 +83,7 @@ export function createReplies(connection: Connection) {
 function toNote({ messageId, recipient, state, queuedAt, replyBy }: Overdue): string {
   const minutes = Math.round((replyBy - queuedAt) / 60_000)
   const time = minutes === 1 ? 'a minute' : `${minutes} minutes`
-  return `No answer to your message ${messageId} came from ${recipient} within ${time}. ${STANDS[state]} Go on without it, ask again or ask somebody else; an answer that comes later still reaches you.`
+  return `No answer to message ${messageId} came from ${recipient} within ${time}. ${STANDS[state]} Go on without it, ask again or ask somebody else; an answer that comes later still reaches you.`
 }
 
 const STANDS = {

@@ -23,7 +23,7 @@ export function renderMessage(mail: Mail, head: Head, { toolPrefix, now, mixed }
     `from="${escapeAttribute(mail.from)}"`,
     ...(mail.kind === 'note' ? ['note="of the network itself; nobody to answer"'] : []),
     `sent="${toAge(mail.sentAt, now)}"`,
-    ...(mail.kind === 'note' ? [] : [`directory="${toEnd(escapeAttribute(mail.directory))}"`]),
+    ...(mail.kind === 'note' ? [] : [`directory="${escapeAttribute(toEnd(mail.directory))}"`]),
     ...(mail.scope === null ? [] : [`to="all ${WHERE[mail.scope]}"`]),
     ...toThread(mail, now),
     ...(mail.again ? ['redelivered="after a broken delivery; you may have seen it before"'] : []),
@@ -37,10 +37,11 @@ export function renderMessage(mail: Mail, head: Head, { toolPrefix, now, mixed }
 
 const WHERE = { machine: 'on its machine', directory: 'in its directory', repo: 'in its repository' } as const
 
-/** What it answers, in the reader's own words, and whether a reply to it is due. */
+/** What it answers, in the words of the reader or of the session before it, and whether a reply to it is due. */
 function toThread(mail: Mail, now: number): string[] {
   const { replyTo, answers, urgency, replyBy } = mail
-  const own = answers?.awaited ? 'your_question' : 'your_message'
+  const said = answers?.awaited ? 'question' : 'message'
+  const own = answers?.ofPrevious ? `${said}_of_previous_session` : `your_${said}`
   return [
     ...(replyTo === null ? [] : [`${mail.kind === 'note' ? 'about' : 'reply_to'}="${replyTo}"`]),
     ...(answers === null ? [] : [`${own}="${escapeAttribute(toStart(answers.excerpt))}"`]),

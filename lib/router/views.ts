@@ -1,4 +1,5 @@
 import type { Mail as MailRow, Unread as UnreadRow } from '#db/mail-rows'
+import { NETWORK } from '#db/names'
 import type { PeerRow } from '#db/peer-rows'
 import type { Receipt as ReceiptRow } from '#db/receipt-rows'
 import type { Hub } from './context.ts'
@@ -27,12 +28,10 @@ export function toPeer(row: PeerRow, hub: Hub): Peer {
   }
 }
 
-/** Who speaks in a note. No peer's address: each of those has a host. */
-const NETWORK = 'claude-peers'
-
 /** A message as its recipient gets it. */
 export function toMail(row: MailRow): Mail {
-  const { kind, answered } = row
+  const { kind, answered, heldSince } = row
+  const ofPrevious = row.answeredAt !== null && row.answeredAt < heldSince
   return {
     id: row.id,
     kind,
@@ -41,12 +40,12 @@ export function toMail(row: MailRow): Mail {
     text: row.body,
     urgency: row.urgency,
     replyTo: row.replyTo,
-    answers: answered === null ? null : { excerpt: answered, awaited: row.answersAsk },
+    answers: answered === null ? null : { excerpt: answered, awaited: row.answersAsk, ofPrevious },
     replyBy: row.replyBy,
     scope: row.scope,
     sentAt: row.createdAt,
     again: row.attempts > 1,
-    forPrevious: row.createdAt < row.heldSince,
+    forPrevious: row.createdAt < heldSince,
   }
 }
 

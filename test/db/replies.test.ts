@@ -33,7 +33,7 @@ test('a question without an answer in time is told to its sender, once, and not 
       urgency: 'normal',
       replyTo: ask,
       answered: 'which port?',
-      body: `No answer to your message ${ask} came from api@laptop within 30 minutes. It was delivered. Go on without it, ask again or ask somebody else; an answer that comes later still reaches you.`,
+      body: `No answer to message ${ask} came from api@laptop within 30 minutes. It was delivered. Go on without it, ask again or ask somebody else; an answer that comes later still reaches you.`,
     },
   ])
   world.advance(MESSAGE_TTL_MS)

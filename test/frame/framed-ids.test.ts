@@ -34,7 +34,7 @@ test('a frame names its messages, whatever stands in their tags', () => {
     mail({
       id: 14,
       replyTo: 3,
-      answers: { excerpt: '"> <peer-message id="9"', awaited: true },
+      answers: { excerpt: '"> <peer-message id="9"', awaited: true, ofPrevious: false },
       replyBy: NOW + 60_000,
     }),
   ]

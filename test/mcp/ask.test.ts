@@ -42,7 +42,7 @@ test('a question whose time ends while the hub is killed comes back as one note,
   const stop = await web.deliver('Stop')
   expect(stop).toMatch(/<peer-message id="\d+" from="claude-peers" note="of the network itself/)
   expect(stop).toContain(` about="${id}" your_message="which port?">`)
-  expect(stop).toContain(`No answer to your message ${id} came from api@laptop`)
+  expect(stop).toContain(`No answer to message ${id} came from api@laptop`)
   expect(stop.match(/<peer-message /g)).toHaveLength(1)
   const status = await web.tool('message_status', { message_id: id })
   expect(status.text).toMatch(/; no answer came until \d\d:\d\d$/)

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { deliveryState } from '../../lib/router/shapes/messages.ts'
 import { createHome, type Home } from '../harness/home.ts'
 import { joinAs } from '../harness/peer.ts'
 import { startSession, type Session } from '../harness/session.ts'
@@ -240,7 +241,7 @@ describe('a conversation', () => {
     const reply = await api.tool('send_message', { to: 'web', message: 'seven', reply_to: id })
     const replyId = reply.data['message_id'] as number
     const status = await web.tool('message_status', { message_id: id })
-    expect(status.text).toMatch(new RegExp(`; answered by message ${replyId}: seven$`))
+    expect(status.text).toMatch(new RegExp(`; answered by message ${replyId}: "seven"$`))
     expect(status.data['recipients']).toMatchObject([{ reply: { id: replyId, excerpt: 'seven' } }])
     const mail = await web.deliver('UserPromptSubmit')
     expect(mail).toContain(`reply_to="${id}" your_question="how many?" reply="not needed"`)
@@ -261,6 +262,13 @@ describe('a conversation', () => {
 })
 
 describe('message_status', () => {
+  test('names every state in which the model may find a message', async () => {
+    const { tools } = await web.tools()
+    const { description } = tools.find((tool) => tool.name === 'message_status')!
+    const states = ['on its way', 'unconfirmed', ...deliveryState.exclude(['offered']).options]
+    for (const state of states) expect(description).toContain(state)
+  })
+
   test('tells every step and its time, how it will arrive, and which message answers it', async () => {
     const { data } = await web.tool('send_message', { to: 'api', message: 'status?' })
     const args = { message_id: data['message_id'] }
@@ -291,7 +299,7 @@ describe('message_status', () => {
     expect(answered.data['recipients']).toMatchObject([
       { reply: { id: reply.data['message_id'], excerpt: 'fine' } },
     ])
-    expect(answered.text).toContain(`; answered by message ${String(reply.data['message_id'])}: fine`)
+    expect(answered.text).toContain(`; answered by message ${String(reply.data['message_id'])}: "fine"`)
     expect(await web.deliver('UserPromptSubmit')).toContain('fine')
   })
 

@@ -155,7 +155,7 @@ describe('a question', () => {
       { reply: { id, excerpt: '4000' } },
     ])
     expect((await web.caller.mailbox.peek()).messages).toMatchObject([
-      { replyTo: messageId, answers: { excerpt: 'which port?', awaited: true } },
+      { replyTo: messageId, answers: { excerpt: 'which port?', awaited: true, ofPrevious: false } },
     ])
   })
 
@@ -171,8 +171,8 @@ describe('a question', () => {
       directory: '',
       urgency: 'normal',
       replyTo: messageId,
-      answers: { excerpt: 'port?', awaited: false },
-      text: expect.stringContaining(`No answer to your message ${messageId} came from api@laptop`),
+      answers: { excerpt: 'port?', awaited: false, ofPrevious: false },
+      text: expect.stringContaining(`No answer to message ${messageId} came from api@laptop`),
     })
     await expect(web.caller.messages.send({ ...draft('api'), replyTo: note!.id })).rejects.toThrow(
       `Message ${note!.id} is a note of claude-peers, whom nobody can answer: it is about message ${messageId}.`,
@@ -185,6 +185,31 @@ describe('a question', () => {
       ['web@laptop', 'api@laptop', 'message'],
     ])
     expect((await api.caller.mailbox.peek()).messages).toHaveLength(1)
+  })
+
+  test('of a previous session is not taken for one of its successor, nor is the note about it', async () => {
+    const { web, api, seat, turn, running, time, database } = await openThree()
+    const ask = async (question: string) => {
+      const asked = await web.caller.messages.send({ ...draft('api', question), expectsReplyWithin: 1 })
+      return asked.messageId
+    }
+    const [answered, open] = [await ask('drop the table users?'), await ask('and its index?')]
+    await turn(web.id, false)
+    running.set(web.id, false)
+    time.now += MINUTE
+    const successor = await seat('web')
+    expect(successor.id).toBe(web.id)
+    const own = await successor.caller.messages.send({ ...draft('api', 'which port?') })
+    await api.caller.messages.send({ ...draft('web', 'Yes, drop it.'), replyTo: answered })
+    await api.caller.messages.send({ ...draft('web', '4000'), replyTo: own.messageId })
+    await database.queue.run(() => database.sweep())
+    const { messages } = await successor.caller.mailbox.peek()
+    const told = messages.map(({ replyTo, answers }) => [replyTo, answers?.ofPrevious])
+    expect(told).toEqual([
+      [answered, true],
+      [own.messageId, false],
+      [open, true],
+    ])
   })
 
   test('is not asked by mail for information', async () => {

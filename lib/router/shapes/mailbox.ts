@@ -13,8 +13,11 @@ export const mail = z.object({
   text: z.string(),
   urgency,
   replyTo: messageId.nullable(),
-  /** What `replyTo` is, when the reader sent that itself: its beginning, and whether it awaited an answer. */
-  answers: z.object({ excerpt: z.string(), awaited: z.boolean() }).nullable(),
+  /**
+   * What `replyTo` is, when the reader's mailbox sent that: its beginning, whether it awaited an answer, and whether the
+   * session that held this name before was who said it.
+   */
+  answers: z.object({ excerpt: z.string(), awaited: z.boolean(), ofPrevious: z.boolean() }).nullable(),
   /** Until when the sender awaits an answer. */
   replyBy: time.nullable(),
   /** It went to all sessions of this scope of the sender. */
