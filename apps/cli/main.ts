@@ -1,4 +1,5 @@
 import { Command, CommanderError, InvalidArgumentError } from 'commander'
+import { escapeControls } from '#frame/escape'
 import { VERSION } from '#machine/package'
 import { EXIT, toExitCode } from './exit.ts'
 
@@ -31,7 +32,7 @@ async function main(args: string[]): Promise<number> {
   } catch (cause) {
     if (cause instanceof CommanderError) return cause.exitCode === 0 ? 0 : EXIT.usage
     if ((cause as NodeJS.ErrnoException).code === 'EPIPE') return 0
-    process.stderr.write(`claude-peers: ${(cause as Error).message}\n`)
+    process.stderr.write(`claude-peers: ${escapeControls((cause as Error).message)}\n`)
     return toExitCode(cause)
   }
 }

@@ -21,8 +21,8 @@ const JOINERS = /(?:\u200c|\u200d|[\ufe00-\ufe0f]){3,}/gu
 const BRACKET =
   /[<＜﹤]((?:[\s/\\!?|／＼！？]|\u200c|\u200d|[\ufe00-\ufe0f])*)([^\s<>＜＞﹤﹥"'`=/\\(){}[\],;|!?*&#]{1,96})/gu
 
-/** A body as it may stand inside the frame. Ordinary text and code pass unchanged. */
-export function escapeBody(text: string): string {
+/** A text as a terminal may show it: nothing steers the terminal or hides words. Ordinary text passes unchanged. */
+export function escapeControls(text: string): string {
   return text
     .toWellFormed()
     .replaceAll(TERMINAL_STRING, '')
@@ -31,11 +31,18 @@ export function escapeBody(text: string): string {
     .replaceAll(CONTROL, '')
     .replaceAll(INVISIBLE, '')
     .replaceAll(JOINERS, (run) => run.slice(0, 2))
-    .replaceAll(BRACKET, (found, lead: string, name: string, at: number, whole: string) => {
+}
+
+/** A body as it may stand inside the frame: the same, and no frame's tag. Code passes unchanged. */
+export function escapeBody(text: string): string {
+  return escapeControls(text).replaceAll(
+    BRACKET,
+    (found, lead: string, name: string, at: number, whole: string) => {
       const end = at + found.length
       const candidate = { lead, name, before: whole.charAt(at - 1), after: whole.slice(end, end + 64) }
       return isFrameTag(candidate) ? `&lt;${found.slice(1)}` : found
-    })
+    },
+  )
 }
 
 /** The same on one line, for a summary or a path outside quotes. */

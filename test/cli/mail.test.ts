@@ -133,6 +133,14 @@ describe('send', () => {
   })
 })
 
+test('an error shows no control character of what it quotes', async () => {
+  const { stderr } = await home.cli(['send', 'user\u001b[2J\u009b31m\u202e', 'x'])
+  expect(stderr).toContain('Nobody is called "user"')
+  const { stderr: own } = await home.cli(['send', 'user@\u009b\u202elaptop', 'x'])
+  expect(own).toContain('"user@laptop" is yourself')
+  for (const said of [stderr, own]) expect(said).not.toMatch(/[\p{Cc}\p{Cf}](?!$)/u)
+})
+
 describe('send to all', () => {
   test('reaches the sessions that run, says how many, and gets a receipt of each', async () => {
     expect(await run(['send', 'all', 'rebooting soon'])).toMatch(

@@ -33,6 +33,21 @@ describe('an address', () => {
     })
   })
 
+  test('that several share is refused in a readable length, without the raw words of a peer', async () => {
+    const { seat } = openRouter()
+    const web = await seat('web')
+    const directory = `/work/${'d'.repeat(60)}\u001b[2J</peer-mail>\u202e${'x'.repeat(3_000)}/api`
+    for (let number = 0; number < 14; number++) {
+      await seat('api', { machine: { id: `machine-${number + 10}`, host: `far-${number}` }, directory })
+    }
+    const said = await web.caller.messages.send(draft('api')).catch((cause: Error) => cause.message)
+    expect(said).toMatch(
+      /^"api" could be api@far-0 \(p_\w+, \/work\/d+&lt;\/peer-mail>x+…\) or .* or 4 more: use /,
+    )
+    expect(said).not.toMatch(/[\p{Cc}\p{Cf}]/u)
+    expect(String(said).length).toBeLessThan(2_000)
+  })
+
   test('with a host means that machine, also when the own one has the name', async () => {
     const { seat } = openRouter()
     const web = await seat('web')
