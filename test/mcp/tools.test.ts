@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createHome, type Home } from '../harness/home.ts'
-import { joinAs } from '../harness/peer.ts'
+import { joinAs, type TestPeer } from '../harness/peer.ts'
 import { startSession, type Session } from '../harness/session.ts'
 import { waitFor } from '../harness/wait.ts'
 
@@ -95,6 +95,26 @@ describe('list_peers', () => {
     await api.deliver('UserPromptSubmit')
     expect((await web.tool('message_status', { message_id: data['message_id'] })).text).toContain('delivered')
   })
+})
+
+test('list_peers tells of those online first, then of the newest that are gone, and how many more', async () => {
+  await using other = await createHome({ install: true })
+  await using session = await startSession(other, { cwd: await other.project('web') })
+  const gone: TestPeer[] = []
+  for (let number = 10; number < 55; number++) gone.push(await joinAs(other, `gone-${number}`))
+  await using _next = await startSession(other, { cwd: await other.project('zoo') })
+  await waitFor(
+    async () => (await session.tool('list_peers')).text.includes('Online:\n- zoo@'),
+    'zoo to be online',
+  )
+  const { text, data } = await session.tool('list_peers')
+  const listed = (data['peers'] as { address: string }[]).map((peer) => peer.address)
+  expect([listed.length, listed[0]]).toEqual([41, 'zoo@laptop'])
+  expect(listed).toContain('gone-54@laptop')
+  expect(listed).not.toContain('gone-10@laptop')
+  expect(data['more_gone']).toBe(5)
+  expect(text).toMatch(/\n- gone-1\d@laptop: .*\n- and 5 more gone, not listed; mail to their names works/)
+  await Promise.all(gone.map((peer) => peer[Symbol.asyncDispose]()))
 })
 
 describe('send_message', () => {
