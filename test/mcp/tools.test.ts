@@ -201,6 +201,20 @@ describe('send_message', () => {
     expect(text.length).toBeLessThan(400)
   })
 
+  test.each([
+    ['send_message', { to: 'api', message: 'x', urgancy: 'fyi' }, 'urgancy', /to, scope, message, reply_to/],
+    ['send_message', { to: 'api', message: 'x', replyTo: 1 }, 'replyTo', /reply_to, expects_reply_within/],
+    ['list_peers', { within: 'repo' }, 'within', /: scope\b/],
+    ['message_status', { message_id: 1, id: 1 }, 'id', /: message_id\b/],
+    ['set_summary', { summary: 'x', text: 'x' }, 'text', /: summary\b/],
+    ['check_messages', { messageId: 1 }, 'messageId', /show, message_id, offset/],
+  ])('refuses a parameter that %s does not have: %o', async (tool, args, name, known) => {
+    const { isError, text } = await web.tool(tool, args)
+    expect([isError, text]).toEqual([true, expect.stringContaining(`no parameter "${name}"`)])
+    expect(text).toMatch(known)
+    expect(await api.deliver('UserPromptSubmit')).toBe('')
+  })
+
   test('carries 64 KiB exactly', async () => {
     const { isError, data } = await web.tool('send_message', { to: 'api', message: 'x'.repeat(65_536) })
     expect(isError).toBeUndefined()
