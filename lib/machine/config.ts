@@ -30,7 +30,7 @@ export type Config = {
  * `notify_command` in the file, `CLAUDE_PEERS_NOTIFY_COMMAND` in the environment: `desktop` when neither is set, `off`
  * for `"off"` (in the file also `""`), else a command line for the shell of the hub's machine, such as
  * `curl -d "$CLAUDE_PEERS_NOTIFY_TEXT" ntfy.sh/my-topic`. What it is told comes in its environment and, as JSON, on its
- * standard input: see apps/hub/notifier.ts.
+ * standard input: see apps/hub/tell.ts.
  */
 export type Notify = 'desktop' | 'off' | { command: string }
 
@@ -66,6 +66,9 @@ const environmentShape = z.object({
   CLAUDE_PEERS_HOST: text.optional(),
   CLAUDE_PEERS_NOTIFY_COMMAND: text.max(4_096).optional(),
 })
+
+/** The variables that are settings; the file has some of them by other names. */
+export const VARIABLES = Object.keys(environmentShape.shape)
 
 /** Reads the settings. Throws ConfigError for a file or variable that cannot be used: a typo is never ignored. */
 export function readConfig(env: NodeJS.ProcessEnv = process.env, home?: string): Config {
