@@ -3,6 +3,7 @@ import { toName } from '#db/names'
 import type { Database } from '#db/open'
 import type { PeerRow } from '#db/peer-rows'
 import { escapeLine } from '#frame/escape'
+import { LISTED_MS } from './scope.ts'
 
 /** The most peers that an error names, and the most characters of a directory there: a model reads it. */
 const MOST_NAMED = 10
@@ -46,15 +47,25 @@ function preferOwn(peers: PeerRow[], ownMachineId: string): PeerRow[] {
 }
 
 function notFound(database: Database, address: string): never {
-  const known = database.peers.online().filter((peer) => peer.kind === 'session')
-  const names = known.slice(0, MOST_NAMED).map((peer) => `${peer.name}@${peer.host}`)
-  const more = known.length > names.length ? ` and ${known.length - names.length} more` : ''
-  throw new TRPCError({
-    code: 'NOT_FOUND',
-    message: `Nobody is called "${shorten(address, 80)}". ${
-      names.length > 0 ? `Online are ${names.join(', ')}${more}.` : 'No session is online.'
-    }`,
-  })
+  const isSession = (peer: PeerRow) => peer.kind === 'session'
+  const online = database.peers.online().filter(isSession)
+  const gone = database.peers
+    .list(database.now() - LISTED_MS)
+    .filter((peer) => isSession(peer) && !peer.online)
+    .toSorted((one, other) => other.seenAt - one.seenAt)
+  const said = [
+    `Nobody is called "${shorten(address, 80)}".`,
+    online.length > 0 ? `Online are ${listNames(online)}.` : 'No session is online.',
+    ...(gone.length > 0 ? [`Gone, but mail reaches them: ${listNames(gone)}.`] : []),
+    ...(/[,[]/.test(address) ? ['For several peers, give a list of addresses.'] : []),
+  ]
+  throw new TRPCError({ code: 'NOT_FOUND', message: said.join(' ') })
+}
+
+function listNames(peers: PeerRow[]): string {
+  const names = peers.slice(0, MOST_NAMED).map((peer) => `${peer.name}@${peer.host}`)
+  const more = peers.length - names.length
+  return `${names.join(', ')}${more > 0 ? ` and ${more} more` : ''}`
 }
 
 const describe = (peer: PeerRow) => `${peer.name}@${peer.host} (${peer.id}, ${shorten(peer.cwd, MOST_CHARS)})`

@@ -105,7 +105,8 @@ describe('an address', () => {
     await seat('gone', { online: false })
     await expect(web.caller.messages.send(draft('nobody'))).rejects.toMatchObject({
       code: 'NOT_FOUND',
-      message: 'Nobody is called "nobody". Online are web@laptop, api@laptop.',
+      message:
+        'Nobody is called "nobody". Online are web@laptop, api@laptop. Gone, but mail reaches them: gone@laptop.',
     })
   })
 
@@ -118,11 +119,19 @@ describe('an address', () => {
     )
   })
 
+  test.each(['web, user', '["web","user"]'])('that is several in one is refused with how: %s', async (to) => {
+    const { seat } = openRouter()
+    const web = await seat('web')
+    await expect(web.caller.messages.send(draft(to))).rejects.toThrow(
+      /\. For several peers, give a list of addresses\.$/,
+    )
+  })
+
   test('that nobody has, when nobody is online, is refused', async () => {
     const { seat } = openRouter()
     const web = await seat('web', { online: false })
     await expect(web.caller.messages.send(draft('p_0000000000000'))).rejects.toThrow(
-      'Nobody is called "p_0000000000000". No session is online.',
+      'Nobody is called "p_0000000000000". No session is online. Gone, but mail reaches them: web@laptop.',
     )
   })
 
