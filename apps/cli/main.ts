@@ -13,6 +13,9 @@ Examples:
   git diff | claude-peers send review@desktop
   claude-peers watch`
 
+/** What the hub tells at once of its log. */
+const MOST_LOGGED = 500
+
 // Whoever closes the pipe (as head does) has read enough: that is no failure.
 process.stdout.on('error', () => process.exit(0))
 process.exitCode = await main(process.argv.slice(2))
@@ -74,7 +77,7 @@ function addCommands(program: Command) {
   program
     .command('log')
     .description('show recent messages and where they stand')
-    .option('-n, --limit <count>', 'how many', toNumber, 20)
+    .option('-n, --limit <count>', 'how many, 500 at most', toLimit, 20)
     .option('--with <peer>', 'only what this peer sent or got')
     .option('--json', 'print JSON')
     .action(async (options) => (await import('./commands/log.ts')).log(options))
@@ -136,6 +139,12 @@ function addCommands(program: Command) {
 
 function toNumber(text: string): number {
   const number = Number(text)
-  if (Number.isInteger(number) && number > 0) return number
+  if (number > 0 && Number.isSafeInteger(number) && number < Number.MAX_SAFE_INTEGER) return number
   throw new InvalidArgumentError('use a whole number from 1')
+}
+
+function toLimit(text: string): number {
+  const number = Number(text)
+  if (Number.isInteger(number) && number > 0 && number <= MOST_LOGGED) return number
+  throw new InvalidArgumentError(`use a whole number from 1 to ${MOST_LOGGED}`)
 }

@@ -45,12 +45,25 @@ export function escapeBody(text: string): string {
   )
 }
 
-/** The same on one line, for a summary or a path outside quotes. */
+/** JSON as a terminal may show it: what would steer it or hide words is written as `\u` and a number. */
+export function escapeJson(json: string): string {
+  return json
+    .replaceAll(CONTROL, toCodes)
+    .replaceAll(INVISIBLE, toCodes)
+    .replaceAll(/[\u2028\u2029]/g, toCodes)
+}
+
+function toCodes(text: string): string {
+  const codes = Array.from({ length: text.length }, (_, index) => text.charCodeAt(index))
+  return codes.map((code) => `\\u${code.toString(16).padStart(4, '0')}`).join('')
+}
+
+/** A body on one line, for a summary or a path outside quotes. */
 export function escapeLine(text: string): string {
   return escapeBody(text).replaceAll(/\s+/g, ' ').trim()
 }
 
-/** The same between double quotes of a tag. */
+/** A body between double quotes of a tag. */
 export function escapeAttribute(text: string): string {
   return escapeBody(text)
     .replaceAll(/\s+/g, ' ')

@@ -3,7 +3,7 @@ import { toExcerpt } from '#frame/answer-text'
 import { escapeControls } from '#frame/escape'
 import { toAge, toClock } from '#frame/time'
 import type { Mail } from '#router/shapes/mailbox'
-import { flushed, printJson, printLines } from '../print.ts'
+import { flushed, printJson, printLines, toJson } from '../print.ts'
 import { withUser } from '../session.ts'
 
 type Hub = HubClient['hub']
@@ -75,5 +75,5 @@ function toLines(messages: Mail[]): string[] {
 
 /** The next items of an array that is printed while it is read. */
 function toJsonItems(messages: Mail[], before: number): string {
-  return messages.map((mail, index) => `${before + index > 0 ? ',' : '['}\n${JSON.stringify(mail)}`).join('')
+  return messages.map((mail, index) => `${before + index > 0 ? ',' : '['}\n${toJson(mail)}`).join('')
 }
