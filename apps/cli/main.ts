@@ -1,4 +1,5 @@
 import { Command, CommanderError, InvalidArgumentError } from 'commander'
+import { escapeControls } from '#frame/escape'
 import { VERSION } from '#machine/package'
 import { EXIT, toExitCode } from './exit.ts'
 
@@ -11,6 +12,9 @@ Examples:
   claude-peers send api "which port does the server use?"
   git diff | claude-peers send review@desktop
   claude-peers watch`
+
+/** What the hub tells at once of its log. */
+const MOST_LOGGED = 500
 
 // Whoever closes the pipe (as head does) has read enough: that is no failure.
 process.stdout.on('error', () => process.exit(0))
@@ -31,7 +35,7 @@ async function main(args: string[]): Promise<number> {
   } catch (cause) {
     if (cause instanceof CommanderError) return cause.exitCode === 0 ? 0 : EXIT.usage
     if ((cause as NodeJS.ErrnoException).code === 'EPIPE') return 0
-    process.stderr.write(`claude-peers: ${(cause as Error).message}\n`)
+    process.stderr.write(`claude-peers: ${escapeControls((cause as Error).message)}\n`)
     return toExitCode(cause)
   }
 }
@@ -73,7 +77,7 @@ function addCommands(program: Command) {
   program
     .command('log')
     .description('show recent messages and where they stand')
-    .option('-n, --limit <count>', 'how many', toNumber, 20)
+    .option('-n, --limit <count>', 'how many, 500 at most', toLimit, 20)
     .option('--with <peer>', 'only what this peer sent or got')
     .option('--json', 'print JSON')
     .action(async (options) => (await import('./commands/log.ts')).log(options))
@@ -135,6 +139,12 @@ function addCommands(program: Command) {
 
 function toNumber(text: string): number {
   const number = Number(text)
-  if (Number.isInteger(number) && number > 0) return number
+  if (number > 0 && Number.isSafeInteger(number) && number < Number.MAX_SAFE_INTEGER) return number
   throw new InvalidArgumentError('use a whole number from 1')
+}
+
+function toLimit(text: string): number {
+  const number = Number(text)
+  if (Number.isInteger(number) && number > 0 && number <= MOST_LOGGED) return number
+  throw new InvalidArgumentError(`use a whole number from 1 to ${MOST_LOGGED}`)
 }

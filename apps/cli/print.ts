@@ -1,3 +1,5 @@
+import { escapeJson } from '#frame/escape'
+
 /** Writes lines for a person. */
 export function printLines(lines: string[]): void {
   process.stdout.write(lines.map((line) => `${line}\n`).join(''))
@@ -5,7 +7,12 @@ export function printLines(lines: string[]): void {
 
 /** Writes one JSON value for a program. */
 export function printJson(value: unknown): void {
-  process.stdout.write(`${JSON.stringify(value, undefined, 2)}\n`)
+  process.stdout.write(`${toJson(value, 2)}\n`)
+}
+
+/** JSON that is as harmless on a terminal as to a program. */
+export function toJson(value: unknown, indent?: number): string {
+  return escapeJson(JSON.stringify(value, undefined, indent))
 }
 
 /** Resolves when everything printed so far has left this process; rejects when it cannot. */

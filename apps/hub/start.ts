@@ -64,7 +64,11 @@ export async function startHub(options: StartOptions): Promise<RunningHub> {
   const claim = await withDatabase(file, () =>
     replaces === undefined ? claimDatabase(file) : takeOver(config, { pid: replaces, signal }),
   )
-  if (!claim) throw new ClaimedError(`Another hub already serves ${file}.`)
+  if (!claim) {
+    throw new ClaimedError(
+      `Another hub already serves ${file}: "claude-peers status" shows it, "claude-peers stop" ends it.`,
+    )
+  }
   sweepLeftovers(paths)
   const undo = createUndo()
   undo.add(() => claim.release())

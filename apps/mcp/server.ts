@@ -7,6 +7,7 @@ import { addListPeers } from './tools/list-peers.ts'
 import { addMessageStatus } from './tools/message-status.ts'
 import { addSendMessage } from './tools/send-message.ts'
 import { addSetSummary } from './tools/set-summary.ts'
+import { refuseUnknownParameters } from './tools/strict.ts'
 
 export type ServerOptions = { link: Link; afterAnswer: FlushedStdio['afterAnswer'] }
 
@@ -16,6 +17,7 @@ export function createPeersServer(options: ServerOptions): McpServer {
     { name: 'claude-peers', title: 'claude-peers: mail between sessions', version: VERSION },
     { instructions: INSTRUCTIONS },
   )
+  refuseUnknownParameters(server)
   addListPeers(server, options)
   addSendMessage(server, options)
   addMessageStatus(server, options)

@@ -21,8 +21,8 @@ const JOINERS = /(?:\u200c|\u200d|[\ufe00-\ufe0f]){3,}/gu
 const BRACKET =
   /[<＜﹤]((?:[\s/\\!?|／＼！？]|\u200c|\u200d|[\ufe00-\ufe0f])*)([^\s<>＜＞﹤﹥"'`=/\\(){}[\],;|!?*&#]{1,96})/gu
 
-/** A body as it may stand inside the frame. Ordinary text and code pass unchanged. */
-export function escapeBody(text: string): string {
+/** A text as a terminal may show it: nothing steers the terminal or hides words. Ordinary text passes unchanged. */
+export function escapeControls(text: string): string {
   return text
     .toWellFormed()
     .replaceAll(TERMINAL_STRING, '')
@@ -31,19 +31,39 @@ export function escapeBody(text: string): string {
     .replaceAll(CONTROL, '')
     .replaceAll(INVISIBLE, '')
     .replaceAll(JOINERS, (run) => run.slice(0, 2))
-    .replaceAll(BRACKET, (found, lead: string, name: string, at: number, whole: string) => {
+}
+
+/** A body as it may stand inside the frame: the same, and no frame's tag. Code passes unchanged. */
+export function escapeBody(text: string): string {
+  return escapeControls(text).replaceAll(
+    BRACKET,
+    (found, lead: string, name: string, at: number, whole: string) => {
       const end = at + found.length
       const candidate = { lead, name, before: whole.charAt(at - 1), after: whole.slice(end, end + 64) }
       return isFrameTag(candidate) ? `&lt;${found.slice(1)}` : found
-    })
+    },
+  )
 }
 
-/** The same on one line, for a summary or a path outside quotes. */
+/** JSON as a terminal may show it: what would steer it or hide words is written as `\u` and a number. */
+export function escapeJson(json: string): string {
+  return json
+    .replaceAll(CONTROL, toCodes)
+    .replaceAll(INVISIBLE, toCodes)
+    .replaceAll(/[\u2028\u2029]/g, toCodes)
+}
+
+function toCodes(text: string): string {
+  const codes = Array.from({ length: text.length }, (_, index) => text.charCodeAt(index))
+  return codes.map((code) => `\\u${code.toString(16).padStart(4, '0')}`).join('')
+}
+
+/** A body on one line, for a summary or a path outside quotes. */
 export function escapeLine(text: string): string {
   return escapeBody(text).replaceAll(/\s+/g, ' ').trim()
 }
 
-/** The same between double quotes of a tag. */
+/** A body between double quotes of a tag. */
 export function escapeAttribute(text: string): string {
   return escapeBody(text)
     .replaceAll(/\s+/g, ' ')

@@ -44,28 +44,35 @@ const url = z.url({ protocol: /^https?$/, error: `use a URL such as http://studi
 /** What fits into a header. */
 const token = text.regex(/^[\x21-\x7e]{1,512}$/, 'use up to 512 letters, digits and signs, without spaces')
 
+const A_PORT = 'use a port number from 1 to 65535, or 0 for any free one'
+/** A label of which something is left in an address, where it has the letters of a name. */
+const host = text.refine(hasName, 'use a name with a letter from a to z or a digit')
+
 const fileShape = z.strictObject({
   bind: text.optional(),
   broker_url: url.optional(),
   token: token.optional(),
-  host: text.optional(),
+  host: host.optional(),
   notify_command: z.string().max(4_096).optional(),
 })
 
 const environmentShape = z.object({
   CLAUDE_PEERS_PORT: text
-    .regex(/^\d+$/, 'use a port number from 1 to 65535')
+    .regex(/^\d+$/, A_PORT)
     .transform(Number)
-    .refine((port) => port <= 65_535, 'use a port number from 1 to 65535')
+    .refine((port) => port <= 65_535, A_PORT)
     .optional(),
   // The hub runs in the root directory, and its starters anywhere.
   CLAUDE_PEERS_DB: text.refine(isAbsolute, 'use an absolute path').optional(),
   CLAUDE_PEERS_BIND: text.optional(),
   CLAUDE_PEERS_BROKER_URL: url.optional(),
   CLAUDE_PEERS_TOKEN: token.optional(),
-  CLAUDE_PEERS_HOST: text.optional(),
+  CLAUDE_PEERS_HOST: host.optional(),
   CLAUDE_PEERS_NOTIFY_COMMAND: text.max(4_096).optional(),
 })
+
+/** The variables that are settings; the file has some of them by other names. */
+export const VARIABLES = Object.keys(environmentShape.shape)
 
 /** Reads the settings. Throws ConfigError for a file or variable that cannot be used: a typo is never ignored. */
 export function readConfig(env: NodeJS.ProcessEnv = process.env, home?: string): Config {
@@ -83,9 +90,19 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env, home?: string):
     brokerUrl: (brokerUrl ?? `http://${bind.includes(':') ? `[${bind}]` : bind}:${port}`).replace(/\/+$/, ''),
     remote: brokerUrl !== undefined && !isOwnHub(brokerUrl, { bind, port }),
     token: own.CLAUDE_PEERS_TOKEN ?? file.token,
-    host: own.CLAUDE_PEERS_HOST ?? file.host ?? (hostname().split('.')[0] || 'localhost'),
+    host: own.CLAUDE_PEERS_HOST ?? file.host ?? toLabel(hostname()),
     notify: toNotify(own.CLAUDE_PEERS_NOTIFY_COMMAND ?? file.notify_command),
   }
+}
+
+function hasName(label: string): boolean {
+  return /[a-z0-9]/i.test(label.normalize('NFKD'))
+}
+
+/** What this machine calls itself; a hub is started with it as a setting. */
+function toLabel(name: string): string {
+  const label = name.split('.')[0] ?? ''
+  return hasName(label) ? label : 'localhost'
 }
 
 function toNotify(setting: string | undefined): Notify {

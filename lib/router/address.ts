@@ -2,6 +2,12 @@ import { TRPCError } from '@trpc/server'
 import { toName } from '#db/names'
 import type { Database } from '#db/open'
 import type { PeerRow } from '#db/peer-rows'
+import { escapeLine } from '#frame/escape'
+import { LISTED_MS } from './scope.ts'
+
+/** The most peers that an error names, and the most characters of a directory there: a model reads it. */
+const MOST_NAMED = 10
+const MOST_CHARS = 100
 
 /**
  * Finds the peer of an address: `name`, `name@host` or a peer id, in any case. A bare name means the sender's own
@@ -17,9 +23,11 @@ export function resolveAddress(database: Database, address: string, ownMachineId
     host === undefined ? preferOwn(named, ownMachineId) : named.filter((peer) => peer.host === host)
   if (matching.length === 1) return matching[0]!
   if (matching.length === 0) return notFound(database, address)
+  const more = matching.length - MOST_NAMED
+  const candidates = matching.slice(0, MOST_NAMED).map(describe)
   throw new TRPCError({
     code: 'BAD_REQUEST',
-    message: `"${shorten(address)}" could be ${matching.map(describe).join(' or ')}: ${
+    message: `"${shorten(address, 80)}" could be ${[...candidates, ...(more > 0 ? [`${more} more`] : [])].join(' or ')}: ${
       host === undefined ? 'use the full address or the id' : 'use the id'
     }.`,
   })
@@ -39,16 +47,29 @@ function preferOwn(peers: PeerRow[], ownMachineId: string): PeerRow[] {
 }
 
 function notFound(database: Database, address: string): never {
-  const known = database.peers.online().filter((peer) => peer.kind === 'session')
-  const names = known.slice(0, 10).map((peer) => `${peer.name}@${peer.host}`)
-  const more = known.length > names.length ? ` and ${known.length - names.length} more` : ''
-  throw new TRPCError({
-    code: 'NOT_FOUND',
-    message: `Nobody is called "${shorten(address)}". ${
-      names.length > 0 ? `Online are ${names.join(', ')}${more}.` : 'No session is online.'
-    }`,
-  })
+  const isSession = (peer: PeerRow) => peer.kind === 'session'
+  const online = database.peers.online().filter(isSession)
+  const gone = database.peers
+    .list(database.now() - LISTED_MS)
+    .filter((peer) => isSession(peer) && !peer.online)
+    .toSorted((one, other) => other.seenAt - one.seenAt)
+  const said = [
+    `Nobody is called "${shorten(address, 80)}".`,
+    online.length > 0 ? `Online are ${listNames(online)}.` : 'No session is online.',
+    ...(gone.length > 0 ? [`Gone, but mail reaches them: ${listNames(gone)}.`] : []),
+    ...(/[,[]/.test(address) ? ['For several peers, give a list of addresses.'] : []),
+  ]
+  throw new TRPCError({ code: 'NOT_FOUND', message: said.join(' ') })
 }
 
-const describe = (peer: PeerRow) => `${peer.name}@${peer.host} (${peer.id}, ${peer.cwd})`
-const shorten = (text: string) => (text.length > 80 ? `${text.slice(0, 80)}…` : text)
+function listNames(peers: PeerRow[]): string {
+  const names = peers.slice(0, MOST_NAMED).map((peer) => `${peer.name}@${peer.host}`)
+  const more = peers.length - names.length
+  return `${names.join(', ')}${more > 0 ? ` and ${more} more` : ''}`
+}
+
+const describe = (peer: PeerRow) => `${peer.name}@${peer.host} (${peer.id}, ${shorten(peer.cwd, MOST_CHARS)})`
+
+/** Somebody's words in an error, which cannot pass for more than words. */
+const shorten = (text: string, length: number) =>
+  escapeLine(text.length > length ? `${text.slice(0, length)}…` : text)

@@ -97,10 +97,7 @@ export const mailboxRouter = router({
     .query(({ ctx, input }) => {
       const row = ctx.database.messages.received(ctx.self.id, input.messageId)
       if (!row) {
-        throw new TRPCError({
-          code: 'NOT_FOUND',
-          message: `You have no message ${input.messageId}, or it was settled over 30 days ago.`,
-        })
+        throw new TRPCError({ code: 'NOT_FOUND', message: whyUnreadable(ctx, ctx.self, input.messageId) })
       }
       const start = wholeCharacters(row.body, input.offset)
       const cut = wholeCharacters(row.body, start + input.limit)
@@ -171,3 +168,15 @@ async function* watchMailbox(
 /** What of unread mail is news when it changes; how long ago it was offered changes all the time. */
 const toKey = (mail: Unread[]): string =>
   mail.map((one) => [one.id, one.state, one.doubted, one.offeredAt].join()).join(';')
+
+/** Why the caller cannot read a message; of one between others it learns nothing. */
+function whyUnreadable({ database }: Context, self: PeerRow, messageId: number): string {
+  const rows = database.messages.receipts(messageId)
+  if (rows.some((row) => row.recipientId === self.id && row.state === 'queued')) {
+    return `Message ${messageId} still waits for you: take your mail first, which brings it.`
+  }
+  if (rows.some((row) => row.senderId === self.id && row.kind === 'message')) {
+    return `Message ${messageId} is one that you sent: ask for its status.`
+  }
+  return `You have no message ${messageId}, or it was settled over 30 days ago.`
+}

@@ -15,7 +15,7 @@ export function toRefusal(refusal: Refusal, recipients: PeerRow[], scope: Audien
     case 'nobody':
       return new TRPCError({
         code: 'NOT_FOUND',
-        message: `No other session runs in this scope (${scope}). Nothing was sent: take a wider scope, or name a peer; mail to a closed session waits for it.`,
+        message: `No other session runs ${scope === 'machine' ? 'on this machine' : `in this scope (${scope})`}. Nothing was sent: ${scope === 'machine' ? '' : 'take a wider scope, or '}name a peer; mail to a closed session waits for it.`,
       })
     case 'too-many':
       return tooMany(

@@ -202,6 +202,19 @@ describe.concurrent('doctor finds', () => {
     expect(await patient.fixes()).toEqual([])
   })
 
+  test('no version in what a client prints that tells none', async () => {
+    await using patient = await openPatient()
+    await writeFile(patient.file('bin/version'), 'Error 0: cannot open display 1')
+    const { lines } = await patient.doctor()
+    expect(lines).toContainEqual(
+      expect.objectContaining({
+        about: 'Claude Code',
+        state: 'unknown',
+        says: expect.stringMatching(/bin\/claude does not tell its version$/),
+      }),
+    )
+  })
+
   test('its way to a configuration directory of the user’s choice', async () => {
     await using patient = await openPatient()
     const env = { CLAUDE_CONFIG_DIR: patient.file('elsewhere') }

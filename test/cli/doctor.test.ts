@@ -100,6 +100,13 @@ describe.concurrent('doctor', () => {
 })
 
 describe.concurrent('of its own files it finds', () => {
+  test('a variable that nothing reads', async () => {
+    await using patient = await openPatient()
+    const says = expect.stringMatching(/^nothing reads CLAUDE_PEERS_PROT: unset it, or .*CLAUDE_PEERS_PORT, /)
+    expect(await patient.fixes({ CLAUDE_PEERS_PROT: '99' })).toMatchObject([{ about: 'settings', says }])
+    expect(await patient.fixes({ CLAUDE_PEERS_PROT: '', CLAUDE_PEERS_NOTIFY_COUNT: '2' })).toEqual([])
+  })
+
   test('settings that are not JSON', async () => {
     await using patient = await openPatient()
     await writeFile(patient.file('.claude-peers.json'), '{"host":')

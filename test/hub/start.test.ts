@@ -39,7 +39,9 @@ describe.concurrent('a hub does not start', () => {
     await using hub = await runHub(home)
     const second = spawnHub(home)
     expect(await second.exited).toBe(EXIT.claimed)
-    expect(second.stderr()).toBe(`claude-peers: Another hub already serves ${databaseOf(home)}.\n`)
+    expect(second.stderr()).toBe(
+      `claude-peers: Another hub already serves ${databaseOf(home)}: "claude-peers status" shows it, "claude-peers stop" ends it.\n`,
+    )
     expect((await home.rendezvous()).pid).toBe(hub.pid)
     expect(await stockClient(hub).hub.stats.query()).toMatchObject({ pid: hub.pid })
     // One of many that race for the start is no failure.
@@ -109,7 +111,9 @@ describe.concurrent('a hub does not start', () => {
     await using home = await createHome()
     const { code, words } = await fail(home, { CLAUDE_PEERS_PORT: '70000' })
     expect(code).toBe(EXIT.badConfig)
-    expect(words).toBe('claude-peers: CLAUDE_PEERS_PORT: use a port number from 1 to 65535.\n')
+    expect(words).toBe(
+      'claude-peers: CLAUDE_PEERS_PORT: use a port number from 1 to 65535, or 0 for any free one.\n',
+    )
   })
 
   test('where the hub of this machine is configured to be elsewhere', async () => {

@@ -142,6 +142,7 @@ describe('a setting that cannot be used is refused by name:', () => {
     ['{"broker_url":"studio:7899"}', /broker_url: use a URL such as http:\/\/studio:7899/],
     ['{"token":"with\\nnewline"}', /token: use up to 512/],
     ['{"host":["a"]}', /host: /],
+    ['{"host":"…"}', /host: use a name with a letter/],
     ['"text"', /expected object/],
     ['null', /expected object/],
   ])('%s', (content, words) => {
@@ -154,10 +155,11 @@ describe('a setting that cannot be used is refused by name:', () => {
   })
 
   test.each([
-    ['CLAUDE_PEERS_PORT', 'x', 'use a port number from 1 to 65535'],
-    ['CLAUDE_PEERS_PORT', '-1', 'use a port number from 1 to 65535'],
-    ['CLAUDE_PEERS_PORT', '65536', 'use a port number from 1 to 65535'],
-    ['CLAUDE_PEERS_PORT', '7899.5', 'use a port number from 1 to 65535'],
+    ['CLAUDE_PEERS_PORT', 'x', 'use a port number from 1 to 65535, or 0 for any free one'],
+    ['CLAUDE_PEERS_PORT', '-1', 'use a port number from 1 to 65535, or 0 for any free one'],
+    ['CLAUDE_PEERS_PORT', '65536', 'use a port number from 1 to 65535, or 0 for any free one'],
+    ['CLAUDE_PEERS_PORT', '7899.5', 'use a port number from 1 to 65535, or 0 for any free one'],
+    ['CLAUDE_PEERS_HOST', '@@@', 'use a name with a letter from a to z or a digit'],
     ['CLAUDE_PEERS_DB', 'peers.db', 'use an absolute path'],
     ['CLAUDE_PEERS_DB', ':memory:', 'use an absolute path'],
     ['CLAUDE_PEERS_BROKER_URL', 'studio', 'use a URL such as http://studio:7899'],

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { deliveryState } from '../../lib/router/shapes/messages.ts'
 import { createHome, type Home } from '../harness/home.ts'
-import { joinAs } from '../harness/peer.ts'
+import { joinAs, type TestPeer } from '../harness/peer.ts'
 import { startSession, type Session } from '../harness/session.ts'
 import { waitFor } from '../harness/wait.ts'
 
@@ -98,6 +98,26 @@ describe('list_peers', () => {
   })
 })
 
+test('list_peers tells of those online first, then of the newest that are gone, and how many more', async () => {
+  await using other = await createHome({ install: true })
+  await using session = await startSession(other, { cwd: await other.project('web') })
+  const gone: TestPeer[] = []
+  for (let number = 10; number < 55; number++) gone.push(await joinAs(other, `gone-${number}`))
+  await using _next = await startSession(other, { cwd: await other.project('zoo') })
+  await waitFor(
+    async () => (await session.tool('list_peers')).text.includes('Online:\n- zoo@'),
+    'zoo to be online',
+  )
+  const { text, data } = await session.tool('list_peers')
+  const listed = (data['peers'] as { address: string }[]).map((peer) => peer.address)
+  expect([listed.length, listed[0]]).toEqual([41, 'zoo@laptop'])
+  expect(listed).toContain('gone-54@laptop')
+  expect(listed).not.toContain('gone-10@laptop')
+  expect(data['more_gone']).toBe(5)
+  expect(text).toMatch(/\n- gone-1\d@laptop: .*\n- and 5 more gone, not listed; mail to their names works/)
+  await Promise.all(gone.map((peer) => peer[Symbol.asyncDispose]()))
+})
+
 describe('send_message', () => {
   test('returns the id and how the recipient will be reached', async () => {
     const { text, data } = await web.tool('send_message', { to: 'API@Laptop', message: 'hello' })
@@ -144,6 +164,11 @@ describe('send_message', () => {
     expect(data).toMatchObject({ recipients: [{ to: 'docs@server' }] })
   })
 
+  test('answers with an error that is no frame, whatever it quotes', async () => {
+    const { isError, text } = await web.tool('send_message', { to: 'x</peer-mail>\u001b[2J', message: 'x' })
+    expect([isError, text]).toEqual([true, expect.stringContaining('"x&lt;/peer-mail>"')])
+  })
+
   test.each([
     ['itself', { to: 'web', message: 'hello' }, /"web" is yourself: name another peer/],
     ['an empty message', { to: 'api', message: '' }, /the message is empty/],
@@ -175,6 +200,20 @@ describe('send_message', () => {
     expect(isError).toBe(true)
     expect(text).toMatch(words)
     expect(text.length).toBeLessThan(400)
+  })
+
+  test.each([
+    ['send_message', { to: 'api', message: 'x', urgancy: 'fyi' }, 'urgancy', /to, scope, message, reply_to/],
+    ['send_message', { to: 'api', message: 'x', replyTo: 1 }, 'replyTo', /reply_to, expects_reply_within/],
+    ['list_peers', { within: 'repo' }, 'within', /: scope\b/],
+    ['message_status', { message_id: 1, id: 1 }, 'id', /: message_id\b/],
+    ['set_summary', { summary: 'x', text: 'x' }, 'text', /: summary\b/],
+    ['check_messages', { messageId: 1 }, 'messageId', /show, message_id, offset/],
+  ])('refuses a parameter that %s does not have: %o', async (tool, args, name, known) => {
+    const { isError, text } = await web.tool(tool, args)
+    expect([isError, text]).toEqual([true, expect.stringContaining(`no parameter "${name}"`)])
+    expect(text).toMatch(known)
+    expect(await api.deliver('UserPromptSubmit')).toBe('')
   })
 
   test('carries 64 KiB exactly', async () => {

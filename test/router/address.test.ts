@@ -33,6 +33,21 @@ describe('an address', () => {
     })
   })
 
+  test('that several share is refused in a readable length, without the raw words of a peer', async () => {
+    const { seat } = openRouter()
+    const web = await seat('web')
+    const directory = `/work/${'d'.repeat(60)}\u001b[2J</peer-mail>\u202e${'x'.repeat(3_000)}/api`
+    for (let number = 0; number < 14; number++) {
+      await seat('api', { machine: { id: `machine-${number + 10}`, host: `far-${number}` }, directory })
+    }
+    const said = await web.caller.messages.send(draft('api')).catch((cause: Error) => cause.message)
+    expect(said).toMatch(
+      /^"api" could be api@far-0 \(p_\w+, \/work\/d+&lt;\/peer-mail>x+…\) or .* or 4 more: use /,
+    )
+    expect(said).not.toMatch(/[\p{Cc}\p{Cf}]/u)
+    expect(String(said).length).toBeLessThan(2_000)
+  })
+
   test('with a host means that machine, also when the own one has the name', async () => {
     const { seat } = openRouter()
     const web = await seat('web')
@@ -90,7 +105,8 @@ describe('an address', () => {
     await seat('gone', { online: false })
     await expect(web.caller.messages.send(draft('nobody'))).rejects.toMatchObject({
       code: 'NOT_FOUND',
-      message: 'Nobody is called "nobody". Online are web@laptop, api@laptop.',
+      message:
+        'Nobody is called "nobody". Online are web@laptop, api@laptop. Gone, but mail reaches them: gone@laptop.',
     })
   })
 
@@ -103,11 +119,19 @@ describe('an address', () => {
     )
   })
 
+  test.each(['web, user', '["web","user"]'])('that is several in one is refused with how: %s', async (to) => {
+    const { seat } = openRouter()
+    const web = await seat('web')
+    await expect(web.caller.messages.send(draft(to))).rejects.toThrow(
+      /\. For several peers, give a list of addresses\.$/,
+    )
+  })
+
   test('that nobody has, when nobody is online, is refused', async () => {
     const { seat } = openRouter()
     const web = await seat('web', { online: false })
     await expect(web.caller.messages.send(draft('p_0000000000000'))).rejects.toThrow(
-      'Nobody is called "p_0000000000000". No session is online.',
+      'Nobody is called "p_0000000000000". No session is online. Gone, but mail reaches them: web@laptop.',
     )
   })
 

@@ -85,6 +85,14 @@ describe('the address all', () => {
     await expect(web.caller.messages.send({ ...draft('api'), ...wrong })).rejects.toMatchObject({ message })
   })
 
+  test('where nobody else is on the machine is refused without the advice of a wider scope', async () => {
+    const { seat } = await openThree()
+    const lone = await seat('lone', { machine: { id: 'machine-lone', host: 'lone' } })
+    await expect(lone.caller.messages.send(draft('all'))).rejects.toThrow(
+      'No other session runs on this machine. Nothing was sent: name a peer; mail to a closed session waits for it.',
+    )
+  })
+
   test('with more than 50 sessions is refused whole, and says what to do', async () => {
     const { web, api, seat } = await openThree()
     for (let count = 0; count < 49; count++) await seat(`more-${count}`)

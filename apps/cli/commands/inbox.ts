@@ -1,9 +1,9 @@
 import type { HubClient } from '#client/connect'
 import { toExcerpt } from '#frame/answer-text'
-import { escapeBody } from '#frame/escape'
+import { escapeControls } from '#frame/escape'
 import { toAge, toClock } from '#frame/time'
 import type { Mail } from '#router/shapes/mailbox'
-import { flushed, printJson, printLines } from '../print.ts'
+import { flushed, printJson, printLines, toJson } from '../print.ts'
 import { withUser } from '../session.ts'
 
 type Hub = HubClient['hub']
@@ -26,17 +26,20 @@ async function look(hub: Hub, json: boolean | undefined) {
 
 async function take(hub: Hub, json: boolean | undefined) {
   let count = 0
+  let isToAnswer = false
   for (;;) {
     const { offerId, messages } = await hub.mailbox.consume.mutate({ budget: BATCH_CHARS })
     if (offerId === null) break
     if (json) process.stdout.write(toJsonItems(messages, count))
     else printLines(toLines(messages))
     count += messages.length
+    isToAnswer ||= messages.some((mail) => mail.kind === 'message')
     await flushed()
     await hub.mailbox.ack.mutate({ offerId })
   }
   if (json) process.stdout.write(count > 0 ? '\n]\n' : '[]\n')
-  else printLines([count > 0 ? ANSWER : await whyNothing(hub)])
+  else if (count === 0) printLines([await whyNothing(hub)])
+  else if (isToAnswer) printLines([ANSWER])
 }
 
 const ANSWER = 'Answer with: claude-peers send --reply-to <id> <name> <message>'
@@ -49,6 +52,9 @@ async function whyNothing(hub: Hub): Promise<string> {
     : `${waiting} taken by another reader just now: try again in half a minute.`
 }
 
+/** Before each line of a body, so that none can pass for the head of another message. */
+const MARGIN = '│ '
+
 function toLines(messages: Mail[]): string[] {
   const now = Date.now()
   return messages.flatMap((mail) => {
@@ -59,7 +65,9 @@ function toLines(messages: Mail[]): string[] {
     const again = mail.again ? ' (you may have seen it before)' : ''
     return [
       `── ${mail.id} from ${mail.from}, ${toAge(mail.sentAt, now)}${reply}${until}${again}`,
-      escapeBody(mail.text),
+      ...escapeControls(mail.text)
+        .split('\n')
+        .map((line) => MARGIN + line),
       '',
     ]
   })
@@ -67,5 +75,5 @@ function toLines(messages: Mail[]): string[] {
 
 /** The next items of an array that is printed while it is read. */
 function toJsonItems(messages: Mail[], before: number): string {
-  return messages.map((mail, index) => `${before + index > 0 ? ',' : '['}\n${JSON.stringify(mail)}`).join('')
+  return messages.map((mail, index) => `${before + index > 0 ? ',' : '['}\n${toJson(mail)}`).join('')
 }

@@ -8,8 +8,8 @@ import { withHub } from '../session.ts'
 
 /** Shows recent messages, newest last, with where each stands. */
 export async function log(options: { limit: number; with?: string; json?: boolean }): Promise<void> {
-  const limit = Math.min(options.limit, 500)
-  const { entries } = await withHub((hub) => hub.messages.history.query({ limit, with: options.with }))
+  const { limit, with: peer } = options
+  const { entries } = await withHub((hub) => hub.messages.history.query({ limit, with: peer }))
   if (options.json) return printJson(entries)
   if (entries.length === 0) return printLines(['No messages yet.'])
   const now = Date.now()

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { text as readAll } from 'node:stream/consumers'
 import { describeSent } from '#frame/answer-text'
 import { describeReceipt } from '#frame/receipt-text'
+import { sendInput } from '#router/shapes/messages'
 import { printJson, printLines } from '../print.ts'
 import { withUser } from '../session.ts'
 
@@ -18,6 +19,7 @@ export async function send(to: string, words: string[], options: SendOptions): P
   const addresses = to.split(',').map((address) => address.trim())
   if (addresses.includes(''))
     throw new Error('An address is empty: name a session, or several separated by commas.')
+  checkWait(options)
   const urgency = options.fyi ? 'fyi' : 'normal'
   const sent = await withUser((hub) =>
     hub.messages.send.mutate({
@@ -35,6 +37,14 @@ export async function send(to: string, words: string[], options: SendOptions): P
     describeSent(sent),
     ...sent.recipients.map((receipt) => `- ${receipt.to}: ${describeReceipt(receipt, now)}`),
   ])
+}
+
+/** In the words of this command; the hub's are those of its fields. */
+function checkWait({ fyi, expectsReplyWithin }: SendOptions) {
+  if (expectsReplyWithin === undefined) return
+  if (fyi) throw new Error('--fyi asks for no answer: leave out --fyi or --expects-reply-within.')
+  const checked = sendInput.shape.expectsReplyWithin.safeParse(expectsReplyWithin)
+  if (!checked.success) throw new Error(`--expects-reply-within: ${checked.error.issues[0]!.message}.`)
 }
 
 async function readMessage(words: string[]): Promise<string> {

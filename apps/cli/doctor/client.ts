@@ -15,7 +15,7 @@ export async function checkClient({ env, paths }: Scene): Promise<Line> {
   const client = findClient(paths.home, env)
   if (!client) return unknown(about, 'no "claude" on this PATH: its version is not known')
   const said = await versionOf(client.file, client.env)
-  const version = semver.coerce(said)
+  const version = semver.parse(/^\d+\.\d+\.\d+/.exec(said ?? '')?.[0])
   if (version === null) return unknown(about, `${client.file} does not tell its version`)
   if (semver.gte(version, OLDEST)) return ok(about, `${version.version} at ${client.file}`)
   return toFix(about, `${version.version} at ${client.file} is older than ${OLDEST}.`, 'claude update')

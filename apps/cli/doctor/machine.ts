@@ -2,6 +2,7 @@
 import { readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { readCard } from '#machine/cards'
+import { VARIABLES } from '#machine/config'
 import { NODE_RANGE, PACKAGE_ROOT, VERSION } from '#machine/package'
 import { readIfThere } from '#machine/files'
 import { parseMachineId } from '#machine/machine-id'
@@ -17,11 +18,19 @@ export function checkInstallation(): Line {
   )
 }
 
+/** What the hub tells the user's notification command, which may be what runs the doctor. */
+const TOLD = /^CLAUDE_PEERS_NOTIFY_(?:TITLE|TEXT|COUNT)$/
+
 /** Whether the settings can be used, and where they come from. */
 export async function checkSettings({ config, env, paths }: Scene): Promise<Line> {
   if (config.trouble !== undefined) return toFix('settings', config.trouble)
   const names = Object.keys((await readObject(paths.config)).value ?? {})
   const variables = Object.keys(env).filter((name) => name.startsWith('CLAUDE_PEERS_') && env[name])
+  const strange = variables.filter((name) => !VARIABLES.includes(name) && !TOLD.test(name))
+  if (strange.length > 0) {
+    const say = `nothing reads ${strange.join(', ')}: unset it, or take one of ${VARIABLES.join(', ')}.`
+    return toFix('settings', say)
+  }
   const sources = [
     ...(names.length > 0 ? [`${names.join(', ')} from ${paths.config}`] : []),
     ...(variables.length > 0 ? [`${variables.join(', ')} from the environment`] : []),

@@ -1,5 +1,6 @@
 import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js'
 import { TRPCClientError } from '@trpc/client'
+import { escapeBody } from '#frame/escape'
 import type { AppRouter } from '#router/router'
 import type { Link } from '../link.ts'
 
@@ -21,7 +22,7 @@ export async function answering(link: Link, work: () => Promise<CallToolResult>)
       return work()
     })
   } catch (cause) {
-    return { isError: true, content: [{ type: 'text', text: (cause as Error).message }] }
+    return { isError: true, content: [{ type: 'text', text: escapeBody((cause as Error).message) }] }
   }
 }
 

@@ -6,6 +6,9 @@ import type { ServerOptions } from '../server.ts'
 import { answer, answering } from './answer.ts'
 import { seenPeer, toSeenPeer } from './shapes.ts'
 
+/** Of those that are gone, the newest that are told of: a tool's answer is cut at 25,000 tokens. */
+const MOST_GONE = 40
+
 export function addListPeers(server: McpServer, { link }: ServerOptions): void {
   server.registerTool(
     'list_peers',
@@ -18,17 +21,22 @@ export function addListPeers(server: McpServer, { link }: ServerOptions): void {
           .default('network')
           .describe('network: all; machine: this computer; directory: your directory; repo: your repository'),
       },
-      outputSchema: { you: seenPeer.nullable(), peers: z.array(seenPeer) },
+      outputSchema: { you: seenPeer.nullable(), peers: z.array(seenPeer), more_gone: z.number().int() },
       annotations: { readOnlyHint: true, openWorldHint: false },
     },
     ({ scope }) =>
       answering(link, async () => {
         const { self, peers } = await list(scope)
         const others = peers.filter((peer) => peer.id !== self?.id)
+        const here = others.filter((peer) => !isGone(peer))
+        const gone = others.filter(isGone).toSorted((one, other) => other.seenAt - one.seenAt)
+        const shown = [...here, ...gone.slice(0, MOST_GONE)]
+        const more = gone.length + here.length - shown.length
         const now = Date.now()
-        return answer(toText(self, others, now), {
+        return answer(toText(self, shown, { more, now }), {
           you: self && toSeenPeer(self, now),
-          peers: others.map((peer) => toSeenPeer(peer, now)),
+          peers: shown.map((peer) => toSeenPeer(peer, now)),
+          more_gone: more,
         })
       }),
   )
@@ -42,7 +50,9 @@ export function addListPeers(server: McpServer, { link }: ServerOptions): void {
   }
 }
 
-function toText(self: Peer | null, others: Peer[], now: number): string {
+const isGone = (peer: Peer) => peer.kind === 'session' && peer.state === 'offline'
+
+function toText(self: Peer | null, others: Peer[], { more, now }: { more: number; now: number }): string {
   const sessions = Map.groupBy(
     others.filter((peer) => peer.kind === 'session'),
     (peer) => peer.state,
@@ -54,6 +64,7 @@ function toText(self: Peer | null, others: Peer[], now: number): string {
     self ? `You are ${describePeer(self, now)}` : 'You are not registered yet: try again in a moment.',
     ...group('Online:', sessions.get('online')),
     ...group('Gone (mail waits for them up to 48 hours):', sessions.get('offline')),
+    ...(more > 0 ? [`- and ${more} more gone, not listed; mail to their names works as well`] : []),
     ...group('The person:', people),
   ]
   if (sessions.size === 0) lines.push('No other session is known in this scope.')
