@@ -1,4 +1,4 @@
-import { and, desc, eq, sql } from 'drizzle-orm'
+import { and, desc, eq, isNotNull, isNull, sql } from 'drizzle-orm'
 import type { Connection } from './connection.ts'
 import { MAX_RECIPIENTS, MAX_SENDS_PER_MINUTE, MAX_WAITING } from './limits.ts'
 import type { Draft } from './messages.ts'
@@ -15,7 +15,17 @@ export function createSendLimits(connection: Connection): (draft: Draft) => Limi
   const { now } = connection
   const statements = prepare(connection)
 
-  return function refusal({ senderId, recipientIds, body }) {
+  /** Many questions have the same short answer. One that asks again is none: two sessions could go on so for ever. */
+  function settlesQuestion({ senderId, replyTo, replyWithin }: Draft, recipientId: string): boolean {
+    if (replyTo === undefined || replyWithin !== undefined) return false
+    return (
+      statements.openQuestion.get({ messageId: replyTo, askerId: recipientId, askedId: senderId }) !==
+      undefined
+    )
+  }
+
+  return function refusal(draft) {
+    const { senderId, recipientIds, body } = draft
     const count = recipientIds.length
     if (count === 0) return { kind: 'nobody', count }
     if (count > MAX_RECIPIENTS) return { kind: 'too-many', count }
@@ -25,7 +35,7 @@ export function createSendLimits(connection: Connection): (draft: Draft) => Limi
         return { kind: 'mailbox-full', recipientId }
       const lately = statements.sentLately.get(pair)!.count
       if (lately >= MAX_SENDS_PER_MINUTE) return { kind: 'too-fast', recipientId }
-      if (lately === 0) continue
+      if (lately === 0 || settlesQuestion(draft, recipientId)) continue
       const same = statements.sameLately.get({ ...pair, chars: body.length, body })
       if (same) return { kind: 'repetition', recipientId, messageId: same.messageId }
     }
@@ -62,6 +72,20 @@ function prepare({ orm }: Connection) {
       .select({ count: sql<number>`count(*)` })
       .from(newest)
       .where(isLately)
+      .prepare(),
+    openQuestion: orm
+      .select({ one: sql`1` })
+      .from(deliveries)
+      .where(
+        and(
+          eq(deliveries.messageId, placeholder('messageId')),
+          eq(deliveries.recipientId, placeholder('askedId')),
+          eq(deliveries.senderId, placeholder('askerId')),
+          isNotNull(deliveries.replyBy),
+          isNull(deliveries.replyId),
+          sql`${deliveries.state} <> 'retracted'`,
+        ),
+      )
       .prepare(),
     // What was taken back may be said again.
     sameLately: orm

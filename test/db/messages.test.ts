@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { LEASE_MS, MAX_SENDS_PER_MINUTE, MAX_WAITING } from '../../lib/db/limits.ts'
+import type { Draft } from '../../lib/db/messages.ts'
 import { HOUR, makeDirectory, openFileWorld, openWorld, SECOND } from './harness.ts'
 
 const MINUTE = 60 * SECOND
@@ -213,7 +214,7 @@ test('a message that is not there has no receipts and cannot be retracted', () =
   expect(world.retract(api, 42)).toEqual([])
 })
 
-test('the same text to the same peer within a minute is refused, whatever it answers; later it is not', () => {
+test('the same text to the same peer within a minute is refused; later it is not', () => {
   using world = openWorld()
   const [api, web, cli] = [world.join('api'), world.join('web'), world.join('cli')]
   const first = world.send(api, web, 'thanks!')
@@ -231,6 +232,45 @@ test('the same text to the same peer within a minute is refused, whatever it ans
   expect(again(web)).toEqual(refused)
   world.advance(1)
   expect(again(web).kind).toBe('sent')
+})
+
+test('the same short answer settles each of several questions, once', () => {
+  using world = openWorld()
+  const [api, web] = [world.join('api'), world.join('web')]
+  const ask = (body: string) => world.send(web, api, { body, replyWithin: MINUTE })
+  const answer = (replyTo: number, changes = {}) =>
+    world.trySend(api, web, { body: 'Yes.', replyTo, ...changes })
+  const [one, other, taken] = [ask('may I?'), ask('and that?'), ask('and more?')]
+  const plain = world.send(web, api, 'by the way')
+  world.retract(web, taken)
+  expect(answer(one).kind).toBe('sent')
+  const second = answer(other)
+  expect(second.kind).toBe('sent')
+  for (const closed of [one, other, taken, plain])
+    expect(answer(closed)).toMatchObject({ kind: 'repetition' })
+  if (second.kind === 'sent') world.retract(api, second.messageId)
+  expect(answer(other).kind).toBe('sent')
+})
+
+test('a question of somebody else opens nothing, nor does one to somebody else', () => {
+  using world = openWorld()
+  const [api, web, cli] = [world.join('api'), world.join('web'), world.join('cli')]
+  const first = world.send(api, web, 'Yes.')
+  const ofOther = world.send(cli, api, { replyWithin: MINUTE })
+  const toOther = world.send(web, cli, { replyWithin: MINUTE })
+  for (const replyTo of [ofOther, toOther])
+    expect(world.trySend(api, web, { body: 'Yes.', replyTo })).toMatchObject({ messageId: first })
+})
+
+test.each<[string, Partial<Draft>]>([
+  ['plain answers', {}],
+  ['answers that ask again', { replyWithin: MINUTE }],
+])('two sessions that say the same to each other stop: %s', (_, changes) => {
+  using world = openWorld()
+  const [api, web] = [world.join('api'), world.join('web')]
+  const ask = world.send(api, web, { body: 'ok', replyWithin: MINUTE })
+  const answer = world.send(web, api, { body: 'ok', replyTo: ask, ...changes })
+  expect(world.trySend(api, web, { body: 'ok', replyTo: answer, ...changes }).kind).toBe('repetition')
 })
 
 test('what was taken back may be said again at once', () => {
