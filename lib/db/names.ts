@@ -1,6 +1,8 @@
+/** Who speaks in a note. No peer's address: each of those has a host. */
+export const NETWORK = 'claude-peers'
 /** The name of the human's seat at every machine. */
 export const USER_NAME = 'user'
-/** Names a session never gets: they address the human and, later, everybody. */
+/** Names a session never gets: they address the human and everybody. */
 const RESERVED = new Set([USER_NAME, 'all'])
 /** Leaves room for a suffix below the schema's 64. */
 const LONGEST_BASE = 48

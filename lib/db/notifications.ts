@@ -1,12 +1,16 @@
 import { and, asc, eq, exists, isNull, lte, sql } from 'drizzle-orm'
 import { mailboxTopic, MESSAGES_TOPIC } from './bell.ts'
 import type { Connection } from './connection.ts'
+import { NETWORK } from './names.ts'
 import { deliveries, machines, messages, peers } from './schema.ts'
 
-/** One unread message. `from` is the address of its sender. */
+/** One unread message. `from` is the address of its sender, or `claude-peers` for a note. */
 export type Unread = { messageId: number; recipientId: string; from: string; queuedAt: number }
 
-/** What the person has to be told of: mail that is queued, not `fyi`, and that nobody was told of yet. */
+/**
+ * What the person has to be told of: mail that is queued, not `fyi`, and that nobody was told of yet; a note only when
+ * the person is who asked.
+ */
 export function createNotifications(connection: Connection) {
   const { now, nextSeq, bell } = connection
   const statements = prepare(connection)
@@ -37,6 +41,8 @@ function prepare({ orm }: Connection) {
     isNull(deliveries.notifiedAt),
     lte(deliveries.queuedAt, sql.placeholder('before')),
     eq(messages.urgency, sql`'normal'`),
+    // Whichever side `peers` stands for: a note has its recipient for its sender.
+    sql`(${messages.kind} = 'message' or ${peers.kind} = 'user')`,
   )
   return {
     recipients: orm
@@ -56,7 +62,8 @@ function prepare({ orm }: Connection) {
       .select({
         messageId: deliveries.messageId,
         senderId: deliveries.senderId,
-        from: sql<string>`${peers.name} || '@' || ${machines.host}`,
+        from: sql<string>`case ${messages.kind} when 'note' then ${sql.raw(`'${NETWORK}'`)}
+          else ${peers.name} || '@' || ${machines.host} end`,
         queuedAt: deliveries.queuedAt,
       })
       .from(deliveries)

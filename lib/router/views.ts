@@ -1,4 +1,5 @@
 import type { Mail as MailRow, Unread as UnreadRow } from '#db/mail-rows'
+import { NETWORK } from '#db/names'
 import type { PeerRow } from '#db/peer-rows'
 import type { Receipt as ReceiptRow } from '#db/receipt-rows'
 import type { Hub } from './context.ts'
@@ -26,9 +27,6 @@ export function toPeer(row: PeerRow, hub: Hub): Peer {
     waiting: row.waiting,
   }
 }
-
-/** Who speaks in a note. No peer's address: each of those has a host. */
-const NETWORK = 'claude-peers'
 
 /** A message as its recipient gets it. */
 export function toMail(row: MailRow): Mail {

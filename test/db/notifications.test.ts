@@ -51,6 +51,37 @@ test('who wrote, to whom and when comes with it, oldest first and not more than 
   expect(tell(world)).toHaveLength(1)
 })
 
+/** Nobody answers a question; returns the note about that, which has waited for as long as it takes to be told of. */
+function waitForNote(world: World, asker: string): number {
+  world.send(asker, world.join('docs'), { replyWithin: 60 * SECOND })
+  world.advance(60 * SECOND)
+  world.sweep()
+  world.advance(NOTIFY_AFTER_MS)
+  const [note] = world.database.mailbox.peek(asker, 1)
+  expect(note).toMatchObject({ kind: 'note' })
+  return note!.id
+}
+
+test('that no answer came is for the session that asked, and is never told of', () => {
+  using pair = openPair()
+  const { world, web } = pair
+  const note = waitForNote(world, web)
+  expect(tell(world)).toHaveLength(1)
+  expect(world.receipt(note).notifiedAt).toBeNull()
+})
+
+test('that no answer came to the person is told of, as a word of the network', () => {
+  using pair = openPair()
+  const { world } = pair
+  const user = world.join('user', { kind: 'user' })
+  const note = waitForNote(world, user)
+  const options = { before: world.clock.now, limit: 9 }
+  expect(world.database.notifications.recipients(options.before)).toContain(user)
+  expect(world.commit(() => world.database.notifications.take(user, options))).toMatchObject([
+    { messageId: note, from: 'claude-peers' },
+  ])
+})
+
 describe('it is never told of', () => {
   test.each<[string, (world: World, api: string, web: string) => void]>([
     ['what is for information only', (world, api, web) => void world.send(web, api, { urgency: 'fyi' })],
