@@ -8,7 +8,10 @@ const EXCERPT_CHARS = 100
 
 /** Whether an answer came to a message, or until when one is awaited; `undefined` when none was asked for and none came. */
 export function describeAnswer({ reply, replyBy, state }: Receipt, now: number): string | undefined {
-  if (reply) return [`answered by message ${reply.id}`, toExcerpt(reply.excerpt)].filter(Boolean).join(': ')
+  if (reply) {
+    const excerpt = reply.excerpt && quote(reply.excerpt)
+    return [`answered by message ${reply.id}`, excerpt].filter(Boolean).join(': ')
+  }
   if (replyBy === null || state === 'retracted') return undefined
   const until = toClock(replyBy, now)
   return replyBy > now ? `an answer is awaited until ${until}` : `no answer came until ${until}`
@@ -23,6 +26,9 @@ export function toExcerpt(text: string): string {
   const line = escapeLine(text)
   return line.length > EXCERPT_CHARS ? `${line.slice(0, EXCERPT_CHARS - 1).toWellFormed()}…` : line
 }
+
+/** The same between double quotes, which nothing in it can end. */
+export const quote = (text: string): string => `"${toExcerpt(text).replaceAll(/["“”＂]/gu, "'")}"`
 
 /** What has been sent, and to whom when it went to everybody. */
 export function describeSent({ messageId, scope, recipients }: Sent): string {

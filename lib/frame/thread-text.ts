@@ -1,5 +1,5 @@
 import type { LogEntry, Threads } from '#router/shapes/messages'
-import { describeAnswer, describeStanding, toExcerpt } from './answer-text.ts'
+import { describeAnswer, describeStanding, quote } from './answer-text.ts'
 
 /** A list longer than this tells only how much longer it is. */
 const MOST_LINES = 50
@@ -8,11 +8,11 @@ const MOST_LINES = 50
 export function describeThreads({ sent, owed }: Threads, show: 'sent' | 'unanswered', now: number): string {
   const mine = sent.map(
     (entry) =>
-      `- ${describeNumber(entry)} to ${entry.to}: "${toExcerpt(entry.text)}" [${describeStanding(entry, now)}]`,
+      `- ${describeNumber(entry)} to ${entry.to}: ${quote(entry.text)} [${describeStanding(entry, now)}]`,
   )
   const theirs = owed.map(
     (entry) =>
-      `- ${describeNumber(entry)} from ${entry.from}: "${toExcerpt(entry.text)}" [${describeAnswer(entry, now)}]`,
+      `- ${describeNumber(entry)} from ${entry.from}: ${quote(entry.text)} [${describeAnswer(entry, now)}]`,
   )
   if (show === 'sent') return list('You sent, newest first:', mine) || 'You have sent nothing.'
   const lists = [

@@ -215,7 +215,7 @@ describe('message', () => {
     const answer = await api.tool('send_message', { to: 'web', message: 'well', reply_to: first })
     const reply = Number(answer.data['message_id'])
     expect(await run(['message', String(first)])).toMatch(
-      new RegExp(`- api@laptop: read at .*; answered by message ${reply}: well\n.* → delivered .* → read `),
+      new RegExp(`- api@laptop: read at .*; answered by message ${reply}: "well"\n.* → delivered .* → read `),
     )
     expect(await json(['message', String(first)])).toMatchObject([
       {

@@ -240,7 +240,7 @@ describe('a conversation', () => {
     const reply = await api.tool('send_message', { to: 'web', message: 'seven', reply_to: id })
     const replyId = reply.data['message_id'] as number
     const status = await web.tool('message_status', { message_id: id })
-    expect(status.text).toMatch(new RegExp(`; answered by message ${replyId}: seven$`))
+    expect(status.text).toMatch(new RegExp(`; answered by message ${replyId}: "seven"$`))
     expect(status.data['recipients']).toMatchObject([{ reply: { id: replyId, excerpt: 'seven' } }])
     const mail = await web.deliver('UserPromptSubmit')
     expect(mail).toContain(`reply_to="${id}" your_question="how many?" reply="not needed"`)
@@ -291,7 +291,7 @@ describe('message_status', () => {
     expect(answered.data['recipients']).toMatchObject([
       { reply: { id: reply.data['message_id'], excerpt: 'fine' } },
     ])
-    expect(answered.text).toContain(`; answered by message ${String(reply.data['message_id'])}: fine`)
+    expect(answered.text).toContain(`; answered by message ${String(reply.data['message_id'])}: "fine"`)
     expect(await web.deliver('UserPromptSubmit')).toContain('fine')
   })
 
