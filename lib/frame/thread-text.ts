@@ -25,9 +25,16 @@ export function describeThreads({ sent, owed }: Threads, show: 'sent' | 'unanswe
   return lists.filter(Boolean).join('\n') || 'Nothing is unanswered.'
 }
 
-/** The number of a message, and of what it answers. */
-export function describeNumber({ messageId, replyTo }: LogEntry): string {
-  return replyTo === null ? String(messageId) : `${messageId} (answers ${replyTo})`
+/** The number of a message, and of what it answers or, as a note, is about. */
+export function describeNumber(entry: LogEntry): string {
+  const relation = describeRelation(entry)
+  return relation === undefined ? String(entry.messageId) : `${entry.messageId} (${relation})`
+}
+
+/** What a message has to do with the one that it names; `undefined` when it names none. */
+export function describeRelation({ kind, replyTo }: LogEntry): string | undefined {
+  if (replyTo === null) return undefined
+  return `${kind === 'note' ? 'about' : 'answers'} ${replyTo}`
 }
 
 function list(title: string, lines: string[]): string {

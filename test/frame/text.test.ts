@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { describeAnswer, describeSent, quote } from '../../lib/frame/answer-text.ts'
 import { describePeer, describeState, toSafePeer } from '../../lib/frame/peer-text.ts'
 import { describeReceipt, describeSteps } from '../../lib/frame/receipt-text.ts'
-import { describeThreads } from '../../lib/frame/thread-text.ts'
+import { describeNumber, describeThreads } from '../../lib/frame/thread-text.ts'
 import { toAge, toClock } from '../../lib/frame/time.ts'
 import type { LogEntry, Receipt } from '../../lib/router/shapes/messages.ts'
 import type { Peer } from '../../lib/router/shapes/peers.ts'
@@ -243,6 +243,12 @@ describe('threads in words', () => {
       ].join('\n'),
     )
     expect(describeThreads({ sent: [], owed: [] }, 'sent', NOW)).toBe('You have sent nothing.')
+  })
+
+  test('say of a note what it is about, since it answers nothing', () => {
+    expect(describeNumber(entry({ messageId: 80, replyTo: 13, kind: 'note' }))).toBe('80 (about 13)')
+    expect(describeNumber(entry({ messageId: 80, replyTo: 13 }))).toBe('80 (answers 13)')
+    expect(describeNumber(entry({ messageId: 80 }))).toBe('80')
   })
 
   test('tell whose answer is awaited by whom, and keep the words of others apart', () => {

@@ -1,6 +1,7 @@
 import { escapeBody } from '#frame/escape'
 import { describeStanding } from '#frame/answer-text'
 import { describeSteps } from '#frame/receipt-text'
+import { describeRelation } from '#frame/thread-text'
 import type { LogEntry } from '#router/shapes/messages'
 import { printJson, printLines, toOneLine } from '../print.ts'
 import { withHub } from '../session.ts'
@@ -25,11 +26,12 @@ export async function message(id: number, { json }: { json?: boolean }): Promise
   ])
 }
 
-function toHeading({ messageId, from, urgency, replyTo, chars, text }: LogEntry): string[] {
+function toHeading(entry: LogEntry): string[] {
+  const { messageId, from, urgency, chars, text } = entry
   const notes = [
     `${chars} ${chars === 1 ? 'character' : 'characters'}`,
     ...(urgency === 'fyi' ? ['for information'] : []),
-    ...(replyTo === null ? [] : [`answers ${replyTo}`]),
-  ]
+    describeRelation(entry) ?? [],
+  ].flat()
   return [`Message ${messageId} from ${from} (${notes.join(', ')})`, `  ${toOneLine(escapeBody(text), 100)}`]
 }
