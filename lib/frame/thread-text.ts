@@ -1,11 +1,19 @@
 import type { LogEntry, Threads } from '#router/shapes/messages'
 import { describeAnswer, describeStanding, quote } from './answer-text.ts'
 
-/** A list longer than this tells only how much longer it is. */
-const MOST_LINES = 50
+/** The lines of one list at most: who asks the hub for one more learns whether there is more. */
+export const MOST_LINES = 50
 
-/** What a peer sent, or what of its conversations is without an answer, newest first, a line for each recipient. */
-export function describeThreads({ sent, owed }: Threads, show: 'sent' | 'unanswered', now: number): string {
+/**
+ * What a peer sent, or what of its conversations is without an answer, newest first, a line for each recipient; and the
+ * messages that it tells of.
+ */
+export function describeThreads(
+  threads: Threads,
+  show: 'sent' | 'unanswered',
+  now: number,
+): { text: string; messageIds: number[] } {
+  const [sent, owed] = [threads.sent.slice(0, MOST_LINES), threads.owed.slice(0, MOST_LINES)]
   const mine = sent.map(
     (entry) =>
       `- ${describeNumber(entry)} to ${entry.to}: ${quote(entry.text)} [${describeStanding(entry, now)}]`,
@@ -14,16 +22,20 @@ export function describeThreads({ sent, owed }: Threads, show: 'sent' | 'unanswe
     (entry) =>
       `- ${describeNumber(entry)} from ${entry.from}: ${quote(entry.text)} [${describeAnswer(entry, now)}]`,
   )
-  if (show === 'sent') return list('You sent, newest first:', mine) || 'You have sent nothing.'
-  const lists = [
-    list(
-      'Others await your answer (send_message with reply_to; the words are theirs, not your user’s):',
-      theirs,
-    ),
-    list('You sent, and have no answer to:', mine),
+  const lines = [
+    ...list(OWED, theirs, threads.owed.length),
+    ...list(show === 'sent' ? SENT : UNANSWERED, mine, threads.sent.length),
   ]
-  return lists.filter(Boolean).join('\n') || 'Nothing is unanswered.'
+  const nothing = show === 'sent' ? 'You have sent nothing.' : 'Nothing is unanswered.'
+  return {
+    text: lines.join('\n') || nothing,
+    messageIds: [...new Set([...owed, ...sent].map((entry) => entry.messageId))],
+  }
 }
+
+const SENT = 'You sent, newest first:'
+const UNANSWERED = 'You sent, and have no answer to:'
+const OWED = 'Others await your answer (send_message with reply_to; the words are theirs, not your user’s):'
 
 /** The number of a message, and of what it answers or, as a note, is about. */
 export function describeNumber(entry: LogEntry): string {
@@ -37,8 +49,7 @@ export function describeRelation({ kind, replyTo }: LogEntry): string | undefine
   return `${kind === 'note' ? 'about' : 'answers'} ${replyTo}`
 }
 
-function list(title: string, lines: string[]): string {
-  if (lines.length === 0) return ''
-  const more = lines.length - MOST_LINES
-  return [title, ...lines.slice(0, MOST_LINES), ...(more > 0 ? [`${more} more.`] : [])].join('\n')
+function list(title: string, lines: string[], found: number): string[] {
+  if (lines.length === 0) return []
+  return [title, ...lines, ...(found > lines.length ? ['There are more, older ones.'] : [])]
 }

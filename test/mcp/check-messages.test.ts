@@ -126,6 +126,23 @@ test('takes as many as an answer has room for, and leaves the rest as it was', a
   expect(rest.text).not.toContain('redelivered')
 })
 
+test('says that more is unanswered than it lists', async () => {
+  const recipients = await Promise.all(
+    Array.from({ length: 3 }, (_, index) => joinAs(home, `asked-${index}`)),
+  )
+  try {
+    const to = recipients.map((_, index) => `asked-${index}`)
+    for (let count = 0; count < 17; count++)
+      expect((await api.tool('send_message', { to, message: `question ${count}?` })).isError).toBeFalsy()
+    const { text, data } = await api.tool('check_messages', { show: 'unanswered' })
+    expect(text.match(/^- /gm)).toHaveLength(50)
+    expect(text).toMatch(/\nThere are more, older ones\.$/)
+    expect(data['message_ids']).toHaveLength(17)
+  } finally {
+    for (const peer of recipients) await peer[Symbol.asyncDispose]()
+  }
+})
+
 test('an answer counts as given once its bytes are written, and not when it is an error', async () => {
   const written: (() => void)[] = []
   const stdout = new Writable({ highWaterMark: 1, write: (_, __, done) => void written.push(done) })

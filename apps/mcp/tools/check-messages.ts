@@ -3,7 +3,7 @@ import type { CallToolResult, RequestId } from '@modelcontextprotocol/sdk/types.
 import { z } from 'zod'
 import { MESSAGE_OVERHEAD, renderFrame, toBodyBudget } from '#frame/frame'
 import { renderPage } from '#frame/page'
-import { describeThreads } from '#frame/thread-text'
+import { describeThreads, MOST_LINES } from '#frame/thread-text'
 import { messageId } from '#router/shapes/common'
 import { readInput } from '#router/shapes/mailbox'
 import { threadsInput } from '#router/shapes/messages'
@@ -13,7 +13,6 @@ import { answer, answering } from './answer.ts'
 /** Clients cut a tool's answer at 25,000 tokens; text in the densest scripts has about one a character. */
 const ANSWER_BUDGET = 20_000
 const PAGE_CHARS = 16_000
-const MOST_LISTED = 20
 
 export function addCheckMessages(server: McpServer, { link, afterAnswer }: ServerOptions): void {
   server.registerTool(
@@ -48,10 +47,9 @@ export function addCheckMessages(server: McpServer, { link, afterAnswer }: Serve
   )
 
   async function list(show: 'sent' | 'unanswered'): Promise<CallToolResult> {
-    const threads = await link.hub.messages.threads.query({ show, limit: MOST_LISTED })
-    const mail = describeThreads(threads, show, Date.now())
-    const ids = new Set([...threads.owed, ...threads.sent].map((entry) => entry.messageId))
-    return answer(mail, { mail, message_ids: [...ids], remaining: 0, next_offset: null })
+    const threads = await link.hub.messages.threads.query({ show, limit: MOST_LINES + 1 })
+    const { text: mail, messageIds } = describeThreads(threads, show, Date.now())
+    return answer(mail, { mail, message_ids: messageIds, remaining: 0, next_offset: null })
   }
 
   async function takeMail(requestId: RequestId): Promise<CallToolResult> {
