@@ -23,7 +23,7 @@ export function renderMessage(mail: Mail, head: Head, { toolPrefix, now, mixed }
     `from="${escapeAttribute(mail.from)}"`,
     ...(mail.kind === 'note' ? ['note="of the network itself; nobody to answer"'] : []),
     `sent="${toAge(mail.sentAt, now)}"`,
-    ...(mail.kind === 'note' ? [] : [`directory="${toEnd(escapeAttribute(mail.directory))}"`]),
+    ...(mail.kind === 'note' ? [] : [`directory="${escapeAttribute(toEnd(mail.directory))}"`]),
     ...(mail.scope === null ? [] : [`to="all ${WHERE[mail.scope]}"`]),
     ...toThread(mail, now),
     ...(mail.again ? ['redelivered="after a broken delivery; you may have seen it before"'] : []),

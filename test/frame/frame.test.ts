@@ -107,6 +107,12 @@ To answer, call ${PREFIX}send_message with "to" (the sender's address), "message
     const text = render([toMail({ directory: `/${'deep/'.repeat(800)}project` })])
     expect(text).toMatch(/directory="….{1,110}deep\/project">/)
   })
+
+  test.each(['"', '&'])('a long directory full of %s is cut between its characters', (sign) => {
+    const entity = sign === '"' ? '&quot;' : '&amp;'
+    const text = render([toMail({ directory: sign.repeat(500) })])
+    expect(/directory="…([^"]*)"/.exec(text)![1]).toBe(entity.repeat(99))
+  })
 })
 
 describe('a conversation', () => {
