@@ -169,6 +169,7 @@ describe('messages.send', () => {
 
   test.each([
     ['no words', { message: '' }, 'message: the message is empty'],
+    ['nothing but space', { message: ' \n\t\u3000' }, 'message: the message is empty'],
     ['a short key', { idempotencyKey: 'x' }, /^idempotencyKey: /],
     ['an urgency that is none', { urgency: 'panic' }, /^urgency: /],
     ['an address that is none', { to: ['api', ' '] }, 'to: an address is empty'],

@@ -87,7 +87,7 @@ const MINUTES = `use whole minutes, 1 to ${MAX_REPLY_MINUTES} (48 hours)`
 export const sendInput = z.object({
   to: z.union([address, z.array(address).min(1, 'there is no address').max(1_000)]),
   scope: audience.optional(),
-  message: z.string().min(1, 'the message is empty'),
+  message: z.string().regex(/\S/, 'the message is empty'),
   replyTo: messageId.optional(),
   urgency: urgency.default('normal'),
   expectsReplyWithin: z.number().int(MINUTES).min(1, MINUTES).max(MAX_REPLY_MINUTES, MINUTES).optional(),
