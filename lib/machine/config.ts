@@ -30,7 +30,7 @@ export type Config = {
  * `notify_command` in the file, `CLAUDE_PEERS_NOTIFY_COMMAND` in the environment: `desktop` when neither is set, `off`
  * for `"off"` (in the file also `""`), else a command line for the shell of the hub's machine, such as
  * `curl -d "$CLAUDE_PEERS_NOTIFY_TEXT" ntfy.sh/my-topic`. What it is told comes in its environment and, as JSON, on its
- * standard input: see apps/hub/notifier.ts.
+ * standard input: see apps/hub/tell.ts.
  */
 export type Notify = 'desktop' | 'off' | { command: string }
 

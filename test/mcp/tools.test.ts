@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { deliveryState } from '../../lib/router/shapes/messages.ts'
 import { createHome, type Home } from '../harness/home.ts'
 import { joinAs } from '../harness/peer.ts'
 import { startSession, type Session } from '../harness/session.ts'
@@ -261,6 +262,13 @@ describe('a conversation', () => {
 })
 
 describe('message_status', () => {
+  test('names every state in which the model may find a message', async () => {
+    const { tools } = await web.tools()
+    const { description } = tools.find((tool) => tool.name === 'message_status')!
+    const states = ['on its way', 'unconfirmed', ...deliveryState.exclude(['offered']).options]
+    for (const state of states) expect(description).toContain(state)
+  })
+
   test('tells every step and its time, how it will arrive, and which message answers it', async () => {
     const { data } = await web.tool('send_message', { to: 'api', message: 'status?' })
     const args = { message_id: data['message_id'] }

@@ -16,7 +16,7 @@ export function addMessageStatus(server: McpServer, { link }: ServerOptions): vo
     {
       title: 'Message status',
       description:
-        'Tells whether a message that you sent to another session has arrived, for each recipient: queued (and how it will be reached), on its way, delivered, read (seen in its context) or expired; when, and which message answers it.',
+        'Tells whether a message that you sent to another session has arrived, for each recipient: queued (and how it will be reached), on its way, delivered, read (seen in its context), delivered but unconfirmed (not seen there), expired or retracted; when, and which message answers it.',
       inputSchema: { message_id: messageId.describe('from send_message') },
       outputSchema: { message_id: messageId, recipients: z.array(ladder) },
       annotations: { readOnlyHint: true, openWorldHint: false },
