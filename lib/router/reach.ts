@@ -11,7 +11,9 @@ type Knowledge = Pick<Hub, 'isRunning' | 'presence'>
 /** How a queued message will reach its recipient, as far as this hub knows now. */
 export function toReach(row: ReceiptRow, recipient: PeerRow, hub: Hub): Reach {
   const how = toHow(recipient, row, hub)
-  const notifies = hub.notifies() && isUnattended(how) && row.urgency === 'normal' && row.notifiedAt === null
+  // A note to a session is about what the person may not even have seen: nobody is told of it.
+  const concerns = row.urgency === 'normal' && (row.kind === 'message' || recipient.kind === 'user')
+  const notifies = hub.notifies() && isUnattended(how) && concerns && row.notifiedAt === null
   return {
     how,
     since: how === 'gone' ? recipient.seenAt : null,

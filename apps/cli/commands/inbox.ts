@@ -1,5 +1,5 @@
 import type { HubClient } from '#client/connect'
-import { toExcerpt } from '#frame/answer-text'
+import { quote } from '#frame/answer-text'
 import { escapeControls } from '#frame/escape'
 import { toAge, toClock } from '#frame/time'
 import type { Mail } from '#router/shapes/mailbox'
@@ -58,7 +58,7 @@ const MARGIN = '│ '
 function toLines(messages: Mail[]): string[] {
   const now = Date.now()
   return messages.flatMap((mail) => {
-    const own = mail.answers ? ` "${toExcerpt(mail.answers.excerpt)}"` : ''
+    const own = mail.answers ? ` ${quote(mail.answers.excerpt)}` : ''
     const about = mail.kind === 'note' ? 'about' : 'answers'
     const reply = mail.replyTo === null ? '' : `, ${about} ${mail.replyTo}${own}`
     const until = mail.replyBy === null ? '' : `, awaits an answer until ${toClock(mail.replyBy, now)}`

@@ -15,7 +15,7 @@ export function addSendMessage(server: McpServer, { link }: ServerOptions): void
     {
       title: 'Send a message to a peer',
       description:
-        "Sends a message to another session (another Claude, agent, terminal or project: a peer) by name, such as 'api' or 'api@laptop', or to all: to ask, tell, hand over or reply. It is stored at once and reaches the peer while it works, when its turn ends, or when it comes back. Returns message_id and how each recipient will be reached. Write it so that it stands alone: the peer does not see your conversation.",
+        "Sends a message to another session (another Claude, agent, terminal or project: a peer) by name, such as 'api' or 'api@laptop', or to all: to ask, tell, hand over or reply. It is stored at once and reaches the peer while it works, when its turn ends, by waking it when it is idle (where that is possible), or when it comes back. Returns message_id and how each recipient will be reached. Write it so that it stands alone: the peer does not see your conversation.",
       inputSchema: {
         to: z
           .union(sendInput.shape.to.options, { error: 'use an address from list_peers, or a list of them' })
