@@ -37,6 +37,7 @@ describe.each(CLAUDE_VERSIONS)('claude %s', (version) => {
     const finishing = runHeadless({ ...rig.client('api'), prompt: 'finishing-session' })
     await rig.model.waitForRequest((request) => contextOf(request).includes('finishing-session'))
     await rig.send('api', MAIL)
+    await rig.mailWaits()
     answer.resolve({ text: 'I am done' })
     expect(await finishing).toMatchObject({ exitCode: 0 })
     const [first, second, ...more] = requestsWith(rig.model, 'finishing-session')
@@ -44,6 +45,24 @@ describe.each(CLAUDE_VERSIONS)('claude %s', (version) => {
     expect(occurrences(second, MAIL)).toBe(1)
     expect(more).toEqual([])
     expect(await rig.cli('log')).toMatch(/\[(delivered|read) at/)
+  })
+
+  test('parallel tool calls with ten messages waiting bring each of them once', async () => {
+    const held = Promise.withResolvers<undefined>()
+    await using rig = await startPeersRig(version, {
+      reply: (request) => (isFirstWith(request, 'parallel-session') ? held.promise : undefined),
+    })
+    const calls = [1, 2, 3, 4].map((number) => `[[call Bash {"command":"echo ${number}"}]]`)
+    const prompt = `parallel-session ${calls.join(' ')} then [[call Bash {"command":"true"}]]`
+    const running = runHeadless({ ...rig.client('api'), prompt })
+    await rig.model.waitForRequest((request) => contextOf(request).includes('parallel-session'))
+    const texts = Array.from({ length: 10 }, (_, number) => `This is the message with number ${number}.`)
+    for (const text of texts) await rig.cli('send', 'api', text)
+    await rig.mailWaits()
+    held.resolve(undefined)
+    expect(await running).toMatchObject({ exitCode: 0 })
+    const last = requestsWith(rig.model, 'parallel-session').at(-1)
+    expect(texts.map((text) => occurrences(last, text))).toEqual(texts.map(() => 1))
   })
 
   test('mail that waited for the name of a closed session is in the first request of its successor', async () => {
