@@ -47,8 +47,8 @@ export async function addMessages(
     `insert into messages (sender_id, idempotency_key, body, chars, urgency, created_at) values (?, ?, ?, ?, 'normal', ?)`,
   )
   const insertDelivery = database.sqlite.prepare(
-    `insert into deliveries (message_id, recipient_id, sender_id, state, queued_at, settled_at, expires_at, changed_seq)
-     values (?, ?, ?, ?, ?, ?, ?, ?)`,
+    `insert into deliveries (message_id, recipient_id, sender_id, state, attempts, queued_at, settled_at, expires_at, changed_seq)
+     values (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   )
   const body = 'x'.repeat(300)
   await database.queue.run(() => {
@@ -63,6 +63,7 @@ export async function addMessages(
         recipient,
         sender,
         state,
+        state === 'queued' ? 0 : 1,
         now - 120_000,
         settledAt,
         now + 86_400_000,
