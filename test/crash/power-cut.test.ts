@@ -116,6 +116,7 @@ test('after a power cut at any sync or answer, every message that was answered f
   const cuts = cutEverywhere(events, { disk: disks[0]!, file, chance, needed: recorded.machineId() })
   expect(cuts.broken).toEqual([])
   expect(cuts.syncs).toBeGreaterThan(50)
+  expect(cuts.answers, 'what the hub answered is recognised').toBeGreaterThan(50)
   tell('first start, sends, offers, acknowledgements, checkpoint, second start', cuts)
 
   // A disk that forgets what was synced loses mail here: these tests can fail.
@@ -141,5 +142,6 @@ test('after a power cut while a database of v2 is taken over, its mail is there'
   const chance = createChance(inject('crash').seed)
   const cuts = cutEverywhere(recorded.events(), { disk, file, chance, promised })
   expect(cuts.broken).toEqual([])
+  expect(cuts.answers).toBeGreaterThan(0)
   tell('a database of claude-peers v2 is taken over', cuts)
 })

@@ -34,7 +34,7 @@ export type CutOptions = {
 }
 
 /** Receipts, wherever an answer carries one: from then on the message must be there, at least that far. */
-const RECEIPT = /"messageId":(\d+),"from":"[^"]*","to":"[^"]*","state":"(\w+)"/g
+const RECEIPT = /"messageId":(\d+),"from":"[^"]*","to":"[^"]*","urgency":"\w+","state":"(\w+)"/g
 
 /** Replays what happened, cuts before and after every sync and after every answer, in every way. */
 export function cutEverywhere(events: DiskEvent[], options: CutOptions): PowerCuts {
