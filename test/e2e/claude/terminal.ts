@@ -79,9 +79,11 @@ export async function startInteractive(options: ClientOptions): Promise<Interact
         await press('Enter')
         const isLeft = (shown: string) => isInInput(shown, line) && isAlive(claudePid)
         await wait(`never submitted: ${line}`, (shown) => !isLeft(shown) || isEchoed(shown, line))
-        // Under load 2.1.197 sometimes runs /clear and leaves its text in the box of the new screen.
-        if (line.startsWith('/') && isLeft(await screen())) await press('C-u')
-        await wait(`never taken from the box: ${line}`, (shown) => !isLeft(shown))
+        // Under load 2.1.197 sometimes takes a line, shows it as submitted, and leaves its text in the box.
+        await wait(`never taken from the box: ${line}`, async (shown) => {
+          if (isLeft(shown)) await press('C-u')
+          return !isLeft(shown)
+        })
         // Right behind its last start-up dialog 2.1.197 may draw itself anew, and what stood in the box is gone.
         isTaken = line.startsWith('/') || (await isShownAsSubmitted(line))
       }
