@@ -44,7 +44,11 @@ describe.each(CLAUDE_VERSIONS)('claude %s', (version) => {
   })
 
   test('ten turns leave one waiter, and it wakes once for a burst', async ({ signal }) => {
-    await using rig = await startPeersRig(version)
+    const isStored = Promise.withResolvers<undefined>()
+    // The woken turn is not over before the whole burst is there.
+    await using rig = await startPeersRig(version, {
+      reply: (request) => (contextOf(request).includes('burst ') ? isStored.promise : undefined),
+    })
     await using terminal = await startInteractive({ ...rig.client('api'), signal })
     for (let turn = 1; turn <= 10; turn++) {
       await terminal.submit(`turn ${turn} of ten`)
@@ -54,6 +58,7 @@ describe.each(CLAUDE_VERSIONS)('claude %s', (version) => {
     await hasWaiter(rig, 1)
     const before = rig.model.requests.length
     await Promise.all(['one', 'two', 'three'].map((word) => rig.cli('send', 'api', `burst ${word}.`)))
+    isStored.resolve(undefined)
     const all = await rig.model.waitForRequest((one) =>
       ['one', 'two', 'three'].every((word) => occurrences(one, `burst ${word}.`) === 1),
     )
