@@ -27,6 +27,7 @@ export async function deliver(openInput: () => Readable, claudePid: number): Pro
   const turn = followTurn(sessions, card.claude.pid, input)
   const calls = isNamed && opened ? opened : openHubCalls(card)
   await rebind(calls, { sessions, card, input })
+  if (turn.endsUnheard()) return
   const consume = () =>
     calls.consume({
       budget: toBodyBudget(FRAME_BUDGET),

@@ -106,6 +106,24 @@ describe('a session that is idle', () => {
     expect(await next.ended).toEqual(WOKEN)
   })
 
+  test('is woken for the mail of a stop that was held too often to be held once more', async () => {
+    await using rig = await openRig()
+    await rig.api.hook('UserPromptSubmit')
+    const waiter = await wait(rig.api)
+    const stop = async (held: number) => {
+      await rig.web.send('api', `note ${held}`)
+      await flagIs(rig.api, true)
+      return rig.api.deliver('Stop', { stop_hook_active: held > 0 })
+    }
+    for (let held = 0; held < 5; held++) {
+      expect(await stop(held)).toContain(`note ${held}`)
+      await flagIs(rig.api, false)
+    }
+    expect(await stop(5)).toBe('')
+    expect(await waiter.ended).toEqual(WOKEN)
+    expect(await rig.api.deliver('UserPromptSubmit')).toContain('note 5')
+  })
+
   test('is woken also after its MCP server was reconnected', async () => {
     await using rig = await openRig()
     const waiter = await wait(rig.api)
