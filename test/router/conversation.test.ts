@@ -251,6 +251,21 @@ describe('messages.threads', () => {
     expect([ids(open.sent), ids(open.owed)]).toEqual([[[plain, 'docs@laptop']], [[asked, 'web@laptop']]])
   })
 
+  test('tells apart what the previous session of the seat sent', async () => {
+    const { web, seat, turn, running, time } = await openThree()
+    const { messageId: before } = await web.caller.messages.send(draft('api', 'which port?'))
+    await turn(web.id, false)
+    running.set(web.id, false)
+    time.now += MINUTE
+    const successor = await seat('web')
+    const { messageId: own } = await successor.caller.messages.send(draft('api', 'which host?'))
+    const { sent, heldSince } = await successor.caller.messages.threads({ show: 'sent' })
+    expect(sent.map(({ messageId, queuedAt }) => [messageId, queuedAt < heldSince])).toEqual([
+      [own, false],
+      [before, true],
+    ])
+  })
+
   test('needs the key of a mailbox', async () => {
     await expect(openRouter().call().messages.threads({ show: 'sent' })).rejects.toMatchObject({
       code: 'UNAUTHORIZED',
