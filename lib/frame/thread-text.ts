@@ -50,7 +50,7 @@ export function describeNumber(entry: LogEntry): string {
 }
 
 /** What a message has to do with the one that it names; `undefined` when it names none. */
-export function describeRelation({ kind, replyTo }: LogEntry): string | undefined {
+export function describeRelation({ kind, replyTo }: Pick<LogEntry, 'kind' | 'replyTo'>): string | undefined {
   if (replyTo === null) return undefined
   return `${kind === 'note' ? 'about' : 'answers'} ${replyTo}`
 }
