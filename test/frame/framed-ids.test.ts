@@ -11,7 +11,7 @@ const mail = (changes: Partial<Mail>): Mail => ({
   id: 1,
   kind: 'message',
   from: 'web@laptop',
-  directory: '/work/web',
+  directory: '/src/web',
   text: 'hello',
   urgency: 'normal',
   replyTo: null,

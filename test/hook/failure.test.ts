@@ -243,7 +243,7 @@ describe('a hook that is broken off', () => {
 const toMail = (text: string) => ({
   id: 1,
   from: 'web@desktop',
-  directory: '/work/web',
+  directory: '/src/web',
   text,
   urgency: 'normal',
   replyTo: null,

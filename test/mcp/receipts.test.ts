@@ -49,7 +49,7 @@ function frame(...ids: number[]): string {
     id,
     kind: 'message' as const,
     from: 'web@laptop',
-    directory: '/work/web',
+    directory: '/src/web',
     text: `message ${id}`,
     urgency: 'normal' as const,
     replyTo: null,

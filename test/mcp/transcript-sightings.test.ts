@@ -49,7 +49,7 @@ const frame = renderFrame({
       id: 9,
       kind: 'message',
       from: 'web@laptop',
-      directory: '/work/web',
+      directory: '/src/web',
       text: 'hello',
       urgency: 'normal',
       replyTo: null,

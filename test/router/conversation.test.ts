@@ -35,10 +35,10 @@ describe('the address all', () => {
 
   test('narrows to the repository and to the directory', async () => {
     const { seat } = openRouter()
-    const place = (directory: string) => ({ directory, root: '/work/shop' })
-    const front = await seat('front', place('/work/shop/front'))
-    await seat('front-2', place('/work/shop/front'))
-    await seat('back', place('/work/shop/back'))
+    const place = (directory: string) => ({ directory, root: '/src/shop' })
+    const front = await seat('front', place('/src/shop/front'))
+    await seat('front-2', place('/src/shop/front'))
+    await seat('back', place('/src/shop/back'))
     await seat('other')
     const to = async (scope: 'repo' | 'directory') =>
       (await front.caller.messages.send({ ...draft('all'), scope })).recipients.length
