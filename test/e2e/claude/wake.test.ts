@@ -69,6 +69,33 @@ describe.each(CLAUDE_VERSIONS)('claude %s', (version) => {
     expect(rig.model.requests.length - before).toBeLessThanOrEqual(3)
   })
 
+  test('more mail than the client lets hold one turn comes with the next, and none is read unseen', async ({
+    signal,
+  }) => {
+    const notes = [1, 2, 3, 4, 5].map((number) => `This is note ${number} of five.`)
+    const unsent = [...notes]
+    await using rig = await startPeersRig(version, {
+      reply: async (request) => {
+        const next = contextOf(request).includes('begin') ? unsent.shift() : undefined
+        if (next === undefined) return undefined
+        await rig.cli('send', 'api', next)
+        await rig.mailWaits()
+        return { text: 'done' }
+      },
+    })
+    const client = rig.client('api')
+    const env = { ...client.env, CLAUDE_CODE_STOP_HOOK_BLOCK_CAP: '2' }
+    await using terminal = await startInteractive({ ...client, env, signal })
+    await terminal.submit('begin')
+    const last = await rig.model.waitForRequest((one) => notes.every((note) => occurrences(one, note) === 1))
+    await waitUntil(async () => (await rig.cli('log')).match(/\[read at/g)?.length === notes.length, {
+      timeoutMs: 10_000,
+      failure: () => rig.cli('log'),
+    })
+    expect(occurrences(last, WAKE)).toBeGreaterThan(0)
+    expect(await terminal.screen()).not.toContain('consecutive')
+  })
+
   test('mail for information wakes nobody, and comes with the next prompt', async ({ signal }) => {
     await using rig = await startPeersRig(version)
     await using terminal = await startInteractive({ ...rig.client('api'), signal })
