@@ -3,6 +3,7 @@ import { MOUNT } from '#router/wire'
 import type { Agents } from './agents.ts'
 import { toHeaders, type Endpoint, type EndpointSource } from './endpoint.ts'
 import { NoAnswerError } from './no-answer.ts'
+import { explainRefusal } from './refusal.ts'
 import { requestJson, type Answer } from './request.ts'
 
 export type Call = { type: 'query' | 'mutation' | 'subscription'; path: string; input: unknown }
@@ -49,7 +50,8 @@ function send({ type, path, input }: Call, endpoint: Endpoint, options: Exchange
   })
 }
 
-function toData({ status, body, retryAfter }: Answer, { url }: Endpoint): unknown {
+function toData(answer: Answer, { url }: Endpoint): unknown {
+  const { status, body, retryAfter } = answer
   // The door of a hub says when; a limit of its mailboxes has no such time, and is an answer.
   if (status === 429 && retryAfter !== undefined) {
     throw new NoAnswerError(
@@ -57,7 +59,12 @@ function toData({ status, body, retryAfter }: Answer, { url }: Endpoint): unknow
     )
   }
   if (isRecord(body) && isRecord(body['result'])) return body['result']['data']
-  if (isRecord(body) && isErrorShape(body['error'])) throw TRPCClientError.from(body as never)
+  const refusal = explainRefusal(answer, url)
+  if (isRecord(body) && isErrorShape(body['error'])) {
+    const error = { ...body['error'], ...(refusal !== undefined && { message: refusal }) }
+    throw TRPCClientError.from({ error } as never)
+  }
+  if (refusal !== undefined) throw new Error(refusal)
   throw new NoAnswerError(
     `The hub at ${url} did not take the call. It answered with status ${status}, in words that are none of a hub's: see whether another program answers there.`,
   )
@@ -82,7 +89,7 @@ function toFailure(
   return new NoAnswerError(`The hub at ${url} does not answer (${code}). ${NEXT}`, { cause })
 }
 
-const isErrorShape = (value: unknown) =>
+const isErrorShape = (value: unknown): value is Record<string, unknown> =>
   isRecord(value) && typeof value['message'] === 'string' && typeof value['code'] === 'number'
 
 const isRecord = (value: unknown): value is Record<string, unknown> =>

@@ -4,6 +4,7 @@
  */
 import semver from 'semver'
 import { toHeaders } from '#client/endpoint'
+import { explainRefusal } from '#client/refusal'
 import { requestJson, type Answer } from '#client/request'
 import type { Config } from './config.ts'
 import { explainDatabase, explainRemote, isAtPort, runningHub, toPort } from './hub-absence.ts'
@@ -130,14 +131,14 @@ async function askRemote(url: string, token: string): Promise<HubAddress | undef
     headers: toHeaders({ url, token }),
     timeoutMs: REMOTE_HEALTH_TIMEOUT_MS,
   })
-  if (answer?.status === 401 || answer?.status === 403) {
-    const { error } = answer.body as { error?: { message?: unknown } }
-    const reason = typeof error?.message === 'string' ? `: ${error.message}` : '.'
-    throw new HubUnavailableError(`The hub at ${url} does not let this machine in${reason}`)
+  if (answer && [401, 403, 421].includes(answer.status)) {
+    throw new HubUnavailableError(explainRefusal(answer, url) ?? toWords(answer.body))
   }
   const health = toHealth(answer)
   return health && { url, token, version: health.version }
 }
+
+const toWords = (body: unknown) => String((body as { error: { message: string } }).error.message)
 
 function askHealth(
   url: string,
