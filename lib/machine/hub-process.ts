@@ -138,7 +138,7 @@ async function askRemote(url: string, token: string): Promise<HubAddress | undef
   return health && { url, token, version: health.version }
 }
 
-const toWords = (body: unknown) => String((body as { error: { message: string } }).error.message)
+const toWords = (body: unknown): string => (body as { error: { message: string } }).error.message
 
 function askHealth(
   url: string,
