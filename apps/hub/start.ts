@@ -1,5 +1,4 @@
 import { chmodSync } from 'node:fs'
-import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { openDatabase } from '#db/open'
 import type { MigrationResult } from '#db/migrate'
@@ -89,7 +88,7 @@ async function serve({ config, log, onStop, now = Date.now }: StartOptions, undo
     port: config.port,
     localToken: token,
     sharedToken: config.token,
-    hosts: [config.host, hostname(), hostname().split('.')[0]!].map((name) => name.toLowerCase()),
+    hosts: [config.host, ...config.hosts],
     version: VERSION,
     log,
   })
@@ -114,7 +113,11 @@ async function serve({ config, log, onStop, now = Date.now }: StartOptions, undo
   const hub: Hub = {
     version: VERSION,
     machineId: machine.id,
-    stats: () => ({ pid: process.pid, startedAt, sockets: server.sockets() }),
+    host: machine.host,
+    stats: () => ({ pid: process.pid, startedAt, sockets: server.sockets.count(), reach: server.reach() }),
+    urls: () => server.reach().urls,
+    disconnect: server.sockets.disconnect,
+    socketsOf: server.sockets.countOf,
     stop: onStop,
     isRunning,
     presence,
