@@ -218,6 +218,7 @@ describe('a WebSocket', () => {
     await waitFor(() => socket.text().startsWith('HTTP/1.1 101 '), 'the upgrade')
     socket.write(Buffer.from(bytes, 'latin1'))
     await waitFor(() => socket.destroyed, 'the end')
+    expect(socket.text()).not.toMatch(INTERNALS)
   })
 
   test.each([
