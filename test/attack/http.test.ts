@@ -157,6 +157,7 @@ describe('a client that never ends its sentence (slow loris)', () => {
   }
 
   test.each([
+    ['nothing at all', ''],
     ['its request line', 'GET /hea'],
     ['its headers', 'GET /health HTTP/1.1\r\nHost: localhost\r\nX-A: 1\r\n'],
     [
