@@ -1,7 +1,10 @@
 import type { Agent, IncomingMessage, request, RequestOptions } from 'node:http'
 
-/** An answer of the hub, whatever its status; `body` is parsed JSON, or the text when it is none. */
-export type Answer = { status: number; body: unknown }
+/**
+ * An answer of the hub, whatever its status; `body` is parsed JSON, or the text when it is none. `date`: the header, by
+ * the clock of the hub's machine.
+ */
+export type Answer = { status: number; body: unknown; date?: string | undefined }
 
 export type JsonRequest = {
   method: 'GET' | 'POST'
@@ -33,7 +36,8 @@ export function requestJson(options: JsonRequest): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const call = starter(options.url)(options.url, settings, (response) => {
       readAll(response).then(
-        (text) => resolve({ status: response.statusCode ?? 0, body: parse(text) }),
+        (text) =>
+          resolve({ status: response.statusCode ?? 0, body: parse(text), date: response.headers.date }),
         reject,
       )
     })
