@@ -9,6 +9,10 @@ export type RemoteLook =
   | { version: string; skewMs: number | undefined; kind?: undefined }
   | { kind: 'unreachable' | 'untrusted' | 'foreign' | 'refused' | 'busy'; reason: string }
 
+/** The words about a hub of another machine that is older than this installation: it is never asked to hand over. */
+export const describeOlder = (url: string, version: string): string =>
+  `The hub at ${url} is older (${version}): update it there.`
+
 /** How a program that says so calls itself a hub: its `/health`. */
 export function readHealth({ status, body }: Answer): { version: string; proof: unknown } | undefined {
   const health = body as { name?: unknown; version?: unknown; proof?: unknown } | null | undefined
@@ -35,11 +39,13 @@ function toSkew({ date }: Answer): number | undefined {
   return Number.isNaN(theirs) ? undefined : theirs - Date.now()
 }
 
+const INVITE = 'Run "claude-peers hub invite <label>" on the machine of that hub, and here what it prints.'
+
 function toRefusal(url: string, { status, body }: Answer): RemoteLook {
   const message = (body as { error?: { message?: unknown } } | null | undefined)?.error?.message
   const words = typeof message === 'string' ? message : undefined
   if (status === 401) {
-    const reason = `The hub at ${url} refuses the token: it is not whole, was revoked, or belongs to an invitation that is over a day old. Run "claude-peers hub invite <label>" on the hub's machine, and here what that prints.`
+    const reason = `The hub at ${url} refuses the token: it is not whole, was revoked, or belongs to an invitation that is over a day old. ${INVITE}`
     return { kind: 'refused', reason }
   }
   if (status === 421) {
@@ -53,11 +59,12 @@ function toRefusal(url: string, { status, body }: Answer): RemoteLook {
       reason: `The hub at ${url} takes no more calls from here for now: try again in a minute.`,
     }
   }
-  if (status === 503 && words !== undefined) {
+  if (status === 503) {
     return { kind: 'busy', reason: `The hub at ${url} starts or stops: try again in a moment.` }
   }
   if (status === 403 && words !== undefined) {
-    return { kind: 'refused', reason: `The hub at ${url} refuses: ${words}` }
+    const reason = `The hub at ${url} refuses: ${words}. ${INVITE}`
+    return { kind: 'refused', reason }
   }
   return { kind: 'foreign', reason: toForeign(url, `status ${status}`) }
 }

@@ -4,6 +4,7 @@ import semver from 'semver'
 import { readConfig, toLocal, type Config } from '#machine/config'
 import { VERSION } from '#machine/package'
 import { readProject } from '#machine/project'
+import { describeOlder } from '#machine/remote-hub'
 import { VARIABLE } from '#machine/settings'
 import { UsageError } from '../exit.ts'
 import { enterHub, type Joined } from '../network/enter.ts'
@@ -69,8 +70,7 @@ function describe(
 }
 
 function toNotes(url: string, { hub }: Joined): string[] {
-  if (semver.gt(VERSION, hub.version))
-    return [`The hub at ${url} is older (${hub.version}): update it there.`]
+  if (semver.gt(VERSION, hub.version)) return [describeOlder(url, hub.version)]
   if (semver.lt(VERSION, hub.version))
     return [`The hub at ${url} is newer (${hub.version}): update this machine.`]
   return []
