@@ -54,10 +54,8 @@ function toRefusal(url: string, { status, body }: Answer): RemoteLook {
     return { kind: 'refused', reason }
   }
   if (status === 429) {
-    return {
-      kind: 'busy',
-      reason: `The hub at ${url} takes no more calls from here for now: try again in a minute.`,
-    }
+    const reason = `The hub at ${url} takes no more calls from here for now: too many came, or too many with a wrong token. Try again in a minute. If this machine was revoked: ${INVITE}`
+    return { kind: 'busy', reason }
   }
   if (status === 503) {
     return { kind: 'busy', reason: `The hub at ${url} starts or stops: try again in a moment.` }
@@ -89,6 +87,10 @@ function toFailure(url: string, { code = '' }: NodeJS.ErrnoException): RemoteLoo
   if (NO_HTTP.test(code)) return { kind: 'foreign', reason: toForeign(url, code) }
   if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') {
     const reason = `The hub at ${url} does not answer: this machine finds no such name (${code}). Check it, and that the private network is up.`
+    return { kind: 'unreachable', reason }
+  }
+  if (code === 'ECONNRESET') {
+    const reason = `The hub at ${url} hung up (${code}). If that lasts, check the port, and http or https.`
     return { kind: 'unreachable', reason }
   }
   const reason = `The hub at ${url} does not answer. It runs on another machine: start it there, or check the network.`
