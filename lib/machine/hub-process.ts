@@ -7,7 +7,7 @@ import { requestJson } from '#client/request'
 import type { Config } from './config.ts'
 import { explainDatabase, isAtPort, runningHub, toPort, toTokenless } from './hub-absence.ts'
 import { startHub } from './hub-start.ts'
-import { HubUnavailableError } from './hub-unavailable.ts'
+import { HubSilentError, HubUnavailableError } from './hub-unavailable.ts'
 import { VERSION } from './package.ts'
 import { createChallenge, isProof } from './proof.ts'
 import { askRemote, readHealth } from './remote-hub.ts'
@@ -20,6 +20,8 @@ export { HubUnavailableError } from './hub-unavailable.ts'
 export type HubAddress = { url: string; token: string; version: string } & Omit<Place, 'url'>
 
 const HEALTH_TIMEOUT_MS = 1_000
+/** Three ways there and back through TLS, one of them lost. */
+const REMOTE_HEALTH_TIMEOUT_MS = 3_000
 const FIRST_QUIET_MS = 1_000
 const LONGEST_QUIET_MS = 30_000
 
@@ -120,9 +122,11 @@ export async function askLocal(
   return { url, token, version: health.version, pid, database }
 }
 
+/** Rejects with HubSilentError when there may be a hub later: another program may answer for it, as in a café. */
 async function findRemote({ brokerUrl: url, token }: Config): Promise<HubAddress> {
   if (!token) throw new HubUnavailableError(toTokenless(url))
-  const found = await askRemote({ url, token }, HEALTH_TIMEOUT_MS)
-  if (found.kind) throw new HubUnavailableError(found.reason)
+  const found = await askRemote({ url, token }, REMOTE_HEALTH_TIMEOUT_MS)
+  if (found.kind === 'refused' || found.kind === 'untrusted') throw new HubUnavailableError(found.reason)
+  if (found.kind) throw new HubSilentError(found.reason)
   return { url, token, version: found.version }
 }
