@@ -5,11 +5,12 @@
 import semver from 'semver'
 import { requestJson } from '#client/request'
 import type { Config } from './config.ts'
-import { explainDatabase, explainRemote, isAtPort, runningHub, toPort } from './hub-absence.ts'
+import { explainDatabase, isAtPort, runningHub, toPort, toTokenless } from './hub-absence.ts'
 import { startHub } from './hub-start.ts'
-import { HubUnavailableError } from './hub-unavailable.ts'
+import { HubSilentError, HubUnavailableError } from './hub-unavailable.ts'
 import { VERSION } from './package.ts'
 import { createChallenge, isProof } from './proof.ts'
+import { askRemote, readHealth } from './remote-hub.ts'
 import { readRendezvous } from './rendezvous.ts'
 import { readToken } from './token.ts'
 
@@ -19,12 +20,14 @@ export { HubUnavailableError } from './hub-unavailable.ts'
 export type HubAddress = { url: string; token: string; version: string } & Omit<Place, 'url'>
 
 const HEALTH_TIMEOUT_MS = 1_000
+/** Three ways there and back through TLS, one of them lost. */
+const REMOTE_HEALTH_TIMEOUT_MS = 3_000
 const FIRST_QUIET_MS = 1_000
 const LONGEST_QUIET_MS = 30_000
 
 /** The hub that answers now, or `undefined`. */
 export async function findHub(config: Config): Promise<HubAddress | undefined> {
-  if (config.remote) return config.token ? askRemote(config.brokerUrl, config.token) : undefined
+  if (config.remote) return findRemote(config).catch(() => undefined)
   const place = toLocalPlace(config)
   return place && askLocal(config, place)
 }
@@ -34,12 +37,9 @@ export async function findHub(config: Config): Promise<HubAddress | undefined> {
  * and a remote one is only ever looked for. Rejects with HubUnavailableError.
  */
 export async function ensureHub(config: Config, version: string = VERSION): Promise<HubAddress> {
+  if (config.remote) return findRemote(config)
   const find = () => findUsable(config)
   const found = await find()
-  if (config.remote) {
-    if (found) return found
-    throw new HubUnavailableError(explainRemote(config).reason)
-  }
   const isOlder = (hub: HubAddress) => semver.lt(hub.version, version)
   if (found && !isOlder(found)) return found
   return startHub(config, {
@@ -113,28 +113,20 @@ export async function askLocal(
   const token = readToken(paths.token)
   if (!token) return undefined
   const challenge = createChallenge()
-  const health = await readHealth(`${url}/health?challenge=${challenge}`)
+  const health = await requestJson({
+    method: 'GET',
+    url: `${url}/health?challenge=${challenge}`,
+    timeoutMs: HEALTH_TIMEOUT_MS,
+  }).then(readHealth, () => undefined)
   if (!health || !isProof(health.proof, { token, challenge, port: toPort(url) })) return undefined
   return { url, token, version: health.version, pid, database }
 }
 
-async function askRemote(url: string, token: string): Promise<HubAddress | undefined> {
-  // A hub tells another machine nothing without a token.
-  const health = await readHealth(`${url}/health`, token)
-  return health && { url, token, version: health.version }
-}
-
-/** What a program says that calls itself a hub; any other has no such health. */
-async function readHealth(
-  url: string,
-  token?: string,
-): Promise<{ version: string; proof: unknown } | undefined> {
-  const headers: Record<string, string> = token === undefined ? {} : { authorization: `Bearer ${token}` }
-  const answer = await requestJson({ method: 'GET', url, headers, timeoutMs: HEALTH_TIMEOUT_MS }).catch(
-    () => undefined,
-  )
-  const body = answer?.body as { name?: unknown; version?: unknown; proof?: unknown } | null | undefined
-  const version = semver.valid(String(body?.version))
-  if (answer?.status !== 200 || body?.name !== 'claude-peers' || version === null) return undefined
-  return { version, proof: body.proof }
+/** Rejects with HubSilentError when there may be a hub later: another program may answer for it, as in a café. */
+async function findRemote({ brokerUrl: url, token }: Config): Promise<HubAddress> {
+  if (!token) throw new HubUnavailableError(toTokenless(url))
+  const found = await askRemote({ url, token }, REMOTE_HEALTH_TIMEOUT_MS)
+  if (found.kind === 'refused' || found.kind === 'untrusted') throw new HubUnavailableError(found.reason)
+  if (found.kind) throw new HubSilentError(found.reason)
+  return { url, token, version: found.version }
 }

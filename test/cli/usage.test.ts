@@ -19,6 +19,9 @@ const VERBS = [
   'doctor',
   'kill-broker|stop',
   'hub',
+  'join',
+  'leave',
+  'config',
   'migrate',
   'mcp',
   'hook',
@@ -30,6 +33,8 @@ test('help names every verb and the exit codes', async () => {
   expect([code, stderr]).toEqual([0, ''])
   for (const verb of VERBS) expect(stdout).toMatch(new RegExp(`^  ${verb.replace('|', '\\|')}\\b.*`, 'm'))
   expect(stdout).toContain('0 done, 1 failed, 2 wrong usage, 3 no hub to talk to')
+  const ofHub = (await home.cli(['hub', '--help'])).stdout
+  for (const verb of ['invite', 'machines', 'revoke']) expect(ofHub).toMatch(new RegExp(`^  ${verb} `, 'm'))
   expect((await home.cli(['--version'])).stdout).toBe('3.0.0\n')
 })
 
@@ -41,6 +46,10 @@ test.each([
   [['message', '9007199254740991'], /use a whole number from 1/],
   [['send', 'api', 'x', '--reply-to', '9007199254740993'], /use a whole number from 1/],
   [['send'], /missing required argument 'to'/],
+  [['join'], /missing required argument 'url'/],
+  [['hub', 'invite'], /missing required argument 'label'/],
+  [['hub', 'revoke'], /missing required argument 'label'/],
+  [['hub', 'invte'], /too many arguments|unknown command/],
   [['status', 'extra'], /too many arguments/],
   [['peers', '--yaml'], /unknown option '--yaml'/],
   [['message'], /missing required argument 'id'/],
@@ -66,7 +75,13 @@ describe('without a hub', () => {
     const json = await home.cli(['status', '--json'])
     expect([json.code, JSON.parse(json.stdout)]).toEqual([
       3,
-      { running: false, url: expect.any(String), reason: expect.stringMatching(/^No hub answers/) },
+      {
+        running: false,
+        url: expect.any(String),
+        reason: expect.stringMatching(/^No hub answers/),
+        kept: [],
+        refused: [],
+      },
     ])
     expect(existsSync(`${home.path}/.claude-peers`)).toBe(false)
   })
@@ -77,20 +92,12 @@ describe('without a hub', () => {
     expect((await home.cli(['status'])).stdout).toMatch(/Nobody is online\.\n$/)
   })
 
-  test('a remote one that does not answer ends every verb with 3', async () => {
+  test('a remote one that does not answer ends every verb that needs it with 3', async () => {
     await using home = await createHome()
     const closed = await blockPort()
     await closed[Symbol.asyncDispose]()
     const env = { CLAUDE_PEERS_BROKER_URL: `http://0.0.0.0:${closed.port}`, CLAUDE_PEERS_TOKEN: 'x' }
-    for (const args of [
-      ['status'],
-      ['peers'],
-      ['log'],
-      ['message', '1'],
-      ['inbox'],
-      ['send', 'api', 'x'],
-      ['watch'],
-    ]) {
+    for (const args of [['status'], ['peers'], ['log'], ['message', '1'], ['inbox'], ['watch']]) {
       const { code, stdout, stderr } = await home.cli(args, { env })
       expect([args, code, stdout + stderr]).toEqual([
         args,

@@ -1,11 +1,17 @@
+import semver from 'semver'
 import { connect } from '#client/connect'
 import { describePeer } from '#frame/peer-text'
 import { toAge } from '#frame/time'
 import { readConfig, type Config } from '#machine/config'
 import { explainAbsence, explainDatabase } from '#machine/hub-absence'
 import { findHub, type HubAddress } from '#machine/hub-process'
+import { VERSION } from '#machine/package'
+import { describeOlder } from '#machine/remote-hub'
+import type { Stats } from '#router/shapes/hub'
 import { EXIT } from '../exit.ts'
+import { readKept, toKeptLines } from '../kept.ts'
 import { printJson, printLines } from '../print.ts'
+import { sendWaiting } from '../waiting.ts'
 
 type Options = { json?: boolean }
 
@@ -13,16 +19,30 @@ type Options = { json?: boolean }
 export async function status(options: Options): Promise<void> {
   const config = readConfig()
   const found = await findHub(config)
-  if (found) return showHub(config, found, options)
+  if (found) {
+    // To look is no reason to fail.
+    await sendWaiting(config, () => found).catch(() => undefined)
+    return showHub(config, found, options)
+  }
   process.exitCode = EXIT.noHub
   const { reason, hub } = await explainAbsence(config)
-  if (!options.json) return printLines([reason])
+  const kept = readKept(config)
+  const { remote, host } = config
+  const label = remote ? [`This machine is called ${host} there.`] : []
+  if (!options.json) return printLines([reason, ...label, ...toKeptLines(kept, Date.now())])
   const running = hub ? { running: true, answers: false, pid: hub.pid } : { running: false }
-  printJson({ ...running, url: hub?.url ?? config.brokerUrl, reason })
+  printJson({
+    ...running,
+    url: hub?.url ?? config.brokerUrl,
+    reason,
+    ...(remote && { remote, host }),
+    ...kept,
+  })
 }
 
 async function showHub(config: Config, found: HubAddress, { json }: Options) {
   const { url, database } = found
+  const { remote, host } = config
   const trouble = explainDatabase(found, config)
   if (trouble) process.exitCode = EXIT.noHub
   const client = connect({ endpoint: found })
@@ -31,20 +51,34 @@ async function showHub(config: Config, found: HubAddress, { json }: Options) {
       client.hub.hub.stats.query(),
       client.hub.peers.list.query(),
     ])
-    const known = { ...(database && { database }), ...(trouble && { trouble }) }
-    if (json) return printJson({ running: true, url, ...known, ...stats, list: peers })
+    const known = { remote, host, ...(database && { database }), ...(trouble && { trouble }) }
+    if (json) return printJson({ running: true, url, ...known, ...stats, list: peers, ...readKept(config) })
     const now = Date.now()
     const online = peers.filter((peer) => peer.state === 'online')
     const { queued, offered } = stats.deliveries
     printLines([
       ...(trouble ? [trouble] : []),
       `Hub ${stats.version} at ${url}, pid ${stats.pid}, started ${toAge(stats.startedAt, now)}`,
+      ...describeReach(config, stats),
       ...(database ? [`Database: ${database}`] : []),
       `Mail: ${queued + offered} ${queued + offered === 1 ? 'message waits' : 'messages wait'}`,
+      ...toKeptLines(readKept(config), now),
       online.length > 0 ? `Online: ${online.length}` : 'Nobody is online.',
       ...online.map((peer) => `- ${describePeer(peer, now)}`),
     ])
   } finally {
     await client.close()
   }
+}
+
+/** Of a hub of another machine what this one is there, of our own where others reach it. */
+function describeReach({ remote, host, brokerUrl }: Config, { reach, version }: Stats): string[] {
+  if (remote) {
+    const skew = semver.gt(VERSION, version) ? [describeOlder(brokerUrl, version)] : []
+    return [`This machine has joined it and is called ${host}.`, ...skew]
+  }
+  return [
+    ...(reach.urls.length > 0 ? [`Other machines reach it at ${reach.urls.join(', ')}`] : []),
+    ...(reach.trouble === null ? [] : [reach.trouble]),
+  ]
 }
