@@ -43,6 +43,8 @@ export function createGuard({ localToken, sharedToken, tokens, isKnownHost, thro
 
   return function check(request: IncomingMessage, options: { open: boolean }): Verdict {
     const origin = readOrigin(request)
+    const { rawHeaders } = request
+    if (hasTwo(rawHeaders, 'host') || hasTwo(rawHeaders, 'authorization')) return { ...AMBIGUOUS, origin }
     // On this machine a program that is led astray learns why; elsewhere the token comes first.
     const trouble = origin.near ? explainHeaders(request, origin) : undefined
     const verdict = trouble ?? checkToken(request, origin, options.open)
@@ -111,6 +113,8 @@ const WRONG_TOKEN = refuse(
   401,
   'The token is not that of this hub. A local client finds it in ~/.claude-peers/token.',
 )
+// Who stands before or behind this hub may take the other one.
+const AMBIGUOUS = refuse(400, 'A request has one Host and one Authorization.')
 const UNAUTHORIZED = refuse(401, 'A request from elsewhere without a right token.', false)
 const REMOTE_OFF = refuse(403, 'remote access is off')
 const NOT_YET = refuse(503, 'A machine called before the database was open.', false)
@@ -118,6 +122,16 @@ const toWait = (retryAfter: number): Refusal => ({
   ...refuse(429, 'Too many wrong tokens from one address.', false),
   retryAfter,
 })
+
+/** Whether a header comes twice; node:http keeps the first. */
+function hasTwo(rawHeaders: string[], wanted: string): boolean {
+  let count = 0
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index]!
+    if (name.length === wanted.length && name.toLowerCase() === wanted) count++
+  }
+  return count > 1
+}
 
 /** Equal lengths for the constant-time compare, whatever was sent. */
 const digest = (text: string) => createHash('sha256').update(text).digest()

@@ -10,8 +10,10 @@ import { refuseUpgrade, sendError, sendJson } from './answer.ts'
 import { createBuckets } from './bucket.ts'
 import { limitConnections } from './connections.ts'
 import { createGuard, type Entry, type GuardOptions, type Verdict } from './guard.ts'
-import { serveCall } from './http.ts'
+import { MAX_BATCH, serveCall } from './http.ts'
+import type { KeepAliveOptions } from './keep-alive.ts'
 import type { Log } from './log.ts'
+import { METRICS_PATH, type Metrics } from './metrics.ts'
 import type { Origin } from './origin.ts'
 import { createRefusals } from './refusals.ts'
 import { createSockets, type Sockets } from './sockets.ts'
@@ -21,8 +23,10 @@ export type Served = { database: Database; hub: Hub }
 export type RouteOptions = Pick<GuardOptions, 'localToken' | 'sharedToken' | 'isKnownHost'> & {
   version: string
   log: Log
+  metrics: Metrics
   /** Milliseconds; injected in tests. */
   now?: (() => number) | undefined
+  keepAlive?: KeepAliveOptions | undefined
 }
 
 export type Routes = {
@@ -39,10 +43,10 @@ type Admitted = Entry & { origin: Origin }
 
 const SOCKET_PATH = MOUNT.slice(0, -1)
 const NOT_NOW = { status: 503, reason: 'The hub is starting or stopping: try again in a moment.' }
-const NO_TARGET = { status: 400, reason: 'This is no URL.' }
+const NO_TARGET = { status: 400, reason: 'This is no path, and no URL of this hub.' }
 
 /** What is answered where. The guard stands in front of everything. */
-export function createRoutes({ version, log, now, ...options }: RouteOptions): Routes {
+export function createRoutes({ version, log, metrics, now, keepAlive, ...options }: RouteOptions): Routes {
   let served: Served | undefined
   const clock = now && { now }
   const buckets = createBuckets(clock)
@@ -55,6 +59,7 @@ export function createRoutes({ version, log, now, ...options }: RouteOptions): R
   const sockets = createSockets({
     onError,
     onTrouble: (cause) => log.warn({ err: cause }, 'a WebSocket failed'),
+    keepAlive,
   })
 
   function onError(error: Error & { code?: string }, path: string | undefined) {
@@ -67,8 +72,10 @@ export function createRoutes({ version, log, now, ...options }: RouteOptions): R
     const verdict = check(request, { open })
     const wait = verdict.allowed ? (spend(verdict)?.(cost) ?? 0) : 0
     const decided = wait > 0 ? { ...toTooMany(wait), origin: verdict.origin } : verdict
-    if (!decided.allowed) refusals.note(decided.origin.source, decided.status, decided.reason)
-    else if (decided.token) noteUse(decided.token)
+    if (!decided.allowed) {
+      refusals.note(decided.origin.source, decided.status, decided.reason)
+      metrics.refused(decided.status)
+    } else if (decided.token) noteUse(decided.token)
     return decided
   }
 
@@ -94,10 +101,10 @@ export function createRoutes({ version, log, now, ...options }: RouteOptions): R
 
   function answer(request: IncomingMessage, response: ServerResponse): void {
     const url = toUrl(request)
+    metrics.watch(response, url?.pathname)
     const path = url?.pathname.startsWith(MOUNT) ? url.pathname.slice(MOUNT.length) : undefined
     const isHealth = url?.pathname === '/health'
-    const cost = url?.searchParams.get('batch') === '1' ? decodePath(path ?? '').split(',').length : 1
-    const verdict = enter(request, { open: isHealth || path === 'hub.health', cost })
+    const verdict = enter(request, { open: isHealth || path === 'hub.health', cost: toCost(url, path) })
     if (verdict.allowed || verdict.origin.fromHere) response.setHeader(VERSION_HEADER, version)
     if (!verdict.allowed) return sendError(response, { ...verdict, path })
     if (!url) return sendError(response, NO_TARGET)
@@ -112,8 +119,9 @@ export function createRoutes({ version, log, now, ...options }: RouteOptions): R
       const proof = answerChallenge(challenge, signer)
       return sendJson(response, 200, { status: 'ok', name: 'claude-peers', version, proof })
     }
+    if (url.pathname === METRICS_PATH) return void metrics.answer(response, verdict.caller)
     if (path === undefined) {
-      const reason = `This hub speaks tRPC below ${MOUNT}; GET /health tells how it is.`
+      const reason = `This hub speaks tRPC below ${MOUNT}; GET /health tells how it is, and ${METRICS_PATH} in figures.`
       return sendError(response, { status: 404, reason })
     }
     const call = { path: decodePath(path), query: url.searchParams, router: appRouter, onError }
@@ -145,7 +153,7 @@ export function createRoutes({ version, log, now, ...options }: RouteOptions): R
       } catch (cause) {
         // The database cannot be read: whose token it is cannot be told.
         log.error({ err: cause }, 'a request was not checked')
-        sendError(response, NOT_NOW)
+        sendError(response, { ...NOT_NOW, told: false })
       }
     },
     upgrade(request, socket, head) {
@@ -154,7 +162,7 @@ export function createRoutes({ version, log, now, ...options }: RouteOptions): R
         accept(request, socket, head)
       } catch (cause) {
         log.error({ err: cause }, 'a request was not checked')
-        refuseUpgrade(socket, NOT_NOW)
+        refuseUpgrade(socket, { ...NOT_NOW, told: false })
       }
     },
     serve: (given) => void (served = given),
@@ -175,9 +183,17 @@ const toTooMany = (retryAfter: number) => ({
   retryAfter,
 })
 
-/** A path never fails to parse behind a host of ours; a whole URL in the request line may. */
-function toUrl({ url = '/' }: IncomingMessage): URL | undefined {
-  return URL.parse(url.startsWith('/') ? `http://hub${url}` : url) ?? undefined
+/** A path never fails to parse behind a host of ours. A whole URL must be of the Host: that one was looked at. */
+function toUrl({ url = '/', headers }: IncomingMessage): URL | undefined {
+  if (url.startsWith('/')) return new URL(`http://hub${url}`)
+  const parsed = URL.parse(url)
+  return parsed && parsed.host === headers.host?.toLowerCase() ? parsed : undefined
+}
+
+/** How many calls a request makes: those of a batch count each. */
+function toCost(url: URL | undefined, path = ''): number {
+  if (url?.searchParams.get('batch') !== '1') return 1
+  return Math.min(decodePath(path).split(',').length, MAX_BATCH)
 }
 
 function decodePath(path: string): string {

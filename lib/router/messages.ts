@@ -5,7 +5,7 @@ import type { Receipt as ReceiptRow } from '#db/receipt-rows'
 import { resolveAddress } from './address.ts'
 import { resolveAudience } from './audience.ts'
 import type { Context } from './context.ts'
-import { event, followChanges, toCursor } from './feed.ts'
+import { event, followChanges, toStart } from './feed.ts'
 import { toRefusal } from './refusal.ts'
 import { feedInput } from './shapes/common.ts'
 import {
@@ -21,7 +21,7 @@ import {
   type LogEntry,
   type Receipt,
 } from './shapes/messages.ts'
-import { findCaller, peerProcedure, procedure, router } from './trpc.ts'
+import { findCaller, peerProcedure, procedure, requireToken, router } from './trpc.ts'
 import { toLogEntry, toReceipt } from './views.ts'
 
 export const messagesRouter = router({
@@ -41,7 +41,8 @@ export const messagesRouter = router({
           senderId: self.id,
           recipientIds: recipients.map((peer) => peer.id),
           idempotencyKey: input.idempotencyKey,
-          body: input.message,
+          // Half a character is kept as another one: a repeated send must say the same.
+          body: input.message.toWellFormed(),
           urgency,
           replyTo,
           scope,
@@ -121,11 +122,12 @@ async function* watchMessages(
   lastEventId: string | undefined,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<TrackedEnvelope<{ type: 'message'; entry: LogEntry }>, void> {
-  const cursor = toCursor(lastEventId, ctx) ?? ctx.database.lastSeq()
+  const cursor = toStart(lastEventId, ctx)
+  const check = () => requireToken(ctx)
   const read = ctx.database.messages.changedSince
-  for await (const rows of followChanges({ ctx, topic: MESSAGES_TOPIC, signal, cursor, read })) {
+  for await (const rows of followChanges({ ctx, topic: MESSAGES_TOPIC, signal, cursor, check, read })) {
     for (const row of rows)
-      yield event(row.changedSeq, { type: 'message', entry: toEntry(ctx, row) } as const)
+      yield event(ctx, row.changedSeq, { type: 'message', entry: toEntry(ctx, row) } as const)
   }
 }
 

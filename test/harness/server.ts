@@ -1,13 +1,16 @@
 import { pino } from 'pino'
 import { createPresence } from '../../apps/hub/presence.ts'
-import { listen } from '../../apps/hub/server.ts'
+import { createMetrics } from '../../apps/hub/metrics.ts'
+import { listen, type ListenOptions } from '../../apps/hub/server.ts'
 import { openInMemory } from '../../lib/db/open.ts'
 
 /** The hub's server alone, on a database in memory that a test can fill and break. */
-export async function openServer() {
+export async function openServer(options: Partial<ListenOptions> = {}) {
   const token = 'a-token-of-this-test'
   const lines: { level: number; msg: string }[] = []
   const database = openInMemory({ folder: 'drizzle', now: Date.now })
+  const log = pino({ level: 'debug' }, { write: (line: string) => lines.push(JSON.parse(line)) })
+  const metrics = createMetrics(log)
   const server = await listen({
     bind: '127.0.0.1',
     port: 0,
@@ -15,7 +18,9 @@ export async function openServer() {
     sharedToken: undefined,
     hosts: [],
     version: '1.2.3',
-    log: pino({ level: 'debug' }, { write: (line: string) => lines.push(JSON.parse(line)) }),
+    log,
+    metrics,
+    ...options,
   })
   const isRunning = () => undefined
   const presence = createPresence({ database, isRunning, onError: () => undefined })
@@ -29,6 +34,7 @@ export async function openServer() {
     socketsOf: server.sockets.countOf,
     stats,
     stop() {},
+    foreground: false,
     isRunning,
     presence,
     notifies: () => false,
@@ -39,7 +45,10 @@ export async function openServer() {
     headers: { authorization: `Bearer ${token}` },
     lines,
     database,
-    serve: () => server.serve({ database, hub }),
+    serve() {
+      server.serve({ database, hub })
+      metrics.serve({ database, version: '1.2.3', sockets: server.sockets.count })
+    },
     breakDatabase: () => database.sqlite.close(),
     [Symbol.asyncDispose]: () => server.close(),
   }

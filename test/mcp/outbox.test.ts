@@ -27,7 +27,7 @@ function open({ remote = true } = {}) {
     ...(remote && { CLAUDE_PEERS_BROKER_URL: 'http://studio:7899', CLAUDE_PEERS_TOKEN: 'a-token' }),
   })
   const calls: SendInput[] = []
-  const hub = { send: (_: SendInput): Promise<Sent> => Promise.resolve(stored) }
+  const hub = { send: (): Promise<Sent> => Promise.resolve(stored) }
   let limits: (() => void)[] = []
   const link = {
     remote: (): Config | undefined => (remote ? config : undefined),
@@ -39,13 +39,13 @@ function open({ remote = true } = {}) {
         send: {
           mutate(input: SendInput) {
             calls.push(input)
-            return hub.send(input)
+            return hub.send()
           },
         },
       },
     },
   } as unknown as Link
-  const deadline = () => startDeadline(1_800, () => new Promise<void>((resolve) => limits.push(resolve)))
+  const deadline = () => startDeadline(1_500, () => new Promise<void>((resolve) => limits.push(resolve)))
   const outbox = createOutbox({ link, spool: own.spool, deadline })
   return {
     ...own,

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from 'vitest'
-import { draft, openRouter } from '../harness/router.ts'
+import { draft, HOME_MACHINE, openRouter } from '../harness/router.ts'
 
 const BUSY = { activity: 'busy', wakeable: false, headless: false } as const
 const leaving: AbortController[] = []
@@ -150,6 +150,17 @@ describe('peers.watch', () => {
     },
   )
 
+  test('starts anew for a cursor of another history, such as before a backup was restored', async () => {
+    const before = await openWatched()
+    const { id } = await takeOne(await before.watch())
+    const { watch, seat } = await openWatched()
+    await seat('api')
+    expect((await take(await watch(id), 1))[0]!.data).toMatchObject({
+      type: 'snapshot',
+      peers: [{ name: 'api' }],
+    })
+  })
+
   test('ends for a client that leaves, and keeps nothing of it', async () => {
     const { call, seat } = openRouter()
     await seat('api')
@@ -190,6 +201,38 @@ describe('mailbox.watch', () => {
     ])
     await api.caller.mailbox.release({ offerId: offerId! })
     expect(await take(feed, 1)).toMatchObject([{ data: { type: 'waiting', waiting: 2 } }])
+  })
+
+  test('ends at once when another session takes the seat, and tells it nothing more', async () => {
+    const { web, api, watch, turn, seat } = await openPair()
+    const feed = await watch(api)
+    await take(feed, 1)
+    const next = feed.next()
+    await turn(api.id, false)
+    const successor = await seat('api', { online: false })
+    expect(successor.id).toBe(api.id)
+    await expect(next).rejects.toMatchObject({ code: 'UNAUTHORIZED' })
+    await web.caller.messages.send(draft('api'))
+    expect(await feed.next()).toMatchObject({ done: true })
+    expect(await take(await watch(successor), 1)).toMatchObject([{ data: { waiting: 1 } }])
+  })
+
+  test('goes on for a session that registers again with its key', async () => {
+    const { web, watch, seat, call } = await openPair()
+    const session = {
+      machine: HOME_MACHINE,
+      directory: '/work/db',
+      root: '/work/db',
+      isRepo: true,
+      summary: '',
+      process: { pid: 7, start: 'x' },
+    }
+    const { key } = await seat('db', session)
+    const feed = await watch({ key })
+    await take(feed, 1)
+    expect((await call({ key }).peers.register(session)).key).toBe(key)
+    await web.caller.messages.send(draft('db'))
+    expect(await take(feed, 1)).toMatchObject([{ data: { type: 'waiting', waiting: 1 } }])
   })
 
   test('tells how much of it is worth waking for: what is not fyi, and can be taken now', async () => {
@@ -283,6 +326,18 @@ describe('mailbox.watch', () => {
     )
     const rest = await take(await watch(web, events.at(-1)!.id), 1)
     expect(rest).toMatchObject([{ data: { type: 'waiting' } }])
+  })
+
+  test('tells whoever comes from another history all that this one brought since it was opened', async () => {
+    const before = await openPair()
+    const { id } = await takeOne(await before.watch(before.web))
+    const { web, api, watch } = await openPair()
+    const { messageId } = await web.caller.messages.send(draft('api'))
+    expect((await take(await watch(web, id), 2)).map(({ data }) => data)).toMatchObject([
+      { type: 'receipt', receipt: { messageId, state: 'queued' } },
+      { type: 'waiting', waiting: 0 },
+    ])
+    expect((await takeOne(await watch(api, id))).data).toEqual({ type: 'waiting', waiting: 1, urgent: 1 })
   })
 
   test('tells nobody about the mail of others', async () => {

@@ -1,9 +1,13 @@
+import semver from 'semver'
 import { connect } from '#client/connect'
 import { describePeer } from '#frame/peer-text'
 import { toAge } from '#frame/time'
 import { readConfig, type Config } from '#machine/config'
 import { explainAbsence, explainDatabase } from '#machine/hub-absence'
 import { findHub, type HubAddress } from '#machine/hub-process'
+import { VERSION } from '#machine/package'
+import { describeOlder } from '#machine/remote-hub'
+import type { Stats } from '#router/shapes/hub'
 import { EXIT } from '../exit.ts'
 import { readKept, toKeptLines } from '../kept.ts'
 import { printJson, printLines } from '../print.ts'
@@ -23,13 +27,22 @@ export async function status(options: Options): Promise<void> {
   process.exitCode = EXIT.noHub
   const { reason, hub } = await explainAbsence(config)
   const kept = readKept(config)
-  if (!options.json) return printLines([reason, ...toKeptLines(kept, Date.now())])
+  const { remote, host } = config
+  const label = remote ? [`This machine is called ${host} there.`] : []
+  if (!options.json) return printLines([reason, ...label, ...toKeptLines(kept, Date.now())])
   const running = hub ? { running: true, answers: false, pid: hub.pid } : { running: false }
-  printJson({ ...running, url: hub?.url ?? config.brokerUrl, reason, ...kept })
+  printJson({
+    ...running,
+    url: hub?.url ?? config.brokerUrl,
+    reason,
+    ...(remote && { remote, host }),
+    ...kept,
+  })
 }
 
 async function showHub(config: Config, found: HubAddress, { json }: Options) {
   const { url, database } = found
+  const { remote, host } = config
   const trouble = explainDatabase(found, config)
   if (trouble) process.exitCode = EXIT.noHub
   const client = connect({ endpoint: found })
@@ -38,7 +51,7 @@ async function showHub(config: Config, found: HubAddress, { json }: Options) {
       client.hub.hub.stats.query(),
       client.hub.peers.list.query(),
     ])
-    const known = { ...(database && { database }), ...(trouble && { trouble }) }
+    const known = { remote, host, ...(database && { database }), ...(trouble && { trouble }) }
     if (json) return printJson({ running: true, url, ...known, ...stats, list: peers, ...readKept(config) })
     const now = Date.now()
     const online = peers.filter((peer) => peer.state === 'online')
@@ -46,6 +59,8 @@ async function showHub(config: Config, found: HubAddress, { json }: Options) {
     printLines([
       ...(trouble ? [trouble] : []),
       `Hub ${stats.version} at ${url}, pid ${stats.pid}, started ${toAge(stats.startedAt, now)}`,
+      ...(isOutdated(found) ? [`This program is ${VERSION}: update the hub and restart its service.`] : []),
+      ...describeReach(config, stats),
       ...(database ? [`Database: ${database}`] : []),
       `Mail: ${queued + offered} ${queued + offered === 1 ? 'message waits' : 'messages wait'}`,
       ...toKeptLines(readKept(config), now),
@@ -55,4 +70,19 @@ async function showHub(config: Config, found: HubAddress, { json }: Options) {
   } finally {
     await client.close()
   }
+}
+
+/** Any other local hub that is older hands over to the next command that needs it. */
+const isOutdated = ({ foreground, version }: HubAddress) => foreground === true && semver.lt(version, VERSION)
+
+/** Of a hub of another machine what this one is there, of our own where others reach it. */
+function describeReach({ remote, host, brokerUrl }: Config, { reach, version }: Stats): string[] {
+  if (remote) {
+    const skew = semver.gt(VERSION, version) ? [describeOlder(brokerUrl, version)] : []
+    return [`This machine has joined it and is called ${host}.`, ...skew]
+  }
+  return [
+    ...(reach.urls.length > 0 ? [`Other machines reach it at ${reach.urls.join(', ')}`] : []),
+    ...(reach.trouble === null ? [] : [reach.trouble]),
+  ]
 }
