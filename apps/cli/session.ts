@@ -1,12 +1,11 @@
 import { setTimeout as wait } from 'node:timers/promises'
-import { TRPCClientError } from '@trpc/client'
 import { connect, type HubClient } from '#client/connect'
+import { isUnknownKey } from '#client/unknown-key'
 import { readConfig, type Config } from '#machine/config'
 import { locateHub } from '#machine/hub-process'
 import { parseJson, readIfThere, writePrivate } from '#machine/files'
 import { readMachineId } from '#machine/machine-id'
 import { makePrivateDir } from '#machine/paths'
-import type { AppRouter } from '#router/router'
 
 /** A client of the hub that speaks for nobody; the hub is started if need be. Closed when `work` settles. */
 export async function withHub<T>(work: (hub: HubClient['hub'], config: Config) => Promise<T>): Promise<T> {
@@ -60,12 +59,6 @@ async function takeSeat(hub: HubClient['hub'], config: Config, key: string | und
     writePrivate(config.paths.user, JSON.stringify({ key: registered.key }))
   }
   return registered.key
-}
-
-function isUnknownKey(cause: unknown): boolean {
-  return (
-    cause instanceof TRPCClientError && (cause as TRPCClientError<AppRouter>).data?.code === 'UNAUTHORIZED'
-  )
 }
 
 function toKey(card: unknown): string | undefined {

@@ -40,6 +40,17 @@ export function createMailbox(connection: Connection) {
     bell.note(MESSAGES_TOPIC)
   }
 
+  /** Changes messages, tells whom it concerns, and returns how many changed. */
+  function noteEach(
+    recipientId: string,
+    messageIds: number[],
+    write: (messageId: number) => { senderId: string } | undefined,
+  ): number {
+    const changed = messageIds.flatMap((messageId) => write(messageId) ?? [])
+    for (const mail of changed) note(mail, recipientId)
+    return changed.length
+  }
+
   return {
     /** False when a consume would give nothing; a read, so that an empty mailbox costs no transaction. */
     hasMail: (recipientId: string): boolean => reads.any.get({ recipientId, now: now() }) !== undefined,
@@ -104,10 +115,9 @@ export function createMailbox(connection: Connection) {
      * waits again as if it had not been offered.
      */
     acknowledge(recipientId: string, offerId: string, unshown: number[] = []): number {
-      for (const messageId of unshown) {
-        const row = writes.putBack.get({ messageId, recipientId, offerId, changedSeq: nextSeq() })
-        if (row) note(row, recipientId)
-      }
+      noteEach(recipientId, unshown, (messageId) =>
+        writes.putBack.get({ messageId, recipientId, offerId, changedSeq: nextSeq() }),
+      )
       return settleOffer(
         recipientId,
         offerId,
@@ -130,12 +140,9 @@ export function createMailbox(connection: Connection) {
      * proof, so it also settles what was offered and never acknowledged; what was never offered stays as it is.
      */
     confirm(recipientId: string, messageIds: number[]): number {
-      const read = messageIds.flatMap(
-        (messageId) =>
-          writes.confirm.get({ messageId, recipientId, readAt: now(), changedSeq: nextSeq() }) ?? [],
+      return noteEach(recipientId, messageIds, (messageId) =>
+        writes.confirm.get({ messageId, recipientId, readAt: now(), changedSeq: nextSeq() }),
       )
-      for (const mail of read) note(mail, recipientId)
-      return read.length
     },
 
     /**
@@ -143,12 +150,9 @@ export function createMailbox(connection: Connection) {
      * many are unconfirmed by that. They are not offered again, and a later sighting still makes them read.
      */
     doubt(recipientId: string, messageIds: number[]): number {
-      const doubted = messageIds.flatMap(
-        (messageId) =>
-          writes.doubt.get({ messageId, recipientId, unconfirmedAt: now(), changedSeq: nextSeq() }) ?? [],
+      return noteEach(recipientId, messageIds, (messageId) =>
+        writes.doubt.get({ messageId, recipientId, unconfirmedAt: now(), changedSeq: nextSeq() }),
       )
-      for (const mail of doubted) note(mail, recipientId)
-      return doubted.length
     },
   }
 

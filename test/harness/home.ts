@@ -117,3 +117,13 @@ function runCli(
     child.stdin!.end(input ?? '')
   })
 }
+
+/** Resolves when another hub than that of the pid serves a home. */
+export async function anotherHub(home: Home, pid: number): Promise<void> {
+  const isOther = () =>
+    home.rendezvous().then(
+      (left) => left.pid !== pid,
+      () => false,
+    )
+  await waitFor(isOther, 'another hub')
+}

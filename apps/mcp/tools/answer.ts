@@ -1,7 +1,6 @@
 import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js'
-import { TRPCClientError } from '@trpc/client'
+import { isUnknownKey } from '#client/unknown-key'
 import { escapeBody } from '#frame/escape'
-import type { AppRouter } from '#router/router'
 import type { Link } from '../link.ts'
 
 /** A result for programs and for the model: the same facts, as data and in words. */
@@ -17,17 +16,11 @@ export async function answering(link: Link, work: () => Promise<CallToolResult>)
   try {
     await link.seated()
     return await work().catch(async (cause: unknown) => {
-      if (!isUnknown(cause)) throw cause
+      if (!isUnknownKey(cause)) throw cause
       await link.renew()
       return work()
     })
   } catch (cause) {
     return { isError: true, content: [{ type: 'text', text: escapeBody((cause as Error).message) }] }
   }
-}
-
-function isUnknown(cause: unknown): boolean {
-  return (
-    cause instanceof TRPCClientError && (cause as TRPCClientError<AppRouter>).data?.code === 'UNAUTHORIZED'
-  )
 }

@@ -5,7 +5,7 @@ import { messageId } from '#router/shapes/common'
 import type { Receipt } from '#router/shapes/messages'
 import type { ServerOptions } from '../server.ts'
 import { answer, answering } from './answer.ts'
-import { standing, toStanding } from './shapes.ts'
+import { standing, toList, toStanding } from './shapes.ts'
 
 /** As data, what the model needs to decide by; `steps` has the times, `detail` says what comes next. */
 const ladder = standing.extend({ unconfirmed: z.boolean(), steps: z.string() })
@@ -26,10 +26,8 @@ export function addMessageStatus(server: McpServer, { link }: ServerOptions): vo
         const found = await link.hub.messages.status.query({ messageId: message_id })
         const now = Date.now()
         const recipients = found.recipients.map((one) => toLadder(one, now))
-        const lines = recipients.map(
-          (one) => `- ${[`${one.to}: ${one.detail} (${one.steps})`, one.answer ?? []].flat().join('; ')}`,
-        )
-        return answer([`Message ${message_id}:`, ...lines].join('\n'), { message_id, recipients })
+        const told = recipients.map((one) => ({ ...one, detail: `${one.detail} (${one.steps})` }))
+        return answer(toList(`Message ${message_id}:`, told), { message_id, recipients })
       }),
   )
 }

@@ -1,0 +1,45 @@
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
+import { parseJson } from './files.ts'
+
+/** One line of a session's transcript, as far as the end of a turn and what came before it can be told from it. */
+export type Entry = {
+  type?: string
+  subtype?: string
+  isSidechain?: boolean
+  isApiErrorMessage?: boolean
+  timestamp?: string
+  content?: unknown
+  message?: { id?: string; content?: string | Part[] }
+}
+type Part = { type?: string; text?: string; id?: string; tool_use_id?: string }
+
+/**
+ * The entries in the last `bytes` of a transcript, oldest first, and when it was written, in ms of the epoch; none when
+ * there is no transcript yet. A line that is not whole counts as none.
+ */
+export function readEnd(path: string, bytes: number): { entries: Entry[]; writtenAt: number } {
+  let fd: number
+  try {
+    fd = openSync(path, 'r')
+  } catch {
+    return { entries: [], writtenAt: 0 }
+  }
+  try {
+    const { size, mtimeMs } = fstatSync(fd)
+    const buffer = Buffer.alloc(Math.min(size, bytes))
+    const length = readSync(fd, buffer, 0, buffer.length, size - buffer.length)
+    const lines = buffer.toString('utf8', 0, length).split('\n')
+    return {
+      entries: lines.flatMap((line) => (parseJson(line) as Entry | undefined) ?? []),
+      writtenAt: mtimeMs,
+    }
+  } finally {
+    closeSync(fd)
+  }
+}
+
+/** The parts of what an entry says; a plain text is one. */
+export function partsOf({ message }: Entry): Part[] {
+  const content = message?.content ?? []
+  return typeof content === 'string' ? [{ type: 'text', text: content }] : content
+}
