@@ -23,8 +23,8 @@ const EXAMPLES: Record<string, object> = {
   'peers.register': {
     machine: { id: 'machine-of-tests', host: 'laptop' },
     kind: 'session',
-    directory: '/work/attacker',
-    root: '/work/attacker',
+    directory: '/src/attacker',
+    root: '/src/attacker',
     isRepo: true,
     branch: 'main',
     summary: 'attacks',

@@ -67,7 +67,7 @@ test('of several sessions the first whose hub is there, and no command while the
     sender: toSender('db', { peerId: db.id }),
     send: () => Promise.reject(new Error('not as it')),
   }
-  addCard(world.hub, { root: '/work/elsewhere', peerId: 'p_other' })
+  addCard(world.hub, { root: '/src/elsewhere', peerId: 'p_other' })
   expect(await world.sentBy(entry)).toBeUndefined()
   const isFirst = process.pid < process.ppid
   expect(await world.sentBy(entry, self)).toBe(isFirst ? 'web@laptop' : undefined)
@@ -80,7 +80,7 @@ test('nobody else while its writer lives, or a session that has its seat', async
   const web = await takeSeat(world.hub, 'web')
   const sender = toSender('web', { peerId: web.id, key: web.key })
   expect(await world.sentBy(toEntry('mine', { sender }))).toBeUndefined()
-  addCard(world.hub, { root: '/work/elsewhere', peerId: web.id })
+  addCard(world.hub, { root: '/src/elsewhere', peerId: web.id })
   expect(await world.sentBy(left(sender))).toBeUndefined()
 })
 
@@ -114,7 +114,7 @@ test('with a key that holds no more and nobody of its repository: whoever is the
 
 test('without a key: a session of the same repository as itself, and nobody before it', async () => {
   await using world = await open()
-  addCard(world.hub, { root: '/work/web', peerId: 'p_other' })
+  addCard(world.hub, { root: '/src/web', peerId: 'p_other' })
   expect(await world.sentBy(left(toSender('web')))).toBeUndefined()
   const heir = await takeSeat(world.hub, 'web')
   const self = {

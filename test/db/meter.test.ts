@@ -20,8 +20,8 @@ async function openMetered() {
       {
         machine: LAPTOP,
         kind: 'session',
-        root: `/work/${name}`,
-        cwd: `/work/${name}`,
+        root: `/src/${name}`,
+        cwd: `/src/${name}`,
         isRepo: true,
         summary: '',
       },

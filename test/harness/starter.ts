@@ -42,6 +42,6 @@ export async function statsOf(home: Home, url: string) {
 
 /** How often a hub of this home has begun to serve. */
 export async function serves(home: Home): Promise<number> {
-  const log = await readFile(join(home.path, '.claude-peers/hub.log'), 'utf8')
+  const log = await readFile(join(home.path, '.claude-peers/hub.log'), 'utf8').catch(() => '')
   return log.split('"hub serves"').length - 1
 }

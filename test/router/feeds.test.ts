@@ -221,8 +221,8 @@ describe('mailbox.watch', () => {
     const { web, watch, seat, call } = await openPair()
     const session = {
       machine: HOME_MACHINE,
-      directory: '/work/db',
-      root: '/work/db',
+      directory: '/src/db',
+      root: '/src/db',
       isRepo: true,
       summary: '',
       process: { pid: 7, start: 'x' },

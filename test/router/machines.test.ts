@@ -22,11 +22,11 @@ function openNetwork() {
     await router.call({ caller: invitation.holder }).machines.join({ machine })
     return invitation
   }
-  /** What a session in `/work/<name>` of a machine says. */
+  /** What a session in `/src/<name>` of a machine says. */
   const session = (name: string, machine: { id: string; host: string }) => ({
     machine,
-    directory: `/work/${name}`,
-    root: `/work/${name}`,
+    directory: `/src/${name}`,
+    root: `/src/${name}`,
     isRepo: true,
     summary: '',
   })
