@@ -1,18 +1,16 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import type { HubProcess } from '../harness/hub.ts'
 import type { Session } from '../harness/session.ts'
 import { waitFor } from '../harness/wait.ts'
 import { openFleet, type Fleet } from './fleet.ts'
 
 let fleet: Fleet
-let hub: HubProcess
 let web: Session
 let api: Session
 const stack = new AsyncDisposableStack()
 
 beforeAll(async () => {
   fleet = stack.use(await openFleet())
-  hub = stack.use(await fleet.serve())
+  stack.use(await fleet.serve())
   web = stack.use(await fleet.session(fleet.laptop, 'web'))
   api = stack.use(await fleet.session(fleet.desktop, 'api'))
 })
