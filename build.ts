@@ -41,8 +41,10 @@ const bundles: BuildOptions[] = [
 ]
 
 rmSync(`${root}/dist`, { recursive: true, force: true })
+// Its main file loads its parts by names that a bundler cannot follow.
+const resolve = { alias: { 'jsonc-parser': 'jsonc-parser/lib/esm/main.js' } }
 for (const options of bundles) {
-  await build({ cwd: root, platform: 'node', logLevel: 'warn', ...options })
+  await build({ cwd: root, platform: 'node', logLevel: 'warn', resolve, ...options })
 }
 // By rename: a shell must never read half a script, whose syntax error would end it with the status that wakes.
 copyFileSync(`${root}/apps/hook/waiter.sh`, `${root}/dist/waiter.sh.tmp`)

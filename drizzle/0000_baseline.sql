@@ -44,6 +44,22 @@ CREATE INDEX `deliveries_sender` ON `deliveries` (`sender_id`,`message_id`,`reci
 CREATE INDEX `deliveries_sent` ON `deliveries` (`sender_id`,`changed_seq`);--> statement-breakpoint
 CREATE INDEX `deliveries_pair` ON `deliveries` (`recipient_id`,`sender_id`,`message_id`);--> statement-breakpoint
 CREATE INDEX `deliveries_changed` ON `deliveries` (`changed_seq`);--> statement-breakpoint
+CREATE TABLE `machine_tokens` (
+	`id` text PRIMARY KEY NOT NULL,
+	`label` text NOT NULL,
+	`token_hash` text NOT NULL,
+	`machine_id` text,
+	`created_at` integer NOT NULL,
+	`bound_at` integer,
+	`seen_at` integer,
+	`revoked_at` integer,
+	FOREIGN KEY (`machine_id`) REFERENCES `machines`(`id`) ON UPDATE no action ON DELETE no action,
+	CONSTRAINT "machine_tokens_bound" CHECK(("machine_tokens"."machine_id" is null) = ("machine_tokens"."bound_at" is null)),
+	CONSTRAINT "machine_tokens_label_form" CHECK("machine_tokens"."label" not glob '*[^a-z0-9-]*' and length("machine_tokens"."label") between 1 and 48)
+);
+--> statement-breakpoint
+CREATE UNIQUE INDEX `machine_tokens_label` ON `machine_tokens` (`label`) WHERE revoked_at is null;--> statement-breakpoint
+CREATE UNIQUE INDEX `machine_tokens_machine` ON `machine_tokens` (`machine_id`) WHERE revoked_at is null;--> statement-breakpoint
 CREATE TABLE `machines` (
 	`id` text PRIMARY KEY NOT NULL,
 	`host` text NOT NULL,

@@ -6,24 +6,25 @@
  */
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
+import type { Caller } from '#router/context'
 
 export type GuardOptions = {
   /** The token of this machine's user. */
   localToken: string
   /** A token shared by a fleet, if one is configured. */
   sharedToken: string | undefined
+  /** The live token of a machine that has this text. */
+  findToken: (text: string) => { id: string; machineId: string | null } | undefined
   /** Host names and addresses the hub is known by, lower case, without port; IPv6 in brackets. */
   hosts: string[]
 }
 
-/** Who passed: `local` holds the token of this machine; `nobody` may only ask for the hub's health. */
-export type Caller = 'local' | 'fleet' | 'nobody'
 export type Verdict = { allowed: true; caller: Caller } | { allowed: false; status: number; reason: string }
 
 const LOOPBACK = ['localhost', '127.0.0.1', '[::1]']
 
 /** Makes the check of every request; it keeps no state. */
-export function createGuard({ localToken, sharedToken, hosts }: GuardOptions) {
+export function createGuard({ localToken, sharedToken, findToken, hosts }: GuardOptions) {
   const allowed = new Set([...LOOPBACK, ...hosts])
   const local = digest(localToken)
   const shared = sharedToken ? digest(sharedToken) : undefined
@@ -38,12 +39,17 @@ export function createGuard({ localToken, sharedToken, hosts }: GuardOptions) {
     const token = /^Bearer (\S{1,512})$/i.exec(request.headers.authorization ?? '')?.[1]
     if (token === undefined) {
       return options.open
-        ? { allowed: true, caller: 'nobody' }
+        ? { allowed: true, caller: { kind: 'nobody' } }
         : refuse(401, 'Send the token of this hub: Authorization: Bearer …')
     }
     const hash = digest(token)
-    if (timingSafeEqual(hash, local)) return { allowed: true, caller: 'local' }
-    if (shared && timingSafeEqual(hash, shared)) return { allowed: true, caller: 'fleet' }
+    if (timingSafeEqual(hash, local)) return { allowed: true, caller: { kind: 'local' } }
+    if (shared && timingSafeEqual(hash, shared)) return { allowed: true, caller: { kind: 'fleet' } }
+    const machine = findToken(token)
+    if (machine) {
+      const { id: tokenId, machineId } = machine
+      return { allowed: true, caller: { kind: 'machine', tokenId, machineId } }
+    }
     return refuse(401, 'The token is not that of this hub. A local client finds it in ~/.claude-peers/token.')
   }
 }

@@ -3,24 +3,23 @@ import type { Duplex } from 'node:stream'
 import type { Database } from '#db/open'
 import { answerChallenge } from '#machine/proof'
 import { KEY_HEADER, MOUNT, VERSION_HEADER } from '#router/wire'
-import type { Context, Hub } from '#router/context'
+import type { Caller, Context, Hub } from '#router/context'
 import { appRouter } from '#router/router'
 import { refuseUpgrade, sendError, sendJson } from './answer.ts'
-import { createGuard, type Caller, type GuardOptions, type Verdict } from './guard.ts'
+import { createGuard, type GuardOptions, type Verdict } from './guard.ts'
 import { serveCall } from './http.ts'
 import type { Log } from './log.ts'
-import { createSockets } from './sockets.ts'
+import { createSockets, type Sockets } from './sockets.ts'
 
 export type Served = { database: Database; hub: Hub }
-export type RouteOptions = GuardOptions & { version: string; log: Log }
+export type RouteOptions = Omit<GuardOptions, 'findToken'> & { version: string; log: Log }
 
 export type Routes = {
   call(this: void, request: IncomingMessage, response: ServerResponse): void
   upgrade(this: void, request: IncomingMessage, socket: Duplex, head: Buffer): void
   /** From now on calls are answered; before it, and after `close`, with 503. */
   serve(served: Served): void
-  /** How many WebSockets are open. */
-  sockets(): number
+  sockets: Sockets
   close(): Promise<void>
 }
 
@@ -30,8 +29,9 @@ const NO_TARGET = { status: 400, reason: 'This is no URL.' }
 
 /** What is answered where. The guard stands in front of everything. */
 export function createRoutes({ version, log, ...options }: RouteOptions): Routes {
-  const check = createGuard(options)
   let served: Served | undefined
+  const findToken = (text: string) => served?.database.machineTokens.find(text)
+  const check = createGuard({ ...options, findToken })
   const sockets = createSockets({
     onError,
     onTrouble: (cause) => log.warn({ err: cause }, 'a WebSocket failed'),
@@ -53,7 +53,7 @@ export function createRoutes({ version, log, ...options }: RouteOptions): Routes
 
   function toContext({ headers }: IncomingMessage, { database, hub }: Served, caller: Caller): Context {
     const key = headers[KEY_HEADER]
-    return { database, hub, key: typeof key === 'string' ? key : undefined, local: caller === 'local' }
+    return { database, hub, key: typeof key === 'string' ? key : undefined, caller }
   }
 
   return {
@@ -97,7 +97,7 @@ export function createRoutes({ version, log, ...options }: RouteOptions): Routes
       sockets.accept(request, socket, head, toContext(request, served, verdict.caller))
     },
     serve: (given) => void (served = given),
-    sockets: sockets.count,
+    sockets,
     close() {
       served = undefined
       return sockets.close()

@@ -1,13 +1,18 @@
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import type { Stats } from '#router/shapes/hub'
+import { isLoopback } from './addresses.ts'
 import type { Log } from './log.ts'
 import { createRoutes, type Served } from './routes.ts'
+import type { Sockets } from './sockets.ts'
 
 /** Behind the guard, the hub answers 503 until it is given what it serves: it listens before it migrates. */
 export type HubServer = {
   url: string
+  /** Where other machines reach it, and what is in the way. */
+  reach(): Stats['reach']
   serve(served: Served): void
-  sockets: () => number
+  sockets: Pick<Sockets, 'count' | 'countOf' | 'disconnect'>
   /** Stops accepting, lets calls under way finish, and asks the WebSockets to come back later. */
   close(): Promise<void>
 }
@@ -50,6 +55,7 @@ export async function listen(options: ListenOptions): Promise<HubServer> {
   server.on('error', (cause) => log.error({ err: cause }, 'cannot accept a connection'))
   return {
     url: `http://${name}:${address.port}`,
+    reach: () => ({ urls: isLoopback(name) ? [] : [`http://${name}:${address.port}`], trouble: null }),
     sockets: routes.sockets,
     serve: routes.serve,
     async close() {

@@ -13,11 +13,17 @@ const DRAIN_POLL_MS = 50
 /** How long a client has to answer the closing handshake at shutdown. */
 const CLOSE_WAIT_MS = 1_000
 /** RFC 6455: the service restarts; a client reconnects. */
-const SERVICE_RESTART = 1012
+const SERVICE_RESTART = { code: 1012, reason: 'the hub restarts' }
+/** RFC 6455: what the client does is against the rules here. */
+const REVOKED = { code: 1008, reason: 'the token of this machine was revoked' }
 
 export type Sockets = {
   accept(request: IncomingMessage, socket: Duplex, head: Buffer, context: Context): void
   count(): number
+  /** How many the token of a machine has open. */
+  countOf(tokenId: string): number
+  /** Ends all that the token of a machine has open: nothing more is sent to them. Says how many. */
+  disconnect(tokenId: string): number
   /** Asks every client to come back later, and ends those who do not answer within a second. */
   close(): Promise<void>
 }
@@ -30,6 +36,7 @@ export function createSockets(options: {
 }): Sockets {
   const server = new WebSocketServer({ noServer: true, maxPayload: MAX_BODY_BYTES, perMessageDeflate: false })
   const contexts = new WeakMap<IncomingMessage, Context>()
+  const byToken = new Map<string, Set<WebSocket>>()
   const handle = getWSConnectionHandler({
     wss: server,
     router: appRouter,
@@ -43,25 +50,43 @@ export function createSockets(options: {
   return {
     accept(request, socket, head, context) {
       contexts.set(request, context)
-      server.handleUpgrade(request, socket, head, (client) => handle(client, request))
+      server.handleUpgrade(request, socket, head, (client) => {
+        if (context.caller.kind === 'machine') keep(byToken, context.caller.tokenId, client)
+        handle(client, request)
+      })
     },
     count: () => server.clients.size,
+    countOf: (tokenId) => byToken.get(tokenId)?.size ?? 0,
+    disconnect(tokenId) {
+      const clients = [...(byToken.get(tokenId) ?? [])]
+      for (const client of clients) void closeClient(client, REVOKED)
+      return clients.length
+    },
     async close() {
-      const closed = [...server.clients].map((client) => closeClient(client))
+      const closed = [...server.clients].map((client) => closeClient(client, SERVICE_RESTART))
       await Promise.all(closed)
       server.close()
     },
   }
 }
 
-function closeClient(client: WebSocket): Promise<void> {
+function keep(byToken: Map<string, Set<WebSocket>>, tokenId: string, client: WebSocket) {
+  const clients = byToken.get(tokenId) ?? new Set()
+  byToken.set(tokenId, clients.add(client))
+  client.once('close', () => {
+    clients.delete(client)
+    if (clients.size === 0) byToken.delete(tokenId)
+  })
+}
+
+function closeClient(client: WebSocket, { code, reason }: { code: number; reason: string }): Promise<void> {
   return new Promise((resolve) => {
     const impatience = setTimeout(() => client.terminate(), CLOSE_WAIT_MS)
     client.once('close', () => {
       clearTimeout(impatience)
       resolve()
     })
-    client.close(SERVICE_RESTART, 'the hub restarts')
+    client.close(code, reason)
   })
 }
 

@@ -114,7 +114,11 @@ async function serve({ config, log, onStop, now = Date.now }: StartOptions, undo
   const hub: Hub = {
     version: VERSION,
     machineId: machine.id,
-    stats: () => ({ pid: process.pid, startedAt, sockets: server.sockets() }),
+    host: machine.host,
+    stats: () => ({ pid: process.pid, startedAt, sockets: server.sockets.count(), reach: server.reach() }),
+    urls: () => server.reach().urls,
+    disconnect: server.sockets.disconnect,
+    socketsOf: server.sockets.countOf,
     stop: onStop,
     isRunning,
     presence,

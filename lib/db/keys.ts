@@ -1,9 +1,9 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 
 /** A new peer id, such as `p_4kq0z7v1m2xc`: its underscore keeps it apart from every name. */
-export function toPeerId(): string {
-  return `p_${randomBytes(8).readBigUInt64BE().toString(36).padStart(13, '0')}`
-}
+export const toPeerId = (): string => `p_${createId()}`
+/** A new id of a machine's token, such as `m_4kq0z7v1m2xc`. */
+export const toTokenId = (): string => `m_${createId()}`
 
 /** A new secret of 256 bits. */
 export function createSecret(): string {
@@ -19,3 +19,5 @@ export function hashKey(secret: string): string {
 export function matchesKey(secret: string, hash: string): boolean {
   return timingSafeEqual(Buffer.from(hashKey(secret)), Buffer.from(hash))
 }
+
+const createId = () => randomBytes(8).readBigUInt64BE().toString(36).padStart(13, '0')

@@ -18,3 +18,5 @@ export const MAX_WAITING = 1_000
 export const MAX_SENDS_PER_MINUTE = 60
 /** The most recipients of one message. */
 export const MAX_RECIPIENTS = 50
+/** How long an invitation to another machine can be used: a day. */
+export const INVITATION_MS = 24 * 60 * 60 * 1_000

@@ -1,4 +1,6 @@
 import { connect, openSqlite, type Connection } from './connection.ts'
+import { createMachineTokens, type MachineTokens } from './machine-tokens.ts'
+import { createMachines, type Machines } from './machines.ts'
 import { createMailbox, type Mailbox } from './mailbox.ts'
 import { createMessages, type Messages } from './messages.ts'
 import { migrateConnection, migrateFile, type MigrateOptions, type MigrationResult } from './migrate.ts'
@@ -11,6 +13,8 @@ import { createSweeper } from './sweep.ts'
 /** The hub's memory: one connection and its operations, by aggregate. */
 export type Database = Connection & {
   peers: Peers
+  machines: Machines
+  machineTokens: MachineTokens
   messages: Messages
   mailbox: Mailbox
   register: ReturnType<typeof createRegistration>
@@ -41,6 +45,8 @@ function toDatabase(connection: Connection): Database {
   return {
     ...connection,
     peers: createPeers(connection),
+    machines: createMachines(connection),
+    machineTokens: createMachineTokens(connection),
     messages: createMessages(connection),
     mailbox: createMailbox(connection),
     register: createRegistration(connection),

@@ -6,8 +6,8 @@
 import { MESSAGES_TOPIC, PEERS_TOPIC } from './bell.ts'
 import type { Connection } from './connection.ts'
 import { createSecret, hashKey, toPeerId } from './keys.ts'
-import { toName, uniqueName, USER_NAME } from './names.ts'
-import { formerMachineId } from './old-rows.ts'
+import { createMachines } from './machines.ts'
+import { uniqueName, USER_NAME } from './names.ts'
 import { selectPeers, type PeerRow } from './peer-rows.ts'
 import { writePeers } from './peer-writes.ts'
 
@@ -41,6 +41,7 @@ export function createRegistration(connection: Connection) {
   const { now, nextSeq, bell } = connection
   const reads = selectPeers(connection)
   const writes = writePeers(connection)
+  const machines = createMachines(connection)
 
   function findSeat(
     wanted: Registration,
@@ -86,7 +87,7 @@ export function createRegistration(connection: Connection) {
   }
 
   return function register(wanted: Registration, options: RegistrationOptions): Registered {
-    noteMachine(wanted.machine)
+    machines.note(wanted.machine)
     const found = findSeat(wanted, options.isHeld)
     const [seat, origin] = found ?? [createSeat(wanted), 'new' as const]
     const keepsKey = options.keyFor === seat.id
@@ -116,21 +117,6 @@ export function createRegistration(connection: Connection) {
   function newerSession({ id, sessionId }: PeerRow, wanted: Registration): string | null {
     if (wanted.sessionId === undefined) return sessionId
     return reads.binding.get({ id, sessionId: wanted.sessionId }) ? sessionId : wanted.sessionId
-  }
-
-  /** A label is part of every address on its machine, so a new one is a change of all of its seats. */
-  function noteMachine(machine: Registration['machine']) {
-    const { id } = machine
-    const host = toName(machine.host)
-    const before = reads.hostOf.get({ id })
-    writes.noteMachine.run({ id, host, now: now() })
-    if (before?.host === host) return
-    const renamed = before ? reads.ofMachine.all({ machineId: id }) : []
-    for (const seat of renamed) writes.relabel.run({ id: seat.id, changedSeq: nextSeq() })
-    for (const seat of reads.ofMachine.all({ machineId: formerMachineId(host) })) {
-      const name = freeName(id, seat.name)
-      writes.move.run({ id: seat.id, machineId: id, name, changedSeq: nextSeq() })
-    }
   }
 }
 

@@ -18,6 +18,38 @@ export const machines = sqliteTable(
   (table) => [index('machines_host').on(table.host)],
 )
 
+/**
+ * The token of one other machine, as a hash. It is an invitation until its first use binds it to that machine; a
+ * machine has one live token at most.
+ */
+export const machineTokens = sqliteTable(
+  'machine_tokens',
+  {
+    id: text('id').primaryKey(),
+    /** What the person calls it, not the host of the machine that it is bound to. */
+    label: text('label').notNull(),
+    tokenHash: text('token_hash').notNull(),
+    machineId: text('machine_id').references(() => machines.id),
+    createdAt: integer('created_at').notNull(),
+    boundAt: integer('bound_at'),
+    seenAt: integer('seen_at'),
+    revokedAt: integer('revoked_at'),
+  },
+  (table) => [
+    uniqueIndex('machine_tokens_label')
+      .on(table.label)
+      .where(sql`revoked_at is null`),
+    uniqueIndex('machine_tokens_machine')
+      .on(table.machineId)
+      .where(sql`revoked_at is null`),
+    check('machine_tokens_bound', sql`(${table.machineId} is null) = (${table.boundAt} is null)`),
+    check(
+      'machine_tokens_label_form',
+      sql`${table.label} not glob '*[^a-z0-9-]*' and length(${table.label}) between 1 and 48`,
+    ),
+  ],
+)
+
 /** A seat: the durable name and mailbox of one session (or of the human at one machine). */
 export const peers = sqliteTable(
   'peers',

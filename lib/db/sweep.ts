@@ -2,6 +2,7 @@ import { and, eq, isNull, lt, lte, notExists, sql, type SQL } from 'drizzle-orm'
 import { mailboxTopic, MESSAGES_TOPIC, PEERS_TOPIC } from './bell.ts'
 import type { Connection } from './connection.ts'
 import { RETENTION_MS } from './limits.ts'
+import { createMachineTokens } from './machine-tokens.ts'
 import { createReplies } from './replies.ts'
 import { deliveries, messages, peers } from './schema.ts'
 
@@ -19,12 +20,14 @@ type Found = { messageId: number; senderId: string; recipientId: string }
 /**
  * Makes the one sweeper: queues messages again whose lease is over, tells senders whose question had no answer in time,
  * expires what waited 48 hours, forgets what has been settled for 30 days, and removes the seats of sessions that were
- * not heard of for 30 days and that no message mentions. Run it inside `queue.run`.
+ * not heard of for 30 days and that no message mentions, and tokens that nobody could use for so long. Run it inside
+ * `queue.run`.
  */
 export function createSweeper(connection: Connection) {
   const { now, nextSeq, bell } = connection
   const statements = prepare(connection)
   const replies = createReplies(connection)
+  const machineTokens = createMachineTokens(connection)
 
   /** One number for each changed row: two rows with one number could fall on both sides of a feed's page. */
   function change(rows: Found[], write: (row: Found & { now: number; changedSeq: number }) => void): number {
@@ -48,6 +51,7 @@ export function createSweeper(connection: Connection) {
     const unused = statements.unused.all({ before })
     for (const { id } of unused) statements.removeSeat.run({ id })
     if (unused.length > 0) bell.note(PEERS_TOPIC)
+    machineTokens.forgetOld()
     return { requeued, overdue, expired, forgotten: forgotten.size, seats: unused.length }
   }
 }

@@ -1,30 +1,48 @@
 import { hostname } from 'node:os'
-import { isAbsolute } from 'node:path'
-import { z } from 'zod'
-import { readIfThere } from './files.ts'
+import { isLoopback, ownAddresses, toBareHost, toUrlHost } from './address.ts'
+import { explainFile, explainVariables } from './config-trouble.ts'
+import { parseJson, readIfThere } from './files.ts'
 import { toPaths, type Paths } from './paths.ts'
+import {
+  ANY,
+  DEFAULT_PORT,
+  environmentShape,
+  fileShape,
+  hasName,
+  SETTINGS,
+  VARIABLE,
+  type Setting,
+  type Settings,
+} from './settings.ts'
 
-/** Where the hub listens when nobody says otherwise. */
-export const DEFAULT_PORT = 7899
+export { DEFAULT_PORT, VARIABLES } from './settings.ts'
+
 const DEFAULT_BIND = '127.0.0.1'
 
 /** The settings in force: environment over `~/.claude-peers.json` over defaults. */
 export type Config = {
   paths: Paths
   port: number
+  /** The address that the hub listens on, in its one spelling; `any` is every address of the machine. */
   bind: string
   database: string
   /** The hub to connect to; a local one is started when it does not run. */
   brokerUrl: string
   /** True when the hub is not the one that this machine would start: it is never started, stopped or replaced. */
   remote: boolean
-  /** The shared secret of a fleet; a local hub makes its own token. */
+  /** The token of this machine at another machine's hub, or the shared secret of a fleet; a local hub makes its own. */
   token: string | undefined
   /** The label of this machine in addresses. */
   host: string
+  /** More names by which other machines call the hub. */
+  hosts: string[]
   /** How the hub tells the person of mail that stays unread. */
   notify: Notify
+  /** Where each value comes from. */
+  origins: Record<Setting, Origin>
 }
+
+export type Origin = 'environment' | 'file' | 'default'
 
 /**
  * `notify_command` in the file, `CLAUDE_PEERS_NOTIFY_COMMAND` in the environment: `desktop` when neither is set, `off`
@@ -34,69 +52,49 @@ export type Config = {
  */
 export type Notify = 'desktop' | 'off' | { command: string }
 
-/** A setting that cannot be used; the message names it, where it stands and what it may be. */
+/** Settings that cannot be used; the message names each, where it stands and what it may be. It quotes no value. */
 export class ConfigError extends Error {
   override name = 'ConfigError'
 }
 
-const text = z.string().min(1)
-const url = z.url({ protocol: /^https?$/, error: `use a URL such as http://studio:${DEFAULT_PORT}` })
-/** What fits into a header. */
-const token = text.regex(/^[\x21-\x7e]{1,512}$/, 'use up to 512 letters, digits and signs, without spaces')
-
-const A_PORT = 'use a port number from 1 to 65535, or 0 for any free one'
-/** A label of which something is left in an address, where it has the letters of a name. */
-const host = text.refine(hasName, 'use a name with a letter from a to z or a digit')
-
-const fileShape = z.strictObject({
-  bind: text.optional(),
-  broker_url: url.optional(),
-  token: token.optional(),
-  host: host.optional(),
-  notify_command: z.string().max(4_096).optional(),
-})
-
-const environmentShape = z.object({
-  CLAUDE_PEERS_PORT: text
-    .regex(/^\d+$/, A_PORT)
-    .transform(Number)
-    .refine((port) => port <= 65_535, A_PORT)
-    .optional(),
-  // The hub runs in the root directory, and its starters anywhere.
-  CLAUDE_PEERS_DB: text.refine(isAbsolute, 'use an absolute path').optional(),
-  CLAUDE_PEERS_BIND: text.optional(),
-  CLAUDE_PEERS_BROKER_URL: url.optional(),
-  CLAUDE_PEERS_TOKEN: token.optional(),
-  CLAUDE_PEERS_HOST: host.optional(),
-  CLAUDE_PEERS_NOTIFY_COMMAND: text.max(4_096).optional(),
-})
-
-/** The variables that are settings; the file has some of them by other names. */
-export const VARIABLES = Object.keys(environmentShape.shape)
-
-/** Reads the settings. Throws ConfigError for a file or variable that cannot be used: a typo is never ignored. */
+/** Reads the settings. Throws ConfigError for a file or variables that cannot be used: a typo is never ignored. */
 export function readConfig(env: NodeJS.ProcessEnv = process.env, home?: string): Config {
   const paths = toPaths(home ?? (env['HOME'] || undefined))
-  const file = readConfigFile(paths.config)
-  const own = readEnvironment(env)
-  const port = own.CLAUDE_PEERS_PORT ?? DEFAULT_PORT
-  const bind = own.CLAUDE_PEERS_BIND ?? file.bind ?? DEFAULT_BIND
-  const brokerUrl = own.CLAUDE_PEERS_BROKER_URL ?? file.broker_url
+  const problems: string[] = []
+  const file = readConfigFile(paths.config, problems)
+  const own = readEnvironment(env, problems)
+  if (problems.length > 0) throw new ConfigError(problems.join(' '))
+  const given: Settings = { ...file, ...own }
+  const { port = DEFAULT_PORT, bind = DEFAULT_BIND, broker_url: brokerUrl } = given
+  const host = given.host ?? toLabel(hostname())
+  const hosts = given.hosts ?? []
+  const remote = brokerUrl !== undefined && !isOwnHub(brokerUrl, { bind, port, names: [host, ...hosts] })
   return {
     paths,
     port,
     bind,
-    database: own.CLAUDE_PEERS_DB ?? paths.database,
-    brokerUrl: (brokerUrl ?? `http://${bind.includes(':') ? `[${bind}]` : bind}:${port}`).replace(/\/+$/, ''),
-    remote: brokerUrl !== undefined && !isOwnHub(brokerUrl, { bind, port }),
-    token: own.CLAUDE_PEERS_TOKEN ?? file.token,
-    host: own.CLAUDE_PEERS_HOST ?? file.host ?? toLabel(hostname()),
-    notify: toNotify(own.CLAUDE_PEERS_NOTIFY_COMMAND ?? file.notify_command),
+    database: given.database ?? paths.database,
+    brokerUrl: remote ? brokerUrl : toOwnUrl(bind, port),
+    remote,
+    token: given.token,
+    host,
+    hosts,
+    notify: toNotify(given.notify_command),
+    origins: toOrigins(file, own),
   }
 }
 
-function hasName(label: string): boolean {
-  return /[a-z0-9]/i.test(label.normalize('NFKD'))
+/** A hub that listens for others listens on this machine's loopback as well. */
+function toOwnUrl(bind: string, port: number): string {
+  return `http://${isLoopback(bind) ? toUrlHost(bind) : DEFAULT_BIND}:${port}`
+}
+
+function toOrigins(file: Settings, own: Settings): Config['origins'] {
+  const toOrigin = (setting: Setting): Origin => {
+    if (own[setting] !== undefined) return 'environment'
+    return file[setting] === undefined ? 'default' : 'file'
+  }
+  return Object.fromEntries(SETTINGS.map((setting) => [setting, toOrigin(setting)])) as Config['origins']
 }
 
 /** What this machine calls itself; a hub is started with it as a setting. */
@@ -111,49 +109,47 @@ function toNotify(setting: string | undefined): Notify {
   return command === '' || command === 'off' ? 'off' : { command }
 }
 
-function readEnvironment(env: NodeJS.ProcessEnv): z.infer<typeof environmentShape> {
+function readEnvironment(env: NodeJS.ProcessEnv, problems: string[]): Settings {
   // An empty variable is one that is not set.
-  const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''))
-  const parsed = environmentShape.safeParse(given)
-  if (parsed.success) return parsed.data
-  throw new ConfigError(`${describe(parsed.error)}.`)
-}
-
-function readConfigFile(path: string): z.infer<typeof fileShape> {
-  const parsed = fileShape.safeParse(parseConfig(path))
-  if (parsed.success) return parsed.data
-  throw new ConfigError(
-    `${path}: ${describe(parsed.error)}. It may hold ${Object.keys(fileShape.shape).join(', ')}.`,
+  const given = SETTINGS.flatMap((setting) =>
+    env[VARIABLE[setting]] ? [[setting, env[VARIABLE[setting]]]] : [],
   )
+  const parsed = environmentShape.safeParse(Object.fromEntries(given))
+  if (parsed.success) return parsed.data
+  problems.push(...explainVariables(parsed.error))
+  return {}
 }
 
-function parseConfig(path: string): unknown {
-  const content = readConfigText(path)
-  if (content.trim() === '') return {}
-  try {
-    return JSON.parse(content)
-  } catch (cause) {
-    // The rest of the message quotes the file, which may hold a token.
-    const place = /line \d+ column \d+/.exec((cause as Error).message)?.[0]
-    throw new ConfigError(`${path} is not valid JSON${place ? ` (${place})` : ''}. Mend it or remove it.`)
-  }
+function readConfigFile(path: string, problems: string[]): Settings {
+  const text = readConfigText(path)
+  if (text.trim() === '') return {}
+  const value = parseJson(text)
+  const parsed = fileShape.safeParse(value)
+  if (!parsed.success || hasDuplicate(text, value as object)) problems.push(...explainFile(text))
+  return parsed.data ?? {}
+}
+
+/** JSON lets the last of two equal keys win in silence. Settings are flat: every key in the text is one of its own. */
+function hasDuplicate(text: string, value: object): boolean {
+  const strings = text.matchAll(/"(?:[^"\\]|\\.)*"\s*(:?)/g)
+  return [...strings].filter(([, colon]) => colon).length !== Object.keys(value).length
 }
 
 function readConfigText(path: string): string {
   try {
-    return readIfThere(path) ?? ''
+    // Some editors begin a file with a byte order mark.
+    return (readIfThere(path) ?? '').replace(/^\uFEFF/, '')
   } catch (cause) {
     throw new ConfigError(`${path} cannot be read (${(cause as NodeJS.ErrnoException).code}).`)
   }
 }
 
-const describe = ({ issues }: z.ZodError) =>
-  issues.map((issue) => [issue.path.join('.'), issue.message].filter(Boolean).join(': ')).join('; ')
-
 /** Whether a URL is where a hub of this machine listens; another port may be the end of a tunnel. */
-function isOwnHub(given: string, { bind, port }: { bind: string; port: number }): boolean {
-  const { hostname: host, port: givenPort, protocol } = new URL(given)
-  const name = host.replaceAll(/^\[|\]$/g, '')
-  const isOwnHost = [bind, 'localhost', '::1'].includes(name) || /^127(\.\d+){3}$/.test(name)
-  return isOwnHost && protocol === 'http:' && Number(givenPort || 80) === port
+function isOwnHub(given: string, own: { bind: string; port: number; names: string[] }): boolean {
+  const url = new URL(given)
+  if (url.protocol !== 'http:' || Number(url.port || 80) !== own.port) return false
+  const host = toBareHost(url)
+  const machine = hostname().toLowerCase()
+  const names = [own.bind, machine, machine.split('.')[0], ...own.names.map((name) => name.toLowerCase())]
+  return isLoopback(host) || names.includes(host) || (own.bind === ANY && ownAddresses().includes(host))
 }

@@ -9,6 +9,7 @@ import { HubUnavailableError } from './hub-unavailable.ts'
 import { bundlePath, NODE_RANGE } from './package.ts'
 import { makePrivateDir } from './paths.ts'
 import { readRendezvous } from './rendezvous.ts'
+import { VARIABLE } from './settings.ts'
 
 /** A hub that was spawned, as far as its starter follows it. */
 export type SpawnedHub = {
@@ -106,13 +107,17 @@ function toNode(): string {
 const KEPT =
   /^(PATH|USER|LOGNAME|LANG|LC_\w+|TZ|TMPDIR|TEMP|TMP|DISPLAY|WAYLAND_DISPLAY|DBUS_SESSION_BUS_ADDRESS|XDG_\w+|SystemRoot|USERPROFILE|APPDATA|LOCALAPPDATA|CLAUDE_PEERS_\w+)$/i
 
-function toEnvironment({ paths, port, database, bind, host }: Config): NodeJS.ProcessEnv {
+/**
+ * The file is read by the hub itself: a session that has run for long would start it with settings that have changed
+ * since, such as the address that `hub invite` writes.
+ */
+function toEnvironment({ paths, origins, ...settings }: Config): NodeJS.ProcessEnv {
+  const { port, database, bind, host, hosts } = settings
+  const own = { port: String(port), database, bind, host, hosts: hosts.join() }
+  const given = Object.entries(own).filter(([name]) => origins[name as keyof typeof own] === 'environment')
   return {
     ...Object.fromEntries(Object.entries(process.env).filter(([name]) => KEPT.test(name))),
     HOME: paths.home,
-    CLAUDE_PEERS_PORT: String(port),
-    CLAUDE_PEERS_DB: database,
-    CLAUDE_PEERS_BIND: bind,
-    CLAUDE_PEERS_HOST: host,
+    ...Object.fromEntries(given.map(([name, value]) => [VARIABLE[name as keyof typeof own], value])),
   }
 }

@@ -11,17 +11,37 @@ export type Context = {
   hub: Hub
   /** The proven or unproven mailbox key of the caller, `<peer id>.<secret>`. */
   key: string | undefined
-  /** The caller holds the token of this machine's own user, not that of a fleet. */
-  local: boolean
+  caller: Caller
   /** Resolves when the caller's connection can take more; set for WebSockets. */
   drained?: () => Promise<void>
 }
+
+/**
+ * Who calls, by the token that it sent.
+ * - `local`: the token of this machine's own user, from this machine.
+ * - `fleet`: the token that several machines share.
+ * - `machine`: the token of one other machine; `machineId` is null until it has joined.
+ * - `nobody`: none.
+ */
+export type Caller =
+  | { kind: 'local' }
+  | { kind: 'fleet' }
+  | { kind: 'machine'; tokenId: string; machineId: string | null }
+  | { kind: 'nobody' }
 
 /** What the process around the router provides. */
 export type Hub = {
   version: string
   machineId: string
-  stats: () => Pick<Stats, 'pid' | 'startedAt' | 'sockets'>
+  /** The label of its machine. */
+  host: string
+  stats: () => Pick<Stats, 'pid' | 'startedAt' | 'sockets' | 'reach'>
+  /** Where other machines reach it; empty when they cannot. */
+  urls: () => string[]
+  /** Closes the sockets that the token of a machine opened, at once; says how many. */
+  disconnect: (tokenId: string) => number
+  /** How many sockets the token of a machine has open. */
+  socketsOf: (tokenId: string) => number
   /** Ends the process after the answer. */
   stop: (reason: 'asked' | 'handover') => void
   /** Whether the process that holds this seat still runs: known only for the hub's own machine. */

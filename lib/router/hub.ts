@@ -1,10 +1,9 @@
-import { TRPCError } from '@trpc/server'
 import { health, PROTOCOL, stats, stopInput, stopping } from './shapes/hub.ts'
-import { procedure, router } from './trpc.ts'
+import { localProcedure, procedure, publicProcedure, router } from './trpc.ts'
 
 export const hubRouter = router({
   /** Says that the hub answers, and which version it is. */
-  health: procedure.output(health).query(({ ctx }) => ({
+  health: publicProcedure.output(health).query(({ ctx }) => ({
     status: 'ok' as const,
     name: 'claude-peers' as const,
     version: ctx.hub.version,
@@ -19,16 +18,10 @@ export const hubRouter = router({
   })),
 
   /** Stops the hub after this answer; its clients start it again when they need it. */
-  stop: procedure
+  stop: localProcedure('A hub is stopped on its own machine: run `claude-peers stop` there.')
     .input(stopInput)
     .output(stopping)
     .mutation(({ ctx, input }) => {
-      if (!ctx.local) {
-        throw new TRPCError({
-          code: 'FORBIDDEN',
-          message: 'A hub is stopped on its own machine: run `claude-peers stop` there.',
-        })
-      }
       ctx.hub.stop(input?.reason ?? 'asked')
       return { pid: ctx.hub.stats().pid }
     }),

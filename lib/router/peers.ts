@@ -1,6 +1,7 @@
 import { TRPCError, type TrackedEnvelope } from '@trpc/server'
 import { PEERS_TOPIC } from '#db/bell'
 import type { PeerRow } from '#db/peer-rows'
+import { enterAs } from './authority.ts'
 import { isHeld, type Context, type Hub } from './context.ts'
 import { event, followChanges, toCursor } from './feed.ts'
 import { isWithin, LISTED_MS } from './scope.ts'
@@ -16,12 +17,12 @@ import {
   summaryInput,
   type PeersEvent,
 } from './shapes/peers.ts'
-import { findCaller, peerProcedure, procedure, router } from './trpc.ts'
+import { findCaller, guestProcedure, peerProcedure, procedure, router } from './trpc.ts'
 import { toPeer } from './views.ts'
 
 export const peersRouter = router({
   /** Takes a seat: by process, by session id, as successor in the same repository, or a new one. */
-  register: procedure
+  register: guestProcedure
     .input(registerInput)
     .output(registered)
     .mutation(async ({ ctx, input }) => {
@@ -29,6 +30,7 @@ export const peersRouter = router({
       const { process, directory, ...rest } = input
       const caller = findCaller(ctx)
       const result = await database.queue.run(() => {
+        enterAs(ctx, rest.machine)
         const registered = database.register(
           { ...rest, cwd: directory, pid: process?.pid, pidStart: process?.start },
           { isHeld: (row) => isHeld(hub, row), keyFor: caller?.id },

@@ -1,6 +1,7 @@
 import { initTRPC, TRPCError } from '@trpc/server'
 import { ZodError } from 'zod'
 import { matchesKey } from '#db/keys'
+import { currentCaller, mayActFor } from './authority.ts'
 import type { Context } from './context.ts'
 
 const t = initTRPC.context<Context>().create({
@@ -14,11 +15,39 @@ const t = initTRPC.context<Context>().create({
 export const router = t.router
 export const createCallerFactory = t.createCallerFactory
 
-/** Open to everyone who passed the guard: holders of the hub's token. */
-export const procedure = t.procedure
+/** Open to whoever reaches the hub, also without a token. */
+export const publicProcedure = t.procedure
+
+/** Open to every holder of a token, also one that was only invited. */
+export const guestProcedure = t.procedure.use(({ ctx, next }) => {
+  const caller = currentCaller(ctx)
+  if (caller.kind !== 'nobody') return next({ ctx: { ...ctx, caller } })
+  throw new TRPCError({
+    code: 'UNAUTHORIZED',
+    message:
+      'The token of this machine is not valid (any more): it was revoked, or its time to join is over.',
+  })
+})
+
+/** Open to the machines of the network. */
+export const procedure = guestProcedure.use(({ ctx, next }) => {
+  if (ctx.caller.kind !== 'machine' || ctx.caller.machineId !== null) return next()
+  throw new TRPCError({
+    code: 'FORBIDDEN',
+    message:
+      'This machine was invited and has not joined yet: call machines.join, or register with peers.register.',
+  })
+})
+
+/** Open to the user of the hub's own machine; `instead` says where to do it. */
+export const localProcedure = (instead: string) =>
+  procedure.use(({ ctx, next }) => {
+    if (ctx.caller.kind === 'local') return next()
+    throw new TRPCError({ code: 'FORBIDDEN', message: instead })
+  })
 
 /** Open to the holder of a mailbox key only; `ctx.self` is the peer that the key speaks for. */
-export const peerProcedure = t.procedure.use(({ ctx, next }) => {
+export const peerProcedure = procedure.use(({ ctx, next }) => {
   const self = findCaller(ctx)
   if (!self) {
     throw new TRPCError({
@@ -31,12 +60,16 @@ export const peerProcedure = t.procedure.use(({ ctx, next }) => {
   return next({ ctx: { ...ctx, self } })
 })
 
-/** The peer that the caller's key speaks for; `undefined` without a key or with a wrong one. */
-export function findCaller({ database, key }: Context) {
+/**
+ * The peer that the caller's key speaks for; `undefined` without a key, with a wrong one, and with that of a seat for
+ * whose machine the caller may not act.
+ */
+export function findCaller(ctx: Context) {
+  const { database, key } = ctx
   const [, id, secret] = /^(p_[0-9a-z]+)\.([\w-]+)$/.exec(key ?? '') ?? []
   if (!id || !secret) return undefined
   const peer = database.peers.get(id)
-  return peer && matchesKey(secret, peer.keyHash) ? peer : undefined
+  return peer && matchesKey(secret, peer.keyHash) && mayActFor(ctx, peer.machineId) ? peer : undefined
 }
 
 /** What the caller may know of an error: our own words, or what is wrong with the input; never an internal message. */

@@ -111,7 +111,10 @@ describe.concurrent('of its own files it finds', () => {
     await using patient = await openPatient()
     await writeFile(patient.file('.claude-peers.json'), '{"host":')
     expect(await patient.fixes()).toMatchObject([
-      { about: 'settings', says: expect.stringMatching(/is not valid JSON.*Mend it or remove it/) },
+      {
+        about: 'settings',
+        says: expect.stringMatching(/line 1: this is not valid JSON: .*Mend it or remove the file/),
+      },
     ])
     await writeFile(patient.file('.claude-peers.json'), '{"host": "desk"}')
     const { lines } = await patient.doctor()

@@ -1,7 +1,7 @@
 import type { inferRouterInputs } from '@trpc/server'
 import { createActivities } from '../../apps/hub/activities.ts'
 import { openInMemory } from '../../lib/db/open.ts'
-import type { Context, Hub } from '../../lib/router/context.ts'
+import type { Caller as TokenHolder, Context, Hub } from '../../lib/router/context.ts'
 import { appRouter, type AppRouter } from '../../lib/router/router.ts'
 import { createCallerFactory } from '../../lib/router/trpc.ts'
 
@@ -13,11 +13,17 @@ const createCaller = createCallerFactory(appRouter)
 /** The machine that the hub runs on. */
 export const HOME_MACHINE = { id: 'machine-home', host: 'laptop' }
 
+export const LOCAL: TokenHolder = { kind: 'local' }
+export const FLEET: TokenHolder = { kind: 'fleet' }
+/** Where the hub says that it is reached. */
+export const URLS = ['http://studio:7899']
+
 /** The router on a database in memory; the test owns the time, the processes and who is connected. */
 export function openRouter() {
   const time = { now: Date.UTC(2026, 10, 1) }
   const running = new Map<string, boolean>()
   const stops: string[] = []
+  const disconnected: string[] = []
   const database = openInMemory({ folder: 'drizzle', now: () => time.now })
   const activities = createActivities(database)
   const turn = (peerId: string, online: boolean) => {
@@ -27,7 +33,11 @@ export function openRouter() {
   const hub: Hub = {
     version: '9.8.7',
     machineId: HOME_MACHINE.id,
-    stats: () => ({ pid: 4711, startedAt: 1, sockets: 2 }),
+    host: HOME_MACHINE.host,
+    stats: () => ({ pid: 4711, startedAt: 1, sockets: 2, reach: { urls: URLS, trouble: null } }),
+    urls: () => URLS,
+    disconnect: (tokenId) => disconnected.push(tokenId),
+    socketsOf: () => 3,
     stop: (reason) => stops.push(reason),
     isRunning: (peer) => running.get(peer.id),
     notifies: () => true,
@@ -42,11 +52,13 @@ export function openRouter() {
     },
   }
   const call = (context: Partial<Context> = {}, signal?: AbortSignal): Caller =>
-    createCaller({ database, hub, key: undefined, local: true, ...context }, { signal })
+    createCaller({ database, hub, key: undefined, caller: LOCAL, ...context }, { signal })
   return {
     time,
     running,
     stops,
+    /** The tokens whose sockets were closed. */
+    disconnected,
     database,
     hub,
     call,

@@ -19,10 +19,14 @@ export async function openServer() {
   })
   const isRunning = () => undefined
   const presence = createPresence({ database, isRunning, onError: () => undefined })
-  const stats = () => ({ pid: 1, startedAt: 0, sockets: 0 })
+  const stats = () => ({ pid: 1, startedAt: 0, sockets: 0, reach: server.reach() })
   const hub = {
     version: '1.2.3',
     machineId: 'm',
+    host: 'laptop',
+    urls: () => [],
+    disconnect: server.sockets.disconnect,
+    socketsOf: server.sockets.countOf,
     stats,
     stop() {},
     isRunning,

@@ -35,18 +35,20 @@ test('a hub is reached by the names of its machine', async () => {
 
 describe('the guard', () => {
   const headers = (more: Record<string, string>) => ({ headers: { host: 'localhost', ...more } }) as never
+  const toGuard = (sharedToken?: string) =>
+    createGuard({ localToken: 'local', sharedToken, findToken: () => undefined, hosts: [] })
 
   test('tells the token of this machine from that of a fleet', () => {
-    const check = createGuard({ localToken: 'local', sharedToken: 'shared', hosts: [] })
+    const check = toGuard('shared')
     const caller = (token: string) => check(headers({ authorization: `Bearer ${token}` }), { open: false })
-    expect(caller('local')).toEqual({ allowed: true, caller: 'local' })
-    expect(caller('shared')).toEqual({ allowed: true, caller: 'fleet' })
+    expect(caller('local')).toEqual({ allowed: true, caller: { kind: 'local' } })
+    expect(caller('shared')).toEqual({ allowed: true, caller: { kind: 'fleet' } })
     expect(caller('other')).toMatchObject({ allowed: false, status: 401 })
   })
 
   test('lets nobody in by a fleet’s token when there is none', () => {
     for (const sharedToken of [undefined, '']) {
-      const check = createGuard({ localToken: 'local', sharedToken, hosts: [] })
+      const check = toGuard(sharedToken)
       for (const token of ['', 'undefined', 'null']) {
         expect(check(headers({ authorization: `Bearer ${token}` }), { open: false })).toMatchObject({
           status: 401,
@@ -56,8 +58,8 @@ describe('the guard', () => {
   })
 
   test('refuses a wrong token also where none is needed', () => {
-    const check = createGuard({ localToken: 'local', sharedToken: undefined, hosts: [] })
-    expect(check(headers({}), { open: true })).toEqual({ allowed: true, caller: 'nobody' })
+    const check = toGuard()
+    expect(check(headers({}), { open: true })).toEqual({ allowed: true, caller: { kind: 'nobody' } })
     expect(check(headers({ authorization: 'Bearer wrong' }), { open: true })).toMatchObject({ status: 401 })
   })
 })

@@ -99,11 +99,10 @@ describe.concurrent('a hub does not start', () => {
     ['holds a key that is none', '{"tokn":"x"}', 'tokn'],
   ])('with a configuration that %s, and says which file and key', async (_, text, key) => {
     await using home = await createHome()
-    const path = join(home.path, '.claude-peers.json')
-    await writeFile(path, text)
+    await writeFile(join(home.path, '.claude-peers.json'), text)
     const { code, words } = await fail(home)
     expect(code).toBe(EXIT.badConfig)
-    expect(words).toContain(path)
+    expect(words).toContain('~/.claude-peers.json line 1: ')
     expect(words).toContain(key)
   })
 

@@ -4,8 +4,11 @@ import { createHome } from '../harness/home.ts'
 import { startSession } from '../harness/session.ts'
 
 test.each([
-  ['{"host": "laptop",', /\.claude-peers\.json is not valid JSON.*Mend it or remove it/],
-  ['{"broker_ulr": "http://x"}', /\.claude-peers\.json: .*broker_ulr.*It may hold bind, broker_url/],
+  ['{"host": "laptop",', /\.claude-peers\.json line 1: .*Mend it or remove the file/],
+  [
+    '{"broker_ulr": "http://x"}',
+    /\.claude-peers\.json line 1: "broker_ulr" is no setting\. Did you mean "broker_url"\?/,
+  ],
 ])('settings that cannot be used (%s) are what the tools say, until they are mended', async (text, words) => {
   await using home = await createHome({ install: true })
   const file = `${home.path}/.claude-peers.json`

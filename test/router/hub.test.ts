@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest'
-import { draft, openRouter } from '../harness/router.ts'
+import { draft, FLEET, openRouter } from '../harness/router.ts'
 
 test('hub.health tells that this is a hub, its version and its protocol', async () => {
   const { call } = openRouter()
-  expect(await call({ local: false }).hub.health()).toEqual({
+  expect(await call({ caller: { kind: 'nobody' } }).hub.health()).toEqual({
     status: 'ok',
     name: 'claude-peers',
     version: '9.8.7',
@@ -21,6 +21,7 @@ test('hub.stats counts peers and mail', async () => {
     pid: 4711,
     startedAt: 1,
     sockets: 2,
+    reach: { urls: ['http://studio:7899'], trouble: null },
     peers: { online: 1, known: 2 },
     deliveries: { queued: 1, offered: 0, settled: 0 },
   })
@@ -37,7 +38,7 @@ describe('hub.stop', () => {
   test('is refused to everybody else, with where to do it', async () => {
     const { call, seat, stops } = openRouter()
     const { key } = await seat('web')
-    for (const caller of [call({ local: false }), call({ local: false, key })]) {
+    for (const caller of [call({ caller: FLEET }), call({ caller: FLEET, key })]) {
       await expect(caller.hub.stop()).rejects.toMatchObject({
         code: 'FORBIDDEN',
         message: 'A hub is stopped on its own machine: run `claude-peers stop` there.',

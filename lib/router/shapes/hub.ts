@@ -18,6 +18,8 @@ export const stats = z.object({
   peers: z.object({ online: z.number().int(), known: z.number().int() }),
   deliveries: z.object({ queued: z.number().int(), offered: z.number().int(), settled: z.number().int() }),
   sockets: z.number().int(),
+  /** Where other machines reach this hub; `trouble`: what keeps it from listening there now. */
+  reach: z.object({ urls: z.array(z.string()), trouble: z.string().nullable() }),
 })
 export type Stats = z.infer<typeof stats>
 

@@ -44,9 +44,12 @@ export type Peer = z.infer<typeof peer>
 const text = (length: number) => z.string().max(length)
 const path = text(4_096).min(1)
 
+/** What a computer says of itself. */
+export const machine = z.object({ id: z.string().regex(/^[\w-]{8,64}$/), host: text(255).min(1) })
+
 /** What a session says of itself. `start` is an opaque token that differs when a pid is reused. */
 export const registerInput = z.object({
-  machine: z.object({ id: z.string().regex(/^[\w-]{8,64}$/), host: text(255).min(1) }),
+  machine,
   kind: z.enum(['session', 'user']).default('session'),
   directory: path,
   root: path,
