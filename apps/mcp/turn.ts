@@ -13,15 +13,17 @@ const TAIL_BYTES = 64 * 1_024
  */
 const QUIET_MS = 5 * 60_000
 
+/** A line of the client's; of a spoilt one any part may be anything. */
 type Entry = {
-  type?: string
-  subtype?: string
-  isSidechain?: boolean
-  isApiErrorMessage?: boolean
-  timestamp?: string
+  type?: unknown
+  subtype?: unknown
+  isSidechain?: unknown
+  isApiErrorMessage?: unknown
+  timestamp?: unknown
   content?: unknown
-  message?: { content?: string | { type?: string; text?: string }[] }
+  message?: { content?: unknown } | null
 }
+type Part = { type?: unknown; text?: unknown }
 
 /** Whether the transcript tells that the turn which began at `since` (ms of the epoch) has ended without a Stop. */
 export function hasTurnEnded(transcript: string, since: number, now: number): boolean {
@@ -35,7 +37,7 @@ export function hasTurnEnded(transcript: string, since: number, now: number): bo
         isBlockedPrompt(entry)),
   )
   if (!last) return false
-  const isOfTurn = Date.parse(last.timestamp ?? '') >= since
+  const isOfTurn = typeof last.timestamp === 'string' && Date.parse(last.timestamp) >= since
   if (isOfTurn && isEnd(last)) return true
   return now - Math.max(writtenAt, since) > QUIET_MS && !isToolAtWork(last)
 }
@@ -53,14 +55,17 @@ function isEnd(entry: Entry): boolean {
 }
 
 const isToolAtWork = ({ type, message }: Entry) =>
-  type === 'assistant' &&
-  typeof message?.content === 'object' &&
-  message.content.some((part) => part.type === 'tool_use')
+  type === 'assistant' && toParts(message?.content).some((part) => part.type === 'tool_use')
 
 function textsOf({ message }: Entry): string[] {
-  const content = message?.content ?? []
-  return typeof content === 'string' ? [content] : content.map((part) => part.text ?? '')
+  const content = message?.content
+  if (typeof content === 'string') return [content]
+  return toParts(content).flatMap(({ text }) => (typeof text === 'string' ? [text] : []))
 }
+
+const toParts = (content: unknown): Part[] => (Array.isArray(content) ? content.filter(isRecord) : [])
+
+const isRecord = (value: unknown): value is object => typeof value === 'object' && value !== null
 
 /** The last entries, oldest first; none when there is no transcript yet. A line that is not whole counts as none. */
 function readTail(path: string): { entries: Entry[]; writtenAt: number } {
@@ -76,7 +81,7 @@ function readTail(path: string): { entries: Entry[]; writtenAt: number } {
     const length = readSync(fd, buffer, 0, buffer.length, size - buffer.length)
     const lines = buffer.toString('utf8', 0, length).split('\n')
     return {
-      entries: lines.flatMap((line) => (parseJson(line) as Entry | undefined) ?? []),
+      entries: lines.map((line) => parseJson(line)).filter(isRecord),
       writtenAt: mtimeMs,
     }
   } finally {

@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Session } from '../harness/session.ts'
-import { waitFor } from '../harness/wait.ts'
 import { openFleet, type Fleet } from './fleet.ts'
 
 let fleet: Fleet
@@ -28,8 +27,8 @@ test('sessions of two machines list each other, online', async () => {
     const peers = data['peers'] as { address: string; state: string }[]
     return peers.map((peer) => `${peer.address} ${peer.state}`)
   }
-  await waitFor(async () => /api@desktop (online|idle)/.test((await listed(web)).join()), 'api')
-  await waitFor(async () => /web@laptop (online|idle)/.test((await listed(api)).join()), 'web')
+  await expect.poll(() => listed(web)).toContainEqual(expect.stringMatching(/^api@desktop (online|idle)$/))
+  await expect.poll(() => listed(api)).toContainEqual(expect.stringMatching(/^web@laptop (online|idle)$/))
 })
 
 test.each([

@@ -14,7 +14,7 @@ const GRACE_MS = 60_000
  * Prints how often it was tried and the seed that repeats it; a failure tells the smallest case that was found.
  */
 export function fuzz<T>(name: string, arbitrary: Arbitrary<T>, holds: (given: T) => void | Promise<void>) {
-  test(name, { timeout: SECONDS * 1_000 + GRACE_MS }, async () => {
+  test.for([name])('%s', { timeout: SECONDS * 1_000 + GRACE_MS }, async () => {
     const outcome = await check(
       asyncProperty(arbitrary, async (given) => holds(given)),
       {

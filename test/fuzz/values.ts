@@ -5,6 +5,7 @@ import {
   nat,
   oneof,
   string,
+  toStringMethod,
   tuple,
   uint8Array,
   type Arbitrary,
@@ -53,7 +54,12 @@ export function anyBytes(text: Arbitrary<string>): Arbitrary<Buffer> {
     const place = at % (bytes.length + 1)
     return Buffer.concat([bytes.subarray(0, place), more.subarray(0, 3), bytes.subarray(place)])
   })
-  return oneof({ arbitrary: whole, weight: 4 }, cut, spoiled, noise)
+  return oneof({ arbitrary: whole, weight: 4 }, cut, spoiled, noise).map((bytes) =>
+    // As a report is to show them.
+    Object.assign(bytes, {
+      [toStringMethod]: () => `Buffer.from(${JSON.stringify(bytes.toString('latin1'))}, 'latin1')`,
+    }),
+  )
 }
 
 type Change = { at: number; how: 'replace' | 'remove' | 'add'; value: unknown; name: string }
@@ -70,15 +76,16 @@ export function mutated(sample: unknown): Arbitrary<unknown> {
   return array(change, { maxLength: 3 }).map((changes) => {
     const root = { value: structuredClone(sample) }
     for (const one of changes) apply(root, one)
-    return root.value ?? null
+    return root.value
   })
 }
 
-function apply(root: Record<string, unknown>, { at, how, value, name }: Change) {
+function apply(root: Record<string, unknown>, { at, how, value: given, name }: Change) {
   const places = placesIn(root)
   const { holder, key } = places[at % places.length]!
   const found = holder[key]
-  if (how === 'remove') delete holder[key]
+  const value = structuredClone(given)
+  if (how === 'remove' && holder !== root) delete holder[key]
   else if (how === 'add' && isHolder(found))
     Object.defineProperty(found, name, { value, enumerable: true, writable: true, configurable: true })
   else holder[key] = value
