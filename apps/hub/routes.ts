@@ -1,20 +1,32 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Database } from '#db/open'
 import { answerChallenge } from '#machine/proof'
-import { KEY_HEADER, MOUNT, VERSION_HEADER } from '#router/wire'
-import type { Caller, Context, Hub } from '#router/context'
+import type { Context, Hub } from '#router/context'
 import { appRouter } from '#router/router'
+import { KEY_HEADER, MOUNT, VERSION_HEADER } from '#router/wire'
 import { refuseUpgrade, sendError, sendJson } from './answer.ts'
-import { createGuard, type GuardOptions, type Verdict } from './guard.ts'
+import { createBuckets } from './bucket.ts'
+import { limitConnections } from './connections.ts'
+import { createGuard, type Entry, type GuardOptions, type Verdict } from './guard.ts'
 import { serveCall } from './http.ts'
 import type { Log } from './log.ts'
+import type { Origin } from './origin.ts'
+import { createRefusals } from './refusals.ts'
 import { createSockets, type Sockets } from './sockets.ts'
+import { createThrottle } from './throttle.ts'
 
 export type Served = { database: Database; hub: Hub }
-export type RouteOptions = Omit<GuardOptions, 'findToken'> & { version: string; log: Log }
+export type RouteOptions = Pick<GuardOptions, 'localToken' | 'sharedToken' | 'isKnownHost'> & {
+  version: string
+  log: Log
+  /** Milliseconds; injected in tests. */
+  now?: (() => number) | undefined
+}
 
 export type Routes = {
+  connect(this: void, socket: Socket): void
   call(this: void, request: IncomingMessage, response: ServerResponse): void
   upgrade(this: void, request: IncomingMessage, socket: Duplex, head: Buffer): void
   /** From now on calls are answered; before it, and after `close`, with 503. */
@@ -23,15 +35,23 @@ export type Routes = {
   close(): Promise<void>
 }
 
+type Admitted = Entry & { origin: Origin }
+
 const SOCKET_PATH = MOUNT.slice(0, -1)
 const NOT_NOW = { status: 503, reason: 'The hub is starting or stopping: try again in a moment.' }
 const NO_TARGET = { status: 400, reason: 'This is no URL.' }
 
 /** What is answered where. The guard stands in front of everything. */
-export function createRoutes({ version, log, ...options }: RouteOptions): Routes {
+export function createRoutes({ version, log, now, ...options }: RouteOptions): Routes {
   let served: Served | undefined
-  const findToken = (text: string) => served?.database.machineTokens.find(text)
-  const check = createGuard({ ...options, findToken })
+  const clock = now && { now }
+  const buckets = createBuckets(clock)
+  const refusals = createRefusals({ log, ...clock })
+  const check = createGuard({
+    ...options,
+    tokens: () => served?.database.machineTokens,
+    throttle: createThrottle(clock),
+  })
   const sockets = createSockets({
     onError,
     onTrouble: (cause) => log.warn({ err: cause }, 'a WebSocket failed'),
@@ -42,68 +62,118 @@ export function createRoutes({ version, log, ...options }: RouteOptions): Routes
     if (error.code === 'INTERNAL_SERVER_ERROR') log.error({ err: error, path }, 'call failed')
   }
 
-  function enter(request: IncomingMessage, open: boolean): Verdict {
+  /** What the guard says, and the limit of requests behind it; `cost` is their number. */
+  function enter(request: IncomingMessage, { open, cost }: { open: boolean; cost: number }): Verdict {
     const verdict = check(request, { open })
-    if (!verdict.allowed) {
-      const { status, reason } = verdict
-      log.warn({ status, from: request.socket.remoteAddress }, reason)
-    }
-    return verdict
+    const wait = verdict.allowed ? (spend(verdict)?.(cost) ?? 0) : 0
+    const decided = wait > 0 ? { ...toTooMany(wait), origin: verdict.origin } : verdict
+    if (!decided.allowed) refusals.note(decided.origin.source, decided.status, decided.reason)
+    else if (decided.token) noteUse(decided.token)
+    return decided
   }
 
-  function toContext({ headers }: IncomingMessage, { database, hub }: Served, caller: Caller): Context {
+  /** Takes requests from the bucket of the caller; nobody counts those of this machine. */
+  function spend({ caller, origin }: Admitted): ((cost: number) => number) | undefined {
+    if (origin.fromHere) return undefined
+    const name = caller.kind === 'machine' ? caller.tokenId : origin.source
+    return (cost) => buckets.take(name, cost)
+  }
+
+  function noteUse(token: NonNullable<Entry['token']>) {
+    const database = served?.database
+    if (!database?.machineTokens.isDue(token)) return
+    database.queue
+      .run(() => database.machineTokens.touch(token.id))
+      .catch((cause: unknown) => log.error({ err: cause }, 'background work failed'))
+  }
+
+  function toContext({ headers }: IncomingMessage, { database, hub }: Served, { caller }: Entry): Context {
     const key = headers[KEY_HEADER]
     return { database, hub, key: typeof key === 'string' ? key : undefined, caller }
   }
 
+  function answer(request: IncomingMessage, response: ServerResponse): void {
+    const url = toUrl(request)
+    const path = url?.pathname.startsWith(MOUNT) ? url.pathname.slice(MOUNT.length) : undefined
+    const isHealth = url?.pathname === '/health'
+    const cost = url?.searchParams.get('batch') === '1' ? decodePath(path ?? '').split(',').length : 1
+    const verdict = enter(request, { open: isHealth || path === 'hub.health', cost })
+    if (verdict.allowed || verdict.origin.fromHere) response.setHeader(VERSION_HEADER, version)
+    if (!verdict.allowed) return sendError(response, { ...verdict, path })
+    if (!url) return sendError(response, NO_TARGET)
+    if (!served) {
+      response.setHeader('connection', 'close')
+      return sendError(response, { ...NOT_NOW, path })
+    }
+    if (isHealth) {
+      const signer = { token: options.localToken, port: request.socket.localPort ?? 0 }
+      // Whoever could ask from elsewhere could pass the answer off as its own.
+      const challenge = verdict.origin.fromHere ? url.searchParams.get('challenge') : null
+      const proof = answerChallenge(challenge, signer)
+      return sendJson(response, 200, { status: 'ok', name: 'claude-peers', version, proof })
+    }
+    if (path === undefined) {
+      const reason = `This hub speaks tRPC below ${MOUNT}; GET /health tells how it is.`
+      return sendError(response, { status: 404, reason })
+    }
+    const call = { path: decodePath(path), query: url.searchParams, router: appRouter, onError }
+    const context = toContext(request, served, verdict)
+    serveCall(request, response, { ...call, context }).catch((cause: unknown) => {
+      log.error({ err: cause, path }, 'a call was not answered')
+      response.destroy()
+    })
+  }
+
+  function accept(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    const verdict = enter(request, { open: false, cost: 1 })
+    if (!verdict.allowed) return refuseUpgrade(socket, verdict)
+    const url = toUrl(request)
+    if (!url) return refuseUpgrade(socket, NO_TARGET)
+    if (url.pathname !== SOCKET_PATH)
+      return refuseUpgrade(socket, { status: 404, reason: `The WebSocket is at ${SOCKET_PATH}.` })
+    if (!served) return refuseUpgrade(socket, NOT_NOW)
+    const take = spend(verdict)
+    const mayCall = take && (() => take(1) === 0)
+    sockets.accept(request, socket, head, { ...toContext(request, served, verdict), mayCall })
+  }
+
   return {
+    connect: limitConnections(refusals),
     call(request, response) {
-      response.setHeader(VERSION_HEADER, version)
-      const url = toUrl(request)
-      if (!url) return sendError(response, NO_TARGET)
-      const path = url.pathname.startsWith(MOUNT) ? url.pathname.slice(MOUNT.length) : undefined
-      const isHealth = url.pathname === '/health'
-      const verdict = enter(request, isHealth || path === 'hub.health')
-      if (!verdict.allowed) return sendError(response, { ...verdict, path })
-      if (!served) {
-        response.setHeader('connection', 'close')
-        return sendError(response, { ...NOT_NOW, path })
+      try {
+        answer(request, response)
+      } catch (cause) {
+        // The database cannot be read: whose token it is cannot be told.
+        log.error({ err: cause }, 'a request was not checked')
+        sendError(response, NOT_NOW)
       }
-      if (isHealth) {
-        const signer = { token: options.localToken, port: request.socket.localPort ?? 0 }
-        const proof = answerChallenge(url.searchParams.get('challenge'), signer)
-        return sendJson(response, 200, { status: 'ok', name: 'claude-peers', version, proof })
-      }
-      if (path === undefined) {
-        const reason = `This hub speaks tRPC below ${MOUNT}; GET /health tells how it is.`
-        return sendError(response, { status: 404, reason })
-      }
-      const call = { path: decodePath(path), query: url.searchParams, router: appRouter, onError }
-      const context = toContext(request, served, verdict.caller)
-      serveCall(request, response, { ...call, context }).catch((cause: unknown) => {
-        log.error({ err: cause, path }, 'a call was not answered')
-        response.destroy()
-      })
     },
     upgrade(request, socket, head) {
       socket.on('error', (cause) => log.debug({ err: cause }, 'a WebSocket failed'))
-      const verdict = enter(request, false)
-      if (!verdict.allowed) return refuseUpgrade(socket, verdict)
-      const url = toUrl(request)
-      if (!url) return refuseUpgrade(socket, NO_TARGET)
-      if (url.pathname !== SOCKET_PATH)
-        return refuseUpgrade(socket, { status: 404, reason: `The WebSocket is at ${SOCKET_PATH}.` })
-      if (!served) return refuseUpgrade(socket, NOT_NOW)
-      sockets.accept(request, socket, head, toContext(request, served, verdict.caller))
+      try {
+        accept(request, socket, head)
+      } catch (cause) {
+        log.error({ err: cause }, 'a request was not checked')
+        refuseUpgrade(socket, NOT_NOW)
+      }
     },
     serve: (given) => void (served = given),
     sockets,
     close() {
       served = undefined
+      refusals.close()
       return sockets.close()
     },
   }
 }
+
+const toTooMany = (retryAfter: number) => ({
+  allowed: false as const,
+  status: 429,
+  reason: 'Too many requests: this machine may make 200 a second.',
+  told: true,
+  retryAfter,
+})
 
 /** A path never fails to parse behind a host of ours; a whole URL in the request line may. */
 function toUrl({ url = '/' }: IncomingMessage): URL | undefined {

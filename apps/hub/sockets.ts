@@ -6,6 +6,7 @@ import type { Context } from '#router/context'
 import { appRouter } from '#router/router'
 import { MAX_BODY_BYTES } from './body.ts'
 import { MAX_BATCH } from './http.ts'
+import { createKeepAlive, TICK_MS } from './keep-alive.ts'
 
 /** A subscriber whose socket holds more unsent bytes than this is told nothing more until it has read. */
 const MAX_BUFFERED_BYTES = 512 * 1_024
@@ -36,6 +37,8 @@ export function createSockets(options: {
 }): Sockets {
   const server = new WebSocketServer({ noServer: true, maxPayload: MAX_BODY_BYTES, perMessageDeflate: false })
   const contexts = new WeakMap<IncomingMessage, Context>()
+  const keepAlive = createKeepAlive()
+  const timer = setInterval(keepAlive.tick, TICK_MS).unref()
   const byToken = new Map<string, Set<WebSocket>>()
   const handle = getWSConnectionHandler({
     wss: server,
@@ -44,7 +47,6 @@ export function createSockets(options: {
     createContext: ({ req, res }) => ({ ...contexts.get(req)!, drained: () => drained(res) }),
     onError: ({ error, path }) =>
       path === undefined ? options.onTrouble(error) : options.onError(error, path),
-    keepAlive: { enabled: true, pingMs: 30_000, pongWaitMs: 10_000 },
   })
 
   return {
@@ -52,6 +54,7 @@ export function createSockets(options: {
       contexts.set(request, context)
       server.handleUpgrade(request, socket, head, (client) => {
         if (context.caller.kind === 'machine') keep(byToken, context.caller.tokenId, client)
+        keepAlive.watch(client)
         handle(client, request)
       })
     },
@@ -65,6 +68,7 @@ export function createSockets(options: {
     async close() {
       const closed = [...server.clients].map((client) => closeClient(client, SERVICE_RESTART))
       await Promise.all(closed)
+      clearInterval(timer)
       server.close()
     },
   }

@@ -1,5 +1,4 @@
 import { chmodSync } from 'node:fs'
-import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { openDatabase } from '#db/open'
 import type { MigrationResult } from '#db/migrate'
@@ -89,7 +88,7 @@ async function serve({ config, log, onStop, now = Date.now }: StartOptions, undo
     port: config.port,
     localToken: token,
     sharedToken: config.token,
-    hosts: [config.host, hostname(), hostname().split('.')[0]!].map((name) => name.toLowerCase()),
+    hosts: [config.host, ...config.hosts],
     version: VERSION,
     log,
   })

@@ -119,13 +119,18 @@ export async function askLocal(
 }
 
 async function askRemote(url: string, token: string): Promise<HubAddress | undefined> {
-  const health = await readHealth(`${url}/health`)
+  // A hub tells another machine nothing without a token.
+  const health = await readHealth(`${url}/health`, token)
   return health && { url, token, version: health.version }
 }
 
 /** What a program says that calls itself a hub; any other has no such health. */
-async function readHealth(url: string): Promise<{ version: string; proof: unknown } | undefined> {
-  const answer = await requestJson({ method: 'GET', url, timeoutMs: HEALTH_TIMEOUT_MS }).catch(
+async function readHealth(
+  url: string,
+  token?: string,
+): Promise<{ version: string; proof: unknown } | undefined> {
+  const headers: Record<string, string> = token === undefined ? {} : { authorization: `Bearer ${token}` }
+  const answer = await requestJson({ method: 'GET', url, headers, timeoutMs: HEALTH_TIMEOUT_MS }).catch(
     () => undefined,
   )
   const body = answer?.body as { name?: unknown; version?: unknown; proof?: unknown } | null | undefined

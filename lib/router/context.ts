@@ -14,6 +14,8 @@ export type Context = {
   caller: Caller
   /** Resolves when the caller's connection can take more; set for WebSockets. */
   drained?: () => Promise<void>
+  /** Takes one call from what the caller may make now; set for WebSockets, whose calls nobody else counts. */
+  mayCall?: (() => boolean) | undefined
 }
 
 /**

@@ -16,10 +16,14 @@ export const router = t.router
 export const createCallerFactory = t.createCallerFactory
 
 /** Open to whoever reaches the hub, also without a token. */
-export const publicProcedure = t.procedure
+export const publicProcedure = t.procedure.use(({ ctx, next }) => {
+  checkPace(ctx)
+  return next()
+})
 
 /** Open to every holder of a token, also one that was only invited. */
 export const guestProcedure = t.procedure.use(({ ctx, next }) => {
+  checkPace(ctx)
   const caller = currentCaller(ctx)
   if (caller.kind !== 'nobody') return next({ ctx: { ...ctx, caller } })
   throw new TRPCError({
@@ -59,6 +63,14 @@ export const peerProcedure = procedure.use(({ ctx, next }) => {
   }
   return next({ ctx: { ...ctx, self } })
 })
+
+function checkPace({ mayCall }: Context): void {
+  if (mayCall === undefined || mayCall()) return
+  throw new TRPCError({
+    code: 'TOO_MANY_REQUESTS',
+    message: 'This machine makes too many calls: it may make 200 a second. Try again in a moment.',
+  })
+}
 
 /**
  * The peer that the caller's key speaks for; `undefined` without a key, with a wrong one, and with that of a seat for

@@ -1,6 +1,5 @@
 import { hostname, networkInterfaces } from 'node:os'
 import { describe, expect, test } from 'vitest'
-import { createGuard } from '../../apps/hub/guard.ts'
 import { openHub, stockClient } from '../harness/hub.ts'
 import { exchange } from '../harness/raw.ts'
 
@@ -25,41 +24,51 @@ describe('a hub that is bound to', () => {
   )
 })
 
-test('a hub is reached by the names of its machine', async () => {
-  await using hub = await openHub({ env: { CLAUDE_PEERS_HOST: 'Studio' } })
-  for (const host of ['studio', 'STUDIO:80', hostname(), hostname().split('.')[0]!]) {
-    const { status } = await exchange(`${hub.url}/trpc/hub.stats`, { headers: { ...hub.headers, host } })
-    expect(status).toBe(200)
+const REMOTE = { 'x-forwarded-for': '100.64.0.7' }
+const SHARED = 'the-token-of-the-fleet'
+
+test('a hub is reached by the names of its machine, and by those of its settings', async () => {
+  await using hub = await openHub({
+    env: {
+      CLAUDE_PEERS_HOST: 'Studio',
+      CLAUDE_PEERS_HOSTS: 'peers.example.com',
+      CLAUDE_PEERS_TOKEN: SHARED,
+    },
+  })
+  const ask = (host: string) =>
+    exchange(`${hub.url}/trpc/hub.stats`, { headers: { authorization: `Bearer ${SHARED}`, host, ...REMOTE } })
+  for (const host of [
+    'studio',
+    'STUDIO:80',
+    hostname(),
+    hostname().split('.')[0]!,
+    'peers.example.com',
+    'peers.example.com.:443',
+  ]) {
+    expect((await ask(host)).status).toBe(200)
   }
+  const unknown = await ask('studio.example.com')
+  expect(unknown.status).toBe(421)
+  expect(unknown.body).toContain('\\"hosts\\"')
 })
 
-describe('the guard', () => {
-  const headers = (more: Record<string, string>) => ({ headers: { host: 'localhost', ...more } }) as never
-  const toGuard = (sharedToken?: string) =>
-    createGuard({ localToken: 'local', sharedToken, findToken: () => undefined, hosts: [] })
-
-  test('tells the token of this machine from that of a fleet', () => {
-    const check = toGuard('shared')
-    const caller = (token: string) => check(headers({ authorization: `Bearer ${token}` }), { open: false })
-    expect(caller('local')).toEqual({ allowed: true, caller: { kind: 'local' } })
-    expect(caller('shared')).toEqual({ allowed: true, caller: { kind: 'fleet' } })
-    expect(caller('other')).toMatchObject({ allowed: false, status: 401 })
+describe('a hub whose address is not there yet', () => {
+  test.each([
+    ['because this machine does not have it', '192.0.2.1', 'EADDRNOTAVAIL'],
+    ['because nobody knows its name', 'no-such-host.invalid', '(ENOTFOUND|EAI_AGAIN)'],
+    ['because its name means this machine alone', 'localhost.localdomain', '(127.0.0.1|ENOTFOUND|EAI_AGAIN)'],
+  ])('%s serves its own machine, and says what is the matter', async (_, bind, words) => {
+    await using hub = await openHub({ env: { CLAUDE_PEERS_BIND: bind } })
+    expect(new URL(hub.url).hostname).toBe('127.0.0.1')
+    const { reach } = await stockClient(hub).hub.stats.query()
+    expect(reach.trouble).toMatch(new RegExp(`cannot listen at ${bind}:\\d+ now \\(.*${words}`))
+    expect(reach.urls).toEqual([`http://${bind}:${new URL(hub.url).port}`])
+    expect(hub.lines.filter((line) => line.level === 40).map((line) => line.msg)).toEqual([reach.trouble])
   })
+})
 
-  test('lets nobody in by a fleet’s token when there is none', () => {
-    for (const sharedToken of [undefined, '']) {
-      const check = toGuard(sharedToken)
-      for (const token of ['', 'undefined', 'null']) {
-        expect(check(headers({ authorization: `Bearer ${token}` }), { open: false })).toMatchObject({
-          status: 401,
-        })
-      }
-    }
-  })
-
-  test('refuses a wrong token also where none is needed', () => {
-    const check = toGuard()
-    expect(check(headers({}), { open: true })).toEqual({ allowed: true, caller: { kind: 'nobody' } })
-    expect(check(headers({ authorization: 'Bearer wrong' }), { open: true })).toMatchObject({ status: 401 })
-  })
+test('a hub of this machine alone is not reached from elsewhere, and says so', async () => {
+  await using hub = await openHub()
+  const { reach } = await stockClient(hub).hub.stats.query()
+  expect(reach).toEqual({ urls: [], trouble: null })
 })

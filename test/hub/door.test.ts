@@ -77,14 +77,14 @@ describe('who may come in', () => {
     }
   })
 
-  test('a client by any name of this machine comes in', async () => {
+  test('a client by any name that means this machine alone comes in', async () => {
     for (const host of [
       `localhost:${hub.port}`,
       `127.0.0.1:${hub.port}`,
       `LocalHost:${hub.port}`,
       'localhost',
+      'localhost.',
       `[::1]:${hub.port}`,
-      `laptop:${hub.port}`,
     ]) {
       expect(
         (await exchange(`${hub.url}/trpc/hub.stats`, { headers: { authorization: hub.bearer, host } }))
@@ -92,6 +92,22 @@ describe('who may come in', () => {
       ).toBe(200)
       expect(await upgrade(hub.url, { authorization: hub.bearer, host })).toBe(101)
     }
+  })
+
+  test.each([
+    ['by a name that other machines use', { host: 'laptop' }],
+    ['through a proxy of today', { forwarded: 'for=100.64.0.7' }],
+    ['through a proxy', { 'x-forwarded-for': '100.64.0.7' }],
+    ['through `tailscale serve`', { 'tailscale-user-login': 'me@example.com' }],
+  ])('a client %s is one of another machine: the token of this one does not open', async (_, headers) => {
+    const sent: Record<string, string> = { authorization: hub.bearer, ...headers }
+    for (const path of ['/trpc/hub.stats', '/health', '/trpc/hub.health', '/nothing']) {
+      const answer = await exchange(hub.url + path, { headers: sent })
+      expect(answer.status).toBe(403)
+      expect(answer.body).toContain('remote access is off')
+      expect(answer.headers).not.toHaveProperty('x-claude-peers-version')
+    }
+    expect(await upgrade(hub.url, sent)).toBe(403)
   })
 
   test('an Origin that is the hub itself comes in', async () => {
