@@ -16,8 +16,8 @@ export type Load = {
   ledger: Ledger
   /** The longest answer of a tool, in ms. */
   slowest(): number
-  /** Answers of tools that were errors; each was tried again. */
-  refusals: string[]
+  /** What tools answered as errors; each was tried again. */
+  refusals: Set<string>
   /** How many messages were kept on the sender's machine at first. */
   spooled(): number
   /** Ends the senders, and resolves once everything that was answered was read; ends the readers. */
@@ -31,8 +31,7 @@ export function startLoad(one: Office, other: Office): Load {
   const ledger = createLedger()
   const sending = new AbortController()
   const reading = new AbortController()
-  const refusals: string[] = []
-  const expected = new Set<string>()
+  const refusals = new Set<string>()
   let slowest = 0
   let spooled = 0
 
@@ -40,7 +39,7 @@ export function startLoad(one: Office, other: Office): Load {
     const began = performance.now()
     const result = await session.tool(tool, args)
     slowest = Math.max(slowest, performance.now() - began)
-    if (result.isError) refusals.push(`${tool}: ${result.text}`)
+    if (result.isError) refusals.add(`${tool}: ${result.text}`)
     return result
   }
 
@@ -59,7 +58,6 @@ export function startLoad(one: Office, other: Office): Load {
       if (!isError) {
         const id = data['message_id']
         if (typeof id !== 'number') spooled++
-        expected.add(message)
         return ledger.answer(message, typeof id === 'number' ? id : undefined)
       }
       if (sending.signal.aborted) return
@@ -70,7 +68,7 @@ export function startLoad(one: Office, other: Office): Load {
   async function read(session: Session) {
     while (!reading.signal.aborted) {
       if (session.hasMailFlag()) {
-        for (const { text } of ledger.show(await session.deliver('UserPromptSubmit'))) expected.delete(text)
+        ledger.show(await session.deliver('UserPromptSubmit'))
       }
       await pause(READ_EVERY_MS, undefined, { signal: reading.signal }).catch(() => undefined)
     }
@@ -95,7 +93,9 @@ export function startLoad(one: Office, other: Office): Load {
     async settle(timeoutMs) {
       sending.abort()
       await writers
-      await waitFor(() => expected.size === 0, 'all mail to be read', timeoutMs).catch(() => undefined)
+      // What is still missing then, the verdict tells.
+      const isRead = () => ledger.judge().lost.length === 0
+      await waitFor(isRead, 'all mail to be read', timeoutMs).catch(() => undefined)
       await stop()
     },
     stop,

@@ -128,7 +128,6 @@ function runCli(
 }
 
 /** What makes `fork` start Node behind the words that enter a network. */
-export function toFork(enter: string[]): { execPath: string; execArgv: string[] } {
-  const [execPath, ...execArgv] = [...enter, process.execPath]
-  return { execPath: execPath!, execArgv }
+export function toFork([entry, ...words]: string[]): { execPath?: string; execArgv?: string[] } {
+  return entry === undefined ? {} : { execPath: entry, execArgv: [...words, process.execPath] }
 }
