@@ -1,7 +1,7 @@
 import { writeSync } from 'node:fs'
 import type { Readable } from 'node:stream'
 import { FRAME_BUDGET, MESSAGE_OVERHEAD, renderFrame, toBodyBudget, type Frame } from '#frame/frame'
-import { readCard, setMailFlag, writeCard, type Card } from '#machine/cards'
+import { isCutOff, readCard, setMailFlag, writeCard, type Card } from '#machine/cards'
 import { toPaths } from '#machine/paths'
 import { isSameProcess } from '#machine/processes'
 import type { Offer } from '#router/shapes/mailbox'
@@ -18,13 +18,15 @@ export async function deliver(openInput: () => Readable, claudePid: number): Pro
   const { sessions } = toPaths()
   const named = readCard(sessions, claudePid)
   // It connects while the input is opened and read.
-  const opened = named && openHubCalls(named)
+  const opened = named && !isCutOff(sessions, named) ? openHubCalls(named) : undefined
   const isNamed = named !== undefined && isOfAncestor(named)
   const input = await readInput(openInput())
   if (!input) return
   const card = isNamed ? named : findAncestorCard(sessions, input.sessionId)
   if (!card) return
   const turn = followTurn(sessions, card.claude.pid, input)
+  // Its mail comes when the hub is back; to ask now takes the whole deadline, at each prompt.
+  if (isCutOff(sessions, card)) return
   const calls = isNamed && opened ? opened : openHubCalls(card)
   await rebind(calls, { sessions, card, input })
   const consume = () =>

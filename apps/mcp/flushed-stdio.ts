@@ -6,7 +6,7 @@ import type { JSONRPCMessage, RequestId } from '@modelcontextprotocol/sdk/types.
 /** A stdio transport that tells when the answer to a request has left this process. */
 export type FlushedStdio = {
   transport: StdioServerTransport
-  /** Runs `work` once the answer to that request is written; not when the answer turned out to be an error. */
+  /** Runs `work` once the answer to that request is written, after other work for it; not when that is an error. */
   afterAnswer(id: RequestId, work: () => void): void
 }
 
@@ -36,5 +36,14 @@ export function createFlushedStdio(
     if ('result' in message && !message.result['isError']) work?.()
   }
 
-  return { transport, afterAnswer: (id, work) => void waiting.set(id, work) }
+  return {
+    transport,
+    afterAnswer(id, work) {
+      const before = waiting.get(id)
+      waiting.set(id, () => {
+        before?.()
+        work()
+      })
+    },
+  }
 }

@@ -4,28 +4,21 @@
  * process alone raises and lowers the mail flag, as the feed tells: a hook that is killed cannot leave it wrong.
  */
 import { connect, type HubClient } from '#client/connect'
-import {
-  busySince,
-  readCard,
-  removeCard,
-  setBusy,
-  setMailFlag,
-  sweepCards,
-  writeCard,
-  type Card,
-  type WaitingMail,
-} from '#machine/cards'
+import { LONGEST_RETRY_MS, toRetryDelay } from '#client/retry-delay'
+import { judge } from '#client/verdict'
+import { readCard, removeCard, setBusy, sweepCards, writeCard, type Card } from '#machine/cards'
 import type { Config } from '#machine/config'
 import { locateHub, type HubAddress } from '#machine/hub-process'
 import { isSameProcess, readProcess } from '#machine/processes'
-import { readMachineId } from '#machine/machine-id'
-import { toSummary, type Project } from '#machine/project'
+import type { Project } from '#machine/project'
+import type { Sender } from '#machine/spool'
+import { createAnnouncer, type Waiting } from './announcer.ts'
 import { openBell } from './bell.ts'
 import type { Activity } from '#router/shapes/peers'
 import { createActivityReport } from './activity-report.ts'
 import type { ClaudeProcess } from './identity.ts'
+import { toRegistration } from './registration.ts'
 import { followTranscript } from './transcript.ts'
-import { hasTurnEnded } from './turn.ts'
 
 export type LinkOptions = {
   /** Throws for settings that cannot be used; asked again at the next attempt, as somebody may mend them. */
@@ -37,11 +30,17 @@ export type LinkOptions = {
   readProject: () => Promise<Project>
   sessionId: string | undefined
   toolPrefix: string
+  /** Told whenever a remote hub answers that was away, or was not known to be there. */
+  onReached?: () => void
 }
 
 export type Link = {
   hub: HubClient['hub']
   toolPrefix: string
+  /** The settings that hold for this session, if the hub is one of another machine; `undefined` for a local hub. */
+  remote(): Config | undefined
+  /** Who this session is to the hub: its seat, if it has one, and what it registers with. */
+  sender(): Promise<Sender>
   /** Resolves once this session has a seat; tries at once to get one, and rejects with the reason why it cannot. */
   seated(): Promise<void>
   /** Registers again, when the hub no longer knows this session's key. Rejects with the reason. */
@@ -56,10 +55,6 @@ export type Link = {
   leave(): Promise<void>
 }
 
-type Waiting = { waiting: number; urgent: number }
-
-const FIRST_RETRY_MS = 500
-const LONGEST_RETRY_MS = 15_000
 const GOODBYE_MS = 500
 /** How often the card is looked after: another server of this session, or a person, may have removed it. */
 const CARD_CHECK_MS = 2_000
@@ -71,8 +66,8 @@ export function openLink(options: LinkOptions): Link {
   let card: Card | undefined
   let key: string | undefined
   let summary: string | undefined
-  let waiting: Waiting | undefined
-  let trouble: string | undefined
+  let registration: Sender['registration'] | undefined
+  let trouble: Error | undefined
   let left = false
   let failures = 0
   let timer: NodeJS.Timeout | undefined
@@ -88,8 +83,11 @@ export function openLink(options: LinkOptions): Link {
     },
     onFeed: (state) => {
       reopened = state === 'open'
-      if (reopened) void checkAddress().catch(() => undefined)
+      if (!reopened) return loseHub()
+      reach()
+      void checkAddress().catch(() => undefined)
     },
+    longestRetryMs: () => (remote() ? LONGEST_RETRY_MS.remote : LONGEST_RETRY_MS.local),
   })
 
   function settings() {
@@ -97,6 +95,20 @@ export function openLink(options: LinkOptions): Link {
     const config = options.readConfig()
     known = { config, locate: locateHub(config) }
     return known
+  }
+
+  function remote(): Config | undefined {
+    return known?.config.remote ? known.config : undefined
+  }
+
+  /** Waiting mail of a hub of this machine is to be had again in a moment; whoever looks for it starts the hub. */
+  function loseHub() {
+    if (remote() && !left) announcer.cutOff()
+  }
+
+  function reach() {
+    announcer.back()
+    if (remote()) options.onReached?.()
   }
 
   async function locate(how: { fresh: boolean }): Promise<HubAddress> {
@@ -113,24 +125,22 @@ export function openLink(options: LinkOptions): Link {
     await client.hub.peers.setActivity.mutate(given)
   })
 
-  async function register(): Promise<void> {
+  async function describeSession(found: Card | undefined) {
     const { config } = settings()
     const project = await options.readProject()
-    await locate({ fresh: true })
+    const sessionIds = found?.sessionIds.length ? found.sessionIds : [options.sessionId ?? []].flat()
+    const sessionId = sessionIds.at(-1)
+    return { sessionIds, registration: toRegistration(config, { project, claude, sessionId, summary }) }
+  }
+
+  async function register(): Promise<void> {
     // A second server of the same session, as from a plugin and from the settings, shares the seat through the card.
     const found = readCard(sessions, claude.pid)
+    const { sessionIds, ...given } = await describeSession(found)
+    registration = given.registration
+    await locate({ fresh: true })
     key = found?.key ?? key
-    const sessionIds = found?.sessionIds.length ? found.sessionIds : [options.sessionId ?? []].flat()
-    const { peer, ...registered } = await client.hub.peers.register.mutate({
-      machine: { id: readMachineId(config.paths.machineId), host: config.host },
-      directory: project.cwd,
-      root: project.root,
-      isRepo: project.isRepo,
-      branch: project.branch,
-      summary: summary ?? toSummary(project),
-      process: { pid: claude.pid, start: claude.start },
-      sessionId: sessionIds.at(-1),
-    })
+    const { peer, ...registered } = await client.hub.peers.register.mutate(registration)
     if (left) return
     key = registered.key
     const { url, token, pid } = await locate({ fresh: false })
@@ -146,6 +156,7 @@ export function openLink(options: LinkOptions): Link {
       hub,
       peerId: peer.id,
       name: peer.name,
+      root: registration.root,
       key,
       toolPrefix,
       claude,
@@ -154,7 +165,8 @@ export function openLink(options: LinkOptions): Link {
       transcript: latest?.transcript ?? card?.transcript,
     }
     writeCard(sessions, card)
-    if (waiting !== undefined) announce(waiting)
+    reach()
+    announcer.announce()
   }
 
   function subscribe() {
@@ -167,40 +179,24 @@ export function openLink(options: LinkOptions): Link {
         if (data.type === 'waiting' && !left) showWaiting(data)
         if (data.type === 'unread') receipts.expect(data.mail)
       },
-      onError: (cause) => loseFeed(cause.message),
-      onComplete: () => loseFeed('the hub ended the subscription'),
+      onError: loseFeed,
+      onComplete: () => loseFeed(new Error('the hub ended the subscription')),
     })
   }
 
   function showWaiting(told: Waiting) {
-    waiting = told
+    announcer.keep(told)
     // A hook that the flag lets through must find the card of the hub that has the mail.
     if (underWay) return
     try {
-      announce(told)
+      announcer.announce()
     } catch {
       // The directory is gone; the card's renewal makes it again, and raises the flag.
       void settle()
     }
   }
 
-  function announce(told: Waiting) {
-    setMailFlag(sessions, claude.pid, toFlag(told))
-    // After the flag: who hears the bell looks for it.
-    if (told.urgent > 0) bell.ring()
-  }
-
-  /** Wakes a session whose turn ended without a Stop, once mail waits for it. */
-  function checkTurn() {
-    if (!waiting?.urgent) return
-    const since = busySince(sessions, claude.pid)
-    const transcript = readCard(sessions, claude.pid)?.transcript
-    if (since === undefined || !transcript || !hasTurnEnded(transcript, since, Date.now())) return
-    setBusy(sessions, claude.pid, false)
-    announce(waiting)
-  }
-
-  function loseFeed(reason: string) {
+  function loseFeed(reason: Error) {
     subscription = undefined
     again(reason)
   }
@@ -219,16 +215,16 @@ export function openLink(options: LinkOptions): Link {
       activity.renew()
       if (!left) subscription ??= subscribe()
     } catch (cause) {
-      again((cause as Error).message)
+      again(cause as Error)
+      if (judge(cause) === 'away') loseHub()
     }
   }
 
-  function again(reason: string) {
+  function again(reason: Error) {
     if (left) return
     trouble = reason
     clearTimeout(timer)
-    const delay = Math.min(FIRST_RETRY_MS * 2 ** failures++, LONGEST_RETRY_MS) * (0.5 + Math.random() / 2)
-    timer = setTimeout(() => void settle(), delay)
+    timer = setTimeout(() => void settle(), toRetryDelay(++failures, LONGEST_RETRY_MS.remote))
   }
 
   /** A hub that came back may listen elsewhere: its card must follow before its mail is announced. */
@@ -250,18 +246,25 @@ export function openLink(options: LinkOptions): Link {
   const found = readCard(sessions, claude.pid)
   if (!found || found.claude.start !== claude.start) setBusy(sessions, claude.pid, false)
   const bell = openBell(sessions, claude.pid)
+  const announcer = createAnnouncer({ sessions, pid: claude.pid, ring: bell.ring })
+  announcer.back()
   const keeper = setInterval(() => {
     checkCard()
-    checkTurn()
+    announcer.checkTurn(readCard(sessions, claude.pid)?.transcript)
     void bell.ensure()
   }, CARD_CHECK_MS).unref()
   const renew = async () => {
     await settle()
-    if (trouble !== undefined) throw new Error(trouble)
+    if (trouble !== undefined) throw new Error(trouble.message, { cause: trouble })
   }
   return {
     hub: client.hub,
     toolPrefix: options.toolPrefix,
+    remote,
+    async sender() {
+      registration ??= (await describeSession(readCard(sessions, claude.pid))).registration
+      return { peerId: card?.peerId, key: card && key, registration }
+    },
     seated: async () => (card ? undefined : renew()),
     renew,
     describe: (words) => void (summary = words),
@@ -285,9 +288,6 @@ export function openLink(options: LinkOptions): Link {
     },
   }
 }
-
-const toFlag = ({ waiting, urgent }: Waiting): WaitingMail | undefined =>
-  waiting === 0 ? undefined : urgent > 0 ? 'wake' : 'fyi'
 
 const isSameSeat = (one: Card, other: Card) =>
   one.key === other.key &&

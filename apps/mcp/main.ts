@@ -1,12 +1,14 @@
 import { homedir } from 'node:os'
-import { readConfig } from '#machine/config'
+import { openSpool } from '#machine/spool'
 import { toPaths } from '#machine/paths'
 import { readProject } from '#machine/project'
 import { watchActivity } from './activity.ts'
 import { createFlushedStdio } from './flushed-stdio.ts'
 import { findClaude } from './identity.ts'
 import { openLink } from './link.ts'
+import { createOutbox, type Outbox } from './outbox.ts'
 import { createPeersServer } from './server.ts'
+import { readSessionConfig } from './settings.ts'
 
 /** A client that waits for its first prompt should not wait for a hub that does not come: ms after the start. */
 const REGISTER_WAIT_MS = 2_000
@@ -20,25 +22,29 @@ await main().catch((cause: Error) => {
 
 /** Registers the session, then answers `initialize`: the first prompt's hook finds the card and the mail. */
 async function main(): Promise<void> {
-  const { sessions } = toPaths()
+  const { sessions, spool } = toPaths()
   const claude = findClaude()
+  let outbox: Outbox | undefined
   const link = openLink({
-    readConfig,
+    readConfig: () => readSessionConfig({ sessions, claude }),
     sessions,
     claude,
     readProject: () => readProject(workingDirectory()),
     sessionId: process.env['CLAUDE_CODE_SESSION_ID'] || undefined,
     toolPrefix: TOOL_PREFIX,
+    onReached: () => outbox?.wake(),
   })
+  outbox = createOutbox({ link, spool: openSpool(spool) })
   const { transport, afterAnswer } = createFlushedStdio()
   const stopWatching = watchActivity({ sessions, pid: claude.pid, onChange: link.reportActivity })
   leaveWhenAlone(() => {
     stopWatching()
+    outbox?.close()
     return link.leave()
   })
   const patience = Math.max(1, REGISTER_WAIT_MS - performance.now())
   await Promise.race([link.ready, new Promise((resolve) => setTimeout(resolve, patience).unref())])
-  await createPeersServer({ link, afterAnswer }).connect(transport)
+  await createPeersServer({ link, outbox, afterAnswer }).connect(transport)
 }
 
 /** The directory may have been deleted under this process; the client says where it was started, too. */

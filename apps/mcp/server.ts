@@ -2,14 +2,16 @@ import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js'
 import { VERSION } from '#machine/package'
 import type { FlushedStdio } from './flushed-stdio.ts'
 import type { Link } from './link.ts'
+import type { Outbox } from './outbox.ts'
 import { addCheckMessages } from './tools/check-messages.ts'
 import { addListPeers } from './tools/list-peers.ts'
 import { addMessageStatus } from './tools/message-status.ts'
+import { addNews } from './tools/news.ts'
 import { addSendMessage } from './tools/send-message.ts'
 import { addSetSummary } from './tools/set-summary.ts'
 import { refuseUnknownParameters } from './tools/strict.ts'
 
-export type ServerOptions = { link: Link; afterAnswer: FlushedStdio['afterAnswer'] }
+export type ServerOptions = { link: Link; outbox: Outbox; afterAnswer: FlushedStdio['afterAnswer'] }
 
 /** The MCP server of one session, with its five tools. */
 export function createPeersServer(options: ServerOptions): McpServer {
@@ -18,6 +20,7 @@ export function createPeersServer(options: ServerOptions): McpServer {
     { instructions: INSTRUCTIONS },
   )
   refuseUnknownParameters(server)
+  addNews(server, options)
   addListPeers(server, options)
   addSendMessage(server, options)
   addMessageStatus(server, options)

@@ -1,23 +1,23 @@
-import { Agent as HttpAgent } from 'node:http'
 import { TRPCClientError, type TRPCLink } from '@trpc/client'
 import { observable } from '@trpc/server/observable'
 import type { AppRouter } from '#router/router'
+import { createAgents } from './agents.ts'
 import type { EndpointSource } from './endpoint.ts'
 import { exchange } from './exchange.ts'
 
-/** A terminating link for calls over HTTP/1.1 with kept connections. */
+/** A terminating link for calls over HTTP/1.1 or HTTPS with kept connections. */
 export function callLink(options: {
   endpoint: EndpointSource
   timeoutMs: number
 }): TRPCLink<AppRouter> & { close(): void } {
-  const agent = new HttpAgent({ keepAlive: true, maxSockets: 64 })
+  const agents = createAgents()
   const link: TRPCLink<AppRouter> =
     () =>
     ({ op }) =>
       observable((observer) => {
         const left = new AbortController()
         const signal = op.signal ? AbortSignal.any([op.signal, left.signal]) : left.signal
-        exchange(op, { ...options, agent, signal }).then(
+        exchange(op, { ...options, agents, signal }).then(
           (data) => {
             observer.next({ result: { type: 'data', data } })
             observer.complete()
@@ -26,5 +26,5 @@ export function callLink(options: {
         )
         return () => left.abort()
       })
-  return Object.assign(link, { close: () => agent.destroy() })
+  return Object.assign(link, { close: () => agents.close() })
 }

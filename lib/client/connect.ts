@@ -11,6 +11,8 @@ export type ConnectOptions = {
   timeoutMs?: number
   /** Told when the feed's connection opens and closes. */
   onFeed?: (state: 'open' | 'closed') => void
+  /** The longest pause between two attempts to connect the feed, in ms; 5,000 by default. Asked before each. */
+  longestRetryMs?: () => number
 }
 
 /** A typed client of a hub. `hub` has every procedure of the contract; `close` ends its connections. */
@@ -24,7 +26,8 @@ export type HubClient = { hub: TRPCClient<AppRouter>; close(): Promise<void> }
 export function connect(options: ConnectOptions): HubClient {
   const { endpoint: given, timeoutMs = 5_000 } = options
   const endpoint = typeof given === 'function' ? given : () => given
-  const feed = openFeed({ endpoint, onFeed: options.onFeed })
+  const retryDelayMs = (attempt: number) => toRetryDelay(attempt, options.longestRetryMs?.())
+  const feed = openFeed({ endpoint, onFeed: options.onFeed, retryDelayMs })
   const calls = callLink({ endpoint, timeoutMs })
   const hub = createTRPCClient<AppRouter>({
     links: [
@@ -32,7 +35,7 @@ export function connect(options: ConnectOptions): HubClient {
         condition: (op) => op.type === 'subscription',
         true: [
           // An error ends a subscription for good unless something asks again.
-          retryLink({ retry: ({ error }) => isPassing(error.data?.code), retryDelayMs: toRetryDelay }),
+          retryLink({ retry: ({ error }) => isPassing(error.data?.code), retryDelayMs }),
           feed.renewLink,
           wsLink({ client: feed.socket }),
         ],

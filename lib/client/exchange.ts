@@ -1,14 +1,16 @@
-import type { Agent } from 'node:http'
 import { TRPCClientError } from '@trpc/client'
 import { MOUNT } from '#router/wire'
+import type { Agents } from './agents.ts'
 import { toHeaders, type Endpoint, type EndpointSource } from './endpoint.ts'
+import { NoAnswerError } from './no-answer.ts'
+import { explainRefusal } from './refusal.ts'
 import { requestJson, type Answer } from './request.ts'
 
 export type Call = { type: 'query' | 'mutation' | 'subscription'; path: string; input: unknown }
 export type ExchangeOptions = {
   endpoint: EndpointSource
   timeoutMs: number
-  agent: Agent
+  agents: Agents
   signal: AbortSignal
 }
 
@@ -36,22 +38,34 @@ export async function exchange(call: Call, options: ExchangeOptions): Promise<un
 }
 
 function send({ type, path, input }: Call, endpoint: Endpoint, options: ExchangeOptions): Promise<Answer> {
-  const { agent, signal, timeoutMs } = options
+  const { agents, signal, timeoutMs } = options
   const url = `${endpoint.url}${MOUNT}${path}`
   const query = input === undefined ? '' : `?input=${encodeURIComponent(JSON.stringify(input))}`
   return requestJson({
     headers: toHeaders(endpoint),
     timeoutMs,
     signal,
-    ...(!url.startsWith('https:') && { agent }),
+    agent: agents.of(url),
     ...(type === 'query' ? { method: 'GET', url: url + query } : { method: 'POST', url, body: input ?? {} }),
   })
 }
 
-function toData({ status, body }: Answer, { url }: Endpoint): unknown {
+function toData(answer: Answer, { url }: Endpoint): unknown {
+  const { status, body, retryAfter } = answer
+  // The door of a hub says when; a limit of its mailboxes has no such time, and is an answer.
+  if (status === 429 && retryAfter !== undefined) {
+    throw new NoAnswerError(
+      `The hub at ${url} takes no calls of this machine now, as there are too many. ${NEXT}`,
+    )
+  }
   if (isRecord(body) && isRecord(body['result'])) return body['result']['data']
-  if (isRecord(body) && isErrorShape(body['error'])) throw TRPCClientError.from(body as never)
-  throw new Error(
+  const refusal = explainRefusal(answer, url)
+  if (isRecord(body) && isErrorShape(body['error'])) {
+    const error = { ...body['error'], ...(refusal !== undefined && { message: refusal }) }
+    throw TRPCClientError.from({ error } as never)
+  }
+  if (refusal !== undefined) throw new Error(refusal)
+  throw new NoAnswerError(
     `The hub at ${url} did not take the call. It answered with status ${status}, in words that are none of a hub's: see whether another program answers there.`,
   )
 }
@@ -60,16 +74,22 @@ function toData({ status, body }: Answer, { url }: Endpoint): unknown {
 const isBroken = (cause: unknown) =>
   ['ECONNREFUSED', 'ECONNRESET', 'EPIPE'].includes(String((cause as { code?: unknown }).code))
 
-function toFailure(cause: unknown, { url }: Endpoint, { signal, timeoutMs }: ExchangeOptions): unknown {
+function toFailure(
+  cause: unknown,
+  { url }: Endpoint,
+  { agents, signal, timeoutMs }: ExchangeOptions,
+): unknown {
   const { code, syscall } = cause as NodeJS.ErrnoException
+  // What was kept open went the same way, and may be as dead: the next call must not wait for it as well.
+  if (code === 'ETIMEDOUT') agents.drop()
   if (code === undefined || signal.aborted) return cause
   if (code === 'ETIMEDOUT' && syscall === undefined) {
-    return new Error(`The hub at ${url} did not answer within ${timeoutMs} ms. ${NEXT}`, { cause })
+    return new NoAnswerError(`The hub at ${url} did not answer within ${timeoutMs} ms. ${NEXT}`, { cause })
   }
-  return new Error(`The hub at ${url} does not answer (${code}). ${NEXT}`, { cause })
+  return new NoAnswerError(`The hub at ${url} does not answer (${code}). ${NEXT}`, { cause })
 }
 
-const isErrorShape = (value: unknown) =>
+const isErrorShape = (value: unknown): value is Record<string, unknown> =>
   isRecord(value) && typeof value['message'] === 'string' && typeof value['code'] === 'number'
 
 const isRecord = (value: unknown): value is Record<string, unknown> =>

@@ -8,7 +8,6 @@ import { WebSocket } from 'ws'
 import type { AppRouter } from '#router/router'
 import { MOUNT } from '#router/wire'
 import { toHeaders, type Endpoint, type EndpointSource } from './endpoint.ts'
-import { toRetryDelay } from './retry-delay.ts'
 
 export type Feed = {
   socket: TRPCWebSocketClient
@@ -18,13 +17,17 @@ export type Feed = {
 }
 
 const HANDSHAKE_TIMEOUT_MS = 10_000
+/** A connection that has gone silent is noticed after both, and then has a moment to close: in 20 s at most. */
+const KEEP_ALIVE = { intervalMs: 10_000, pongTimeoutMs: 7_500 }
+const CLOSE_WAIT_MS = 1_000
 
 /** Makes the feed; nothing is connected before the first subscription. */
 export function openFeed(options: {
   endpoint: EndpointSource
   onFeed: ((state: 'open' | 'closed') => void) | undefined
+  retryDelayMs: (attempt: number) => number
 }): Feed {
-  const { endpoint, onFeed } = options
+  const { endpoint, onFeed, retryDelayMs } = options
   let current: Endpoint | undefined
   let connecting: WebSocket | undefined
   let closed = false
@@ -66,10 +69,17 @@ export function openFeed(options: {
         })
         watch(this)
       }
+
+      /** Left to itself, a handshake that nobody answers takes 30 s. */
+      override close(code?: number, reason?: string) {
+        super.close(code, reason)
+        const impatience = setTimeout(() => this.terminate(), CLOSE_WAIT_MS).unref()
+        this.once('close', () => clearTimeout(impatience))
+      }
     } as unknown as typeof globalThis.WebSocket,
     lazy: { enabled: true, closeMs: 0 },
-    keepAlive: { enabled: true, intervalMs: 15_000, pongTimeoutMs: 10_000 },
-    retryDelayMs: toRetryDelay,
+    keepAlive: { enabled: true, ...KEEP_ALIVE },
+    retryDelayMs,
     onOpen: () => tell('open'),
     onClose: () => tell('closed'),
   })

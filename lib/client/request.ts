@@ -1,7 +1,7 @@
 import type { Agent, IncomingMessage, request, RequestOptions } from 'node:http'
 
-/** An answer of the hub, whatever its status; `body` is parsed JSON, or the text when it is none. */
-export type Answer = { status: number; body: unknown }
+/** An answer of the hub, whatever its status; `body` is parsed JSON, or the text when it is none; `retryAfter` its header. */
+export type Answer = { status: number; body: unknown; retryAfter?: string | undefined }
 
 export type JsonRequest = {
   method: 'GET' | 'POST'
@@ -32,10 +32,10 @@ export function requestJson(options: JsonRequest): Promise<Answer> {
   }
   return new Promise((resolve, reject) => {
     const call = starter(options.url)(options.url, settings, (response) => {
-      readAll(response).then(
-        (text) => resolve({ status: response.statusCode ?? 0, body: parse(text) }),
-        reject,
-      )
+      readAll(response).then((text) => {
+        const { statusCode: status = 0, headers } = response
+        resolve({ status, body: parse(text), retryAfter: headers['retry-after'] })
+      }, reject)
     })
     const deadline = setTimeout(() => call.destroy(timeout(options)), options.timeoutMs)
     call.on('error', reject)

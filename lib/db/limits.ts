@@ -10,8 +10,6 @@ export const NOTIFY_AFTER_MS = 90_000
 export const MAX_WAKES = 3
 /** How long settled messages stay readable: 30 days. */
 export const RETENTION_MS = 30 * 24 * 60 * 60 * 1_000
-/** The largest body, in UTF-8 bytes. */
-export const MAX_MESSAGE_BYTES = 64 * 1_024
 /** The most messages that may wait in one mailbox. */
 export const MAX_WAITING = 1_000
 /** The most messages one peer may send another in a minute. */

@@ -2,7 +2,7 @@
  * Session cards. The MCP server of a session leaves one for its hooks, under the pid of their common parent, the
  * Claude process: a hook then needs no look-up call and always talks to the hub its session is registered with.
  */
-import { readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseJson, readIfThere, writePrivate } from './files.ts'
 import { makePrivateDir } from './paths.ts'
@@ -16,6 +16,8 @@ export type Card = {
   hub?: { pid: number; start: string | undefined } | undefined
   peerId: string
   name: string
+  /** The repository root, or the directory, that it works in. */
+  root?: string
   /** The mailbox key, `<peer id>.<secret>`. */
   key: string
   /** What stands before a tool's name in this installation, such as `mcp__claude-peers__`. */
@@ -47,8 +49,16 @@ export function readCard(directory: string, pid: number): Card | undefined {
   }
 }
 
+/** The cards of the sessions whose MCP server runs. */
+export function listLiveCards(directory: string): Card[] {
+  return listNames(directory)
+    .flatMap((name) => (name.endsWith('.json') ? [Number(name.slice(0, -'.json'.length))] : []))
+    .flatMap((pid) => readCard(directory, pid) ?? [])
+    .filter(({ mcp }) => isSameProcess(mcp.pid, mcp.start))
+}
+
 /** A file of a session, and the writer of one that was not finished. */
-const SESSION_FILE = /^(\d+)\.(?:json|mail|bell|busy|waiter)(?:\.(\d+)(?:\.tmp)?)?$/
+const SESSION_FILE = /^(\d+)\.(?:json|mail|bell|busy|waiter|cut|hub)(?:\.(\d+)(?:\.tmp)?)?$/
 
 /** Removes what belongs to Claude processes that are gone, and what killed writers left; returns how many files. */
 export function sweepCards(directory: string): number {
@@ -66,7 +76,7 @@ export function sweepCards(directory: string): number {
 
 /** Removes the card and the doorbell of one session. Whether it is busy stays told: only its hooks know that. */
 export function removeCard(directory: string, pid: number): void {
-  for (const kind of ['mail', 'bell', 'json'] as const) {
+  for (const kind of ['mail', 'cut', 'bell', 'json'] as const) {
     rmSync(sessionFile(directory, pid, kind), { force: true })
   }
 }
@@ -84,6 +94,18 @@ export function readMailFlag(directory: string, pid: number): WaitingMail | unde
   return content === undefined ? undefined : content === 'wake' ? 'wake' : 'fyi'
 }
 
+/** Marks the session's remote hub as away, as its MCP server sees it, or as there. */
+export function setCutOff(directory: string, pid: number, isCutOff: boolean): void {
+  const path = sessionFile(directory, pid, 'cut')
+  if (isCutOff) writeFileSync(path, '', { mode: 0o600 })
+  else rmSync(path, { force: true })
+}
+
+/** Whether the remote hub of a session is away: its MCP server says so, and lives. */
+export function isCutOff(directory: string, { claude, mcp }: Card): boolean {
+  return existsSync(sessionFile(directory, claude.pid, 'cut')) && isSameProcess(mcp.pid, mcp.start)
+}
+
 /** Marks a session as busy with a turn, anew for each, or as idle. */
 export function setBusy(directory: string, pid: number, busy: boolean): void {
   const path = sessionFile(directory, pid, 'busy')
@@ -98,12 +120,13 @@ export function busySince(directory: string, pid: number): number | undefined {
 
 /**
  * The path of one file of a session: its card, the flag of waiting mail, the FIFO that wakes it, the mark of a turn
- * that runs, the pid of the shell that waits at the FIFO.
+ * that runs, the pid of the shell that waits at the FIFO, the mark that the remote hub is away, the local hub that it
+ * stays with.
  */
 export function sessionFile(
   directory: string,
   pid: number,
-  kind: 'json' | 'mail' | 'bell' | 'busy' | 'waiter',
+  kind: 'json' | 'mail' | 'bell' | 'busy' | 'waiter' | 'cut' | 'hub',
 ): string {
   return join(directory, `${pid}.${kind}`)
 }

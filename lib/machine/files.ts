@@ -54,8 +54,8 @@ function writeBeside(
   }
 }
 
-/** Makes new names durable; Windows has no such call and needs none. */
-function syncDirectory(path: string) {
+/** Makes new names in a directory durable; Windows has no such call and needs none. */
+export function syncDirectory(path: string): void {
   if (process.platform === 'win32') return
   const fd = openSync(path, 'r')
   try {

@@ -3,11 +3,13 @@
  * hub only when it proves it; a remote hub is taken at its configured word.
  */
 import semver from 'semver'
-import { requestJson } from '#client/request'
+import { toHeaders } from '#client/endpoint'
+import { explainRefusal } from '#client/refusal'
+import { requestJson, type Answer } from '#client/request'
 import type { Config } from './config.ts'
 import { explainDatabase, explainRemote, isAtPort, runningHub, toPort } from './hub-absence.ts'
 import { startHub } from './hub-start.ts'
-import { HubUnavailableError } from './hub-unavailable.ts'
+import { HubSilentError, HubUnavailableError } from './hub-unavailable.ts'
 import { VERSION } from './package.ts'
 import { createChallenge, isProof } from './proof.ts'
 import { readRendezvous } from './rendezvous.ts'
@@ -19,6 +21,8 @@ export { HubUnavailableError } from './hub-unavailable.ts'
 export type HubAddress = { url: string; token: string; version: string } & Omit<Place, 'url'>
 
 const HEALTH_TIMEOUT_MS = 1_000
+/** Three ways there and back through TLS, one of them lost. */
+const REMOTE_HEALTH_TIMEOUT_MS = 3_000
 const FIRST_QUIET_MS = 1_000
 const LONGEST_QUIET_MS = 30_000
 
@@ -38,7 +42,8 @@ export async function ensureHub(config: Config, version: string = VERSION): Prom
   const found = await find()
   if (config.remote) {
     if (found) return found
-    throw new HubUnavailableError(explainRemote(config).reason)
+    const { kind, reason } = explainRemote(config)
+    throw kind === 'unreachable' ? new HubSilentError(reason) : new HubUnavailableError(reason)
   }
   const isOlder = (hub: HubAddress) => semver.lt(hub.version, version)
   if (found && !isOlder(found)) return found
@@ -113,26 +118,37 @@ export async function askLocal(
   const token = readToken(paths.token)
   if (!token) return undefined
   const challenge = createChallenge()
-  const health = await readHealth(`${url}/health?challenge=${challenge}`)
+  const health = toHealth(
+    await askHealth(`${url}/health?challenge=${challenge}`, { timeoutMs: HEALTH_TIMEOUT_MS }),
+  )
   if (!health || !isProof(health.proof, { token, challenge, port: toPort(url) })) return undefined
   return { url, token, version: health.version, pid, database }
 }
 
+/** A remote hub says nothing to whom it does not know. Rejects when it refuses this machine. */
 async function askRemote(url: string, token: string): Promise<HubAddress | undefined> {
-  // A hub tells another machine nothing without a token.
-  const health = await readHealth(`${url}/health`, token)
+  const answer = await askHealth(`${url}/health`, {
+    headers: toHeaders({ url, token }),
+    timeoutMs: REMOTE_HEALTH_TIMEOUT_MS,
+  })
+  if (answer && [401, 403, 421].includes(answer.status)) {
+    throw new HubUnavailableError(explainRefusal(answer, url) ?? toWords(answer.body))
+  }
+  const health = toHealth(answer)
   return health && { url, token, version: health.version }
 }
 
-/** What a program says that calls itself a hub; any other has no such health. */
-async function readHealth(
+const toWords = (body: unknown) => String((body as { error: { message: string } }).error.message)
+
+function askHealth(
   url: string,
-  token?: string,
-): Promise<{ version: string; proof: unknown } | undefined> {
-  const headers: Record<string, string> = token === undefined ? {} : { authorization: `Bearer ${token}` }
-  const answer = await requestJson({ method: 'GET', url, headers, timeoutMs: HEALTH_TIMEOUT_MS }).catch(
-    () => undefined,
-  )
+  options: { headers?: Record<string, string>; timeoutMs: number },
+): Promise<Answer | undefined> {
+  return requestJson({ method: 'GET', url, ...options }).catch(() => undefined)
+}
+
+/** What a program says that calls itself a hub; any other has no such health. */
+function toHealth(answer: Answer | undefined): { version: string; proof: unknown } | undefined {
   const body = answer?.body as { name?: unknown; version?: unknown; proof?: unknown } | null | undefined
   const version = semver.valid(String(body?.version))
   if (answer?.status !== 200 || body?.name !== 'claude-peers' || version === null) return undefined

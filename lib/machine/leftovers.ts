@@ -4,8 +4,9 @@ import type { Paths } from './paths.ts'
 import { isAlive } from './processes.ts'
 
 /** Removes what processes that were killed left half done: files beside the one they wrote, and the words of hubs they started. */
-export function sweepLeftovers({ home, dir }: Pick<Paths, 'home' | 'dir'>): void {
+export function sweepLeftovers({ home, dir, spool }: Pick<Paths, 'home' | 'dir' | 'spool'>): void {
   sweep(dir, /^hub\.start-(\d+)-\d+$|\.(\d+)\.tmp$/)
+  for (const one of [spool, join(spool, 'refused')]) sweep(one, /\.(\d+)\.tmp$/)
   sweep(home, /^\.claude-peers\.machine-id\.(\d+)\.tmp$/)
 }
 

@@ -1,6 +1,5 @@
 import { TRPCError, type TrackedEnvelope } from '@trpc/server'
 import { MESSAGES_TOPIC } from '#db/bell'
-import { MAX_MESSAGE_BYTES } from '#db/limits'
 import type { PeerRow } from '#db/peer-rows'
 import type { Receipt as ReceiptRow } from '#db/receipt-rows'
 import { resolveAddress } from './address.ts'
@@ -10,6 +9,7 @@ import { event, followChanges, toCursor } from './feed.ts'
 import { toRefusal } from './refusal.ts'
 import { feedInput } from './shapes/common.ts'
 import {
+  explainSize,
   history,
   historyInput,
   messageInput,
@@ -129,12 +129,8 @@ async function* watchMessages(
 }
 
 function checkSize(message: string) {
-  const bytes = Buffer.byteLength(message)
-  if (bytes <= MAX_MESSAGE_BYTES) return
-  throw new TRPCError({
-    code: 'PAYLOAD_TOO_LARGE',
-    message: `The message has ${bytes} bytes; the limit is ${MAX_MESSAGE_BYTES}. Write it to a file and send the path, or send it in parts.`,
-  })
+  const trouble = explainSize(message)
+  if (trouble !== undefined) throw new TRPCError({ code: 'PAYLOAD_TOO_LARGE', message: trouble })
 }
 
 const ASKS_BY_FYI = {

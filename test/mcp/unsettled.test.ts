@@ -1,8 +1,10 @@
 import { TRPCClientError } from '@trpc/client'
 import { expect, test } from 'vitest'
+import { NoAnswerError } from '../../lib/client/no-answer.ts'
 import { createUnsettled } from '../../apps/mcp/tools/unsettled.ts'
 
-const lost = () => Promise.reject(new Error('The hub did not answer.'))
+// As the client gives it.
+const lost = () => Promise.reject(TRPCClientError.from(new NoAnswerError('The hub did not answer.')))
 
 function open() {
   const clock = { now: 0 }
@@ -26,7 +28,8 @@ test('a call whose outcome is unknown says so, and has the same key when it is m
 test('a call that the hub refused is settled', async () => {
   const { settle, keyOf } = open()
   let key = ''
-  const refusal = new TRPCClientError('no such peer')
+  const data = { code: 'NOT_FOUND' }
+  const refusal = TRPCClientError.from({ error: { message: 'no such peer', code: -32004, data } })
   await expect(settle({ to: 'api' }, (given) => ((key = given), Promise.reject(refusal)))).rejects.toBe(
     refusal,
   )

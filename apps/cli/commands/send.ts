@@ -1,10 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import { text as readAll } from 'node:stream/consumers'
 import { describeSent } from '#frame/answer-text'
+import { describeKept } from '#frame/kept-text'
 import { describeReceipt } from '#frame/receipt-text'
+import type { Entry } from '#machine/spool'
 import { sendInput } from '#router/shapes/messages'
 import { printJson, printLines } from '../print.ts'
-import { withUser } from '../session.ts'
+import { sendOrKeep } from '../outbox.ts'
 
 export type SendOptions = {
   fyi?: boolean
@@ -21,22 +23,27 @@ export async function send(to: string, words: string[], options: SendOptions): P
     throw new Error('An address is empty: name a session, or several separated by commas.')
   checkWait(options)
   const urgency = options.fyi ? 'fyi' : 'normal'
-  const sent = await withUser((hub) =>
-    hub.messages.send.mutate({
-      to: addresses,
-      message,
-      urgency,
-      replyTo: options.replyTo,
-      expectsReplyWithin: options.expectsReplyWithin,
-      idempotencyKey: randomUUID(),
-    }),
-  )
+  const sent = await sendOrKeep({
+    to: addresses,
+    message,
+    urgency,
+    replyTo: options.replyTo,
+    expectsReplyWithin: options.expectsReplyWithin,
+    idempotencyKey: randomUUID(),
+  })
+  if ('kept' in sent) return printKept(sent.kept, options)
   if (options.json) return printJson(sent)
   const now = Date.now()
   printLines([
     describeSent(sent),
     ...sent.recipients.map((receipt) => `- ${receipt.to}: ${describeReceipt(receipt, now)}`),
   ])
+}
+
+/** Not sent, and not lost: no failure. */
+function printKept(kept: Entry, { json }: SendOptions) {
+  if (json) return printJson({ messageId: null, kept: { hub: kept.hub, at: kept.at } })
+  printLines([describeKept(kept)])
 }
 
 /** In the words of this command; the hub's are those of its fields. */

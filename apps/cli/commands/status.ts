@@ -5,7 +5,9 @@ import { readConfig, type Config } from '#machine/config'
 import { explainAbsence, explainDatabase } from '#machine/hub-absence'
 import { findHub, type HubAddress } from '#machine/hub-process'
 import { EXIT } from '../exit.ts'
+import { readKept, toKeptLines } from '../kept.ts'
 import { printJson, printLines } from '../print.ts'
+import { sendWaiting } from '../waiting.ts'
 
 type Options = { json?: boolean }
 
@@ -13,12 +15,17 @@ type Options = { json?: boolean }
 export async function status(options: Options): Promise<void> {
   const config = readConfig()
   const found = await findHub(config)
-  if (found) return showHub(config, found, options)
+  if (found) {
+    // To look is no reason to fail.
+    await sendWaiting(config, () => found).catch(() => undefined)
+    return showHub(config, found, options)
+  }
   process.exitCode = EXIT.noHub
   const { reason, hub } = await explainAbsence(config)
-  if (!options.json) return printLines([reason])
+  const kept = readKept(config)
+  if (!options.json) return printLines([reason, ...toKeptLines(kept, Date.now())])
   const running = hub ? { running: true, answers: false, pid: hub.pid } : { running: false }
-  printJson({ ...running, url: hub?.url ?? config.brokerUrl, reason })
+  printJson({ ...running, url: hub?.url ?? config.brokerUrl, reason, ...kept })
 }
 
 async function showHub(config: Config, found: HubAddress, { json }: Options) {
@@ -32,7 +39,7 @@ async function showHub(config: Config, found: HubAddress, { json }: Options) {
       client.hub.peers.list.query(),
     ])
     const known = { ...(database && { database }), ...(trouble && { trouble }) }
-    if (json) return printJson({ running: true, url, ...known, ...stats, list: peers })
+    if (json) return printJson({ running: true, url, ...known, ...stats, list: peers, ...readKept(config) })
     const now = Date.now()
     const online = peers.filter((peer) => peer.state === 'online')
     const { queued, offered } = stats.deliveries
@@ -41,6 +48,7 @@ async function showHub(config: Config, found: HubAddress, { json }: Options) {
       `Hub ${stats.version} at ${url}, pid ${stats.pid}, started ${toAge(stats.startedAt, now)}`,
       ...(database ? [`Database: ${database}`] : []),
       `Mail: ${queued + offered} ${queued + offered === 1 ? 'message waits' : 'messages wait'}`,
+      ...toKeptLines(readKept(config), now),
       online.length > 0 ? `Online: ${online.length}` : 'Nobody is online.',
       ...online.map((peer) => `- ${describePeer(peer, now)}`),
     ])

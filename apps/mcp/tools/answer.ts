@@ -1,8 +1,8 @@
 import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js'
-import { TRPCClientError } from '@trpc/client'
 import { escapeBody } from '#frame/escape'
-import type { AppRouter } from '#router/router'
+import { startDeadline } from '../deadline.ts'
 import type { Link } from '../link.ts'
+import { asSeated } from './seated.ts'
 
 /** A result for programs and for the model: the same facts, as data and in words. */
 export function answer(text: string, structuredContent: Record<string, unknown>): CallToolResult {
@@ -11,23 +11,27 @@ export function answer(text: string, structuredContent: Record<string, unknown>)
 
 /**
  * Runs a tool for a session that has its seat; whatever fails becomes an answer that says what to do, never a broken
- * protocol. A hub that does not know the session (any more) is told who it is, and asked again.
+ * protocol. A hub of this machine may take its time, as for a start or a migration; one of another is not waited for
+ * any longer than two seconds.
  */
-export async function answering(link: Link, work: () => Promise<CallToolResult>): Promise<CallToolResult> {
+export function answering(link: Link, work: () => Promise<CallToolResult>): Promise<CallToolResult> {
+  return explaining(async () => {
+    const seated = asSeated(link, work)
+    const config = link.remote()
+    if (!config) return seated
+    const answered = await startDeadline().within(seated)
+    if (answered) return answered.value
+    throw new Error(
+      `The hub at ${config.brokerUrl} does not answer: it runs on another machine, and what it knows is not to be had now. Go on with your work and ask again later; send_message works all the same, it keeps messages on this computer until the hub is back.`,
+    )
+  })
+}
+
+/** The same without a seat and a deadline. */
+export async function explaining(work: () => Promise<CallToolResult>): Promise<CallToolResult> {
   try {
-    await link.seated()
-    return await work().catch(async (cause: unknown) => {
-      if (!isUnknown(cause)) throw cause
-      await link.renew()
-      return work()
-    })
+    return await work()
   } catch (cause) {
     return { isError: true, content: [{ type: 'text', text: escapeBody((cause as Error).message) }] }
   }
-}
-
-function isUnknown(cause: unknown): boolean {
-  return (
-    cause instanceof TRPCClientError && (cause as TRPCClientError<AppRouter>).data?.code === 'UNAUTHORIZED'
-  )
 }

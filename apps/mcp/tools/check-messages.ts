@@ -2,6 +2,7 @@ import type { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js'
 import type { CallToolResult, RequestId } from '@modelcontextprotocol/sdk/types.js'
 import { z } from 'zod'
 import { MESSAGE_OVERHEAD, renderFrame, toBodyBudget } from '#frame/frame'
+import { describeWaiting } from '#frame/kept-text'
 import { renderPage } from '#frame/page'
 import { describeThreads, MOST_LINES } from '#frame/thread-text'
 import { messageId } from '#router/shapes/common'
@@ -14,7 +15,7 @@ import { answer, answering } from './answer.ts'
 const ANSWER_BUDGET = 20_000
 const PAGE_CHARS = 16_000
 
-export function addCheckMessages(server: McpServer, { link, afterAnswer }: ServerOptions): void {
+export function addCheckMessages(server: McpServer, { link, outbox, afterAnswer }: ServerOptions): void {
   server.registerTool(
     'check_messages',
     {
@@ -40,11 +41,24 @@ export function addCheckMessages(server: McpServer, { link, afterAnswer }: Serve
       annotations: { readOnlyHint: false, destructiveHint: false, openWorldHint: false },
     },
     ({ show, message_id, offset }, { requestId }) =>
-      answering(link, () => {
-        if (message_id !== undefined) return readPage(message_id, offset)
-        return show === 'inbox' ? takeMail(requestId) : list(show)
-      }),
+      message_id === undefined && show === 'sent'
+        ? listSent()
+        : answering(link, () => {
+            if (message_id !== undefined) return readPage(message_id, offset)
+            return show === 'inbox' ? takeMail(requestId) : list(show)
+          }),
   )
+
+  /** What waits on this computer is known here, whatever the hub says of the rest. */
+  async function listSent(): Promise<CallToolResult> {
+    const kept = await outbox.waiting().catch(() => [])
+    const result = await answering(link, () => list('sent'))
+    if (kept.length === 0) return result
+    const rest = result.content.map((part) => (part.type === 'text' ? part.text : '')).join('\n')
+    const mail = [KEPT, ...describeWaiting(kept.slice(0, MOST_LINES), Date.now()), rest].join('\n')
+    const { message_ids = [] } = result.structuredContent ?? {}
+    return answer(mail, { mail, message_ids, remaining: 0, next_offset: null })
+  }
 
   async function list(show: 'sent' | 'unanswered'): Promise<CallToolResult> {
     const threads = await link.hub.messages.threads.query({ show, limit: MOST_LINES + 1 })
@@ -86,6 +100,8 @@ export function addCheckMessages(server: McpServer, { link, afterAnswer }: Serve
     return answer(page, { mail: page, message_ids: [messageId], remaining: 0, next_offset: next })
   }
 }
+
+const KEPT = 'You wrote, and the hub has not got it yet, oldest first:'
 
 /** What is left then belongs to a hook under way, or stands behind what it took. */
 function toNothing(remaining: number): string {

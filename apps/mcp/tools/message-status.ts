@@ -10,7 +10,7 @@ import { standing, toStanding } from './shapes.ts'
 /** As data, what the model needs to decide by; `steps` has the times, `detail` says what comes next. */
 const ladder = standing.extend({ unconfirmed: z.boolean(), steps: z.string() })
 
-export function addMessageStatus(server: McpServer, { link }: ServerOptions): void {
+export function addMessageStatus(server: McpServer, { link, outbox }: ServerOptions): void {
   server.registerTool(
     'message_status',
     {
@@ -18,7 +18,7 @@ export function addMessageStatus(server: McpServer, { link }: ServerOptions): vo
       description:
         'Tells whether a message that you sent to another session has arrived, for each recipient: queued (and how it will be reached), on its way, delivered, read (seen in its context), delivered but unconfirmed (not seen there), expired or retracted; when, and which message answers it.',
       inputSchema: { message_id: messageId.describe('from send_message') },
-      outputSchema: { message_id: messageId, recipients: z.array(ladder) },
+      outputSchema: { message_id: messageId, recipients: z.array(ladder), kept: z.string().optional() },
       annotations: { readOnlyHint: true, openWorldHint: false },
     },
     ({ message_id }) =>
@@ -29,9 +29,23 @@ export function addMessageStatus(server: McpServer, { link }: ServerOptions): vo
         const lines = recipients.map(
           (one) => `- ${[`${one.to}: ${one.detail} (${one.steps})`, one.answer ?? []].flat().join('; ')}`,
         )
-        return answer([`Message ${message_id}:`, ...lines].join('\n'), { message_id, recipients })
+        const kept = await describeOthers()
+        return answer([`Message ${message_id}:`, ...lines, ...kept].join('\n'), {
+          message_id,
+          recipients,
+          ...(kept.length > 0 && { kept: kept.join() }),
+        })
       }),
   )
+
+  /** Newer ones that have no number yet, so that nobody takes this one for them. */
+  async function describeOthers(): Promise<string[]> {
+    const { length } = await outbox.waiting()
+    if (length === 0) return []
+    return [
+      `${length} newer ${length === 1 ? 'message' : 'messages'} of yours ${length === 1 ? 'has' : 'have'} no number yet: kept on this computer until the hub answers (check_messages with show "sent").`,
+    ]
+  }
 }
 
 function toLadder(given: Receipt, now: number): z.infer<typeof ladder> {

@@ -1,14 +1,15 @@
 import type { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js'
 import { z } from 'zod'
 import { describeSent } from '#frame/answer-text'
+import { describeKept } from '#frame/kept-text'
 import { messageId } from '#router/shapes/common'
-import { sendInput } from '#router/shapes/messages'
+import { explainSize, sendInput } from '#router/shapes/messages'
 import type { ServerOptions } from '../server.ts'
-import { answering } from './answer.ts'
+import { answer, explaining } from './answer.ts'
 import { answerStandings, standings } from './shapes.ts'
 import { createUnsettled } from './unsettled.ts'
 
-export function addSendMessage(server: McpServer, { link }: ServerOptions): void {
+export function addSendMessage(server: McpServer, { outbox }: ServerOptions): void {
   const settle = createUnsettled()
   server.registerTool(
     'send_message',
@@ -34,7 +35,7 @@ export function addSendMessage(server: McpServer, { link }: ServerOptions): void
           'normal: the peer gets it before its turn can end; fyi: with its next tool call or prompt, needs no answer',
         ),
       },
-      outputSchema: standings,
+      outputSchema: { ...standings, message_id: messageId.nullable(), detail: z.string().optional() },
       annotations: {
         readOnlyHint: false,
         destructiveHint: false,
@@ -43,11 +44,15 @@ export function addSendMessage(server: McpServer, { link }: ServerOptions): void
       },
     },
     ({ to, scope, message, reply_to: replyTo, urgency, expects_reply_within: expectsReplyWithin }) =>
-      answering(link, async () => {
+      explaining(async () => {
+        const trouble = explainSize(message)
+        if (trouble !== undefined) throw new Error(trouble)
         const draft = { to, scope, message, replyTo, urgency, expectsReplyWithin }
-        const sent = await settle(draft, (idempotencyKey) =>
-          link.hub.messages.send.mutate({ ...draft, idempotencyKey }),
-        )
+        const sent = await settle(draft, (idempotencyKey) => outbox.send({ ...draft, idempotencyKey }))
+        if ('kept' in sent) {
+          const detail = describeKept(sent.kept)
+          return answer(detail, { message_id: null, recipients: [], detail })
+        }
         return answerStandings(sent.messageId, describeSent(sent), sent.recipients)
       }),
   )

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { TRPCClientError } from '@trpc/client'
+import { judge } from '#client/verdict'
 
 /** How long a call whose outcome is unknown is remembered: whoever says the same later means it anew. */
 const REMEMBERED_MS = 10 * 60_000
@@ -25,7 +25,7 @@ export function createUnsettled(now: () => number = () => performance.now()) {
       return result
     } catch (cause) {
       calls.delete(text)
-      if (cause instanceof TRPCClientError) throw cause
+      if (judge(cause) !== 'away') throw cause
       calls.set(text, { key, until: now() + REMEMBERED_MS })
       if (calls.size > MOST) calls.delete(calls.keys().next().value!)
       throw new Error(

@@ -67,6 +67,16 @@ export const logEntry = receipt.extend({
 })
 export type LogEntry = z.infer<typeof logEntry>
 
+/** The largest body, in UTF-8 bytes. */
+export const MAX_MESSAGE_BYTES = 64 * 1_024
+
+/** Why a message is too large to be sent; `undefined` for one that is not. Needs no hub. */
+export function explainSize(message: string): string | undefined {
+  const bytes = Buffer.byteLength(message)
+  if (bytes <= MAX_MESSAGE_BYTES) return undefined
+  return `The message has ${bytes} bytes; the limit is ${MAX_MESSAGE_BYTES}. Write it to a file and send the path, or send it in parts.`
+}
+
 const address = z.string().trim().min(1, 'an address is empty').max(320)
 
 /** The address of every session that runs now in a `scope` of the sender, but for itself. */
@@ -100,6 +110,7 @@ export const sent = z.object({
   scope: audience.nullable(),
   recipients: z.array(receipt),
 })
+export type SendInput = z.infer<typeof sendInput>
 export type Sent = z.infer<typeof sent>
 export const messageInput = z.object({ messageId })
 export const messageStatus = z.object({ messageId, recipients: z.array(receipt) })

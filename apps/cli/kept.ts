@@ -1,0 +1,42 @@
+import { quote } from '#frame/answer-text'
+import { escapeControls } from '#frame/escape'
+import { toAge } from '#frame/time'
+import type { Config } from '#machine/config'
+import { openSpool } from '#machine/spool'
+
+/** What is on this computer of messages that a remote hub has not got: those that wait, by hub, and the refused. */
+export type KeptMail = {
+  kept: { hub: string; count: number; oldestAt: number }[]
+  refused: { hub: string; to: string[]; excerpt: string; at: number; reason: string }[]
+}
+
+/** Looks at the spool of this user. */
+export function readKept({ paths }: Config): KeptMail {
+  const spool = openSpool(paths.spool)
+  const byHub = Map.groupBy(spool.list(), ({ hub }) => hub)
+  return {
+    kept: [...byHub].map(([hub, entries]) => ({ hub, count: entries.length, oldestAt: entries[0]!.at })),
+    refused: spool.refused().map(({ hub, input, at, reason }) => ({
+      hub,
+      to: [input.to].flat(),
+      excerpt: quote(input.message),
+      at,
+      reason,
+    })),
+  }
+}
+
+export function toKeptLines({ kept, refused }: KeptMail, now: number): string[] {
+  const waiting = kept.map(
+    ({ hub, count, oldestAt }) =>
+      `On this computer: ${count} ${count === 1 ? 'message waits' : 'messages wait'} for the hub at ${hub} to answer, the oldest from ${toAge(oldestAt, now)}`,
+  )
+  return [
+    ...waiting,
+    ...refused.map((one) =>
+      escapeControls(
+        `- to ${one.to.join(', ')}, ${toAge(one.at, now)}: ${one.excerpt}: NOT sent. ${one.reason}`,
+      ),
+    ),
+  ]
+}

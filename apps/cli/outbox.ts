@@ -1,0 +1,46 @@
+import { judge } from '#client/verdict'
+import { readConfig, type Config } from '#machine/config'
+import { readProcess } from '#machine/processes'
+import { isSameSender, openSpool, type Entry, type Named, type Spool } from '#machine/spool'
+import { toUserRegistration } from '#machine/user-seat'
+import { explainSize, sendInput, type SendInput, type Sent } from '#router/shapes/messages'
+import { withUser } from './session.ts'
+
+/**
+ * Sends as the person at this machine. A message for a remote hub that does not answer, or that others of the person
+ * wait for, is kept on this computer under its key.
+ */
+export async function sendOrKeep(given: SendInput): Promise<Sent | { kept: Named<Entry> }> {
+  const config = readConfig()
+  if (!config.remote) return withUser((hub) => hub.messages.send.mutate(given))
+  const input = check(given)
+  const spool = openSpool(config.paths.spool)
+  try {
+    return await withUser<Sent | { kept: Named<Entry> }>(async (hub) =>
+      isClear(spool, config) ? hub.messages.send.mutate(input) : keep(spool, config, input),
+    )
+  } catch (cause) {
+    if (judge(cause) !== 'away') throw cause
+    return keep(spool, config, input)
+  }
+}
+
+/** What the hub would refuse is told at once, and not kept. */
+function check(given: SendInput): SendInput {
+  const trouble = explainSize(given.message)
+  if (trouble !== undefined) throw new Error(trouble)
+  const checked = sendInput.safeParse(given)
+  if (checked.success) return checked.data
+  throw new Error(checked.error.issues.map(({ message }) => message).join('; '))
+}
+
+function isClear(spool: Spool, config: Config): boolean {
+  const sender = { registration: toUserRegistration(config) }
+  return !spool.list().some((entry) => entry.hub === config.brokerUrl && isSameSender(sender, entry.sender))
+}
+
+function keep(spool: Spool, config: Config, input: SendInput): { kept: Named<Entry> } {
+  const by = { pid: process.pid, start: readProcess(process.pid)?.start }
+  const sender = { registration: toUserRegistration(config) }
+  return { kept: spool.add({ hub: config.brokerUrl, sender, input, by }) }
+}

@@ -1,0 +1,99 @@
+import { isSameSender, type Entry, type Named, type Sender, type Spool } from '#machine/spool'
+import type { SendInput, Sent } from '#router/shapes/messages'
+import { judge } from './verdict.ts'
+
+/** Sends as one sender; rejects as a call to the hub does. */
+export type Speaker = (input: SendInput) => Promise<Sent>
+
+export type DrainOptions = {
+  spool: Spool
+  /** The hub that is drained to. */
+  hub: string
+  /** Who sends an entry; `undefined` while that is for somebody else, or nobody can. */
+  speakerOf(entry: Named<Entry>): Speaker | undefined
+  /** Told of each that the hub has. */
+  onSent?: (entry: Named<Entry>, sent: Sent) => void
+  /** Ends a run before its next message. */
+  signal?: AbortSignal
+  /** Milliseconds since the epoch. */
+  now?: () => number
+}
+
+/** What is left: nothing that is this process's to send; some for later; or all, as the hub is away, or shut to this machine. */
+export type Drained = 'done' | 'later' | 'away' | 'shut'
+
+/** As long as the hub keeps mail that nobody takes. */
+export const KEPT_MS = 48 * 60 * 60_000
+/** A limit of sends passes within a minute; a mailbox that stays full is the sender's to know of. */
+const PATIENCE_MS = 10 * 60_000
+const TOO_OLD = 'The hub did not answer for 48 hours after it was written.'
+
+/**
+ * Makes the drain of the spool to one hub. A run sends what waits, oldest first and one at a time, each with the key of
+ * the attempt that failed: what the hub has already is not stored twice, so that two who drain at once do no harm. An
+ * entry is removed after the hub's answer alone. While one of a sender cannot be sent, nothing newer of that sender is;
+ * what the hub refuses for good, or for ten minutes, and what is older than 48 hours, is moved to the refused. Never
+ * rejects for what the hub says; one run at a time.
+ */
+export function createDrain({ spool, hub, speakerOf, onSent, signal, now = Date.now }: DrainOptions) {
+  const putOff = new Map<string, number>()
+  let underWay: Promise<Drained> | undefined
+
+  async function run(): Promise<Drained> {
+    for (;;) {
+      const held: Sender[] = []
+      let count = 0
+      for (const entry of spool.list()) {
+        if (signal?.aborted) return 'later'
+        if (now() - entry.at > KEPT_MS) {
+          spool.refuse(entry, TOO_OLD)
+          continue
+        }
+        if (entry.hub !== hub || held.some((sender) => isSameSender(sender, entry.sender))) continue
+        const speaker = speakerOf(entry)
+        const outcome = speaker ? await send(entry, speaker) : 'theirs'
+        if (outcome === 'away' || outcome === 'shut') return outcome
+        if (outcome === 'sent') count++
+        if (outcome === 'later' || outcome === 'theirs') held.push(entry.sender)
+      }
+      // Something may have been added meanwhile.
+      if (count === 0) return held.length > 0 ? 'later' : 'done'
+    }
+  }
+
+  async function send(
+    entry: Named<Entry>,
+    speaker: Speaker,
+  ): Promise<'sent' | 'refused' | 'later' | 'away' | 'shut'> {
+    try {
+      const sent = await speaker(entry.input)
+      end(entry)
+      onSent?.(entry, sent)
+      return 'sent'
+    } catch (cause) {
+      const verdict = judge(cause)
+      if (verdict === 'away' || verdict === 'shut') return verdict
+      if (verdict === 'unknown' || verdict === 'failed') return 'later'
+      if (verdict === 'limit' && !isTooLong(entry)) return 'later'
+      putOff.delete(entry.name)
+      spool.refuse(entry, (cause as Error).message)
+      return 'refused'
+    }
+  }
+
+  function end({ name }: Named<Entry>) {
+    spool.remove(name)
+    putOff.delete(name)
+  }
+
+  function isTooLong({ name }: Named<Entry>): boolean {
+    const since = putOff.get(name) ?? now()
+    putOff.set(name, since)
+    return now() - since > PATIENCE_MS
+  }
+
+  return function drain(): Promise<Drained> {
+    underWay ??= run().finally(() => (underWay = undefined))
+    return underWay
+  }
+}

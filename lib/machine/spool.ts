@@ -1,0 +1,192 @@
+/**
+ * The messages of this machine that a remote hub has not answered for: `~/.claude-peers/spool`, one file each, flushed
+ * with its directory before anybody is told that it is kept. Files rather than a database: many processes of one user
+ * write and remove them at once, a message is small, and the clients carry no SQLite. The price is a look at a
+ * directory at each send while a remote hub is configured.
+ *
+ * A name is the entry's place in the order, and no two entries ever share one: the place is the time of this machine,
+ * but at least one more than that of the newest entry, so that a clock that is set back overtakes nobody. What the hub
+ * refuses is moved to `refused/` with its words, and stays until its sender was told, or a month.
+ */
+import { createHash } from 'node:crypto'
+import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { z } from 'zod'
+import { sendInput } from '#router/shapes/messages'
+import { registerInput } from '#router/shapes/peers'
+import { createPrivate, parseJson, readIfThere, syncDirectory } from './files.ts'
+import { makePrivateDir } from './paths.ts'
+
+/**
+ * Who sends: the seat and its mailbox key, where there was one, and what a new seat would be registered with. A person
+ * has the kind `user`.
+ */
+export const sender = z.object({
+  peerId: z.string().optional(),
+  key: z.string().optional(),
+  registration: registerInput,
+})
+export type Sender = z.infer<typeof sender>
+
+const entryShape = z.object({
+  /** The hub that it is for; it is never sent to another. */
+  hub: z.url(),
+  sender,
+  input: sendInput,
+  /** When it was kept, in ms since the epoch. */
+  at: z.number().int(),
+  /** The process that keeps it, and sends it as long as it lives. */
+  by: z.object({ pid: z.number().int().positive(), start: z.string().optional() }),
+})
+export type Entry = z.infer<typeof entryShape>
+
+const refusedShape = entryShape.extend({ reason: z.string(), refusedAt: z.number().int() })
+export type Refused = z.infer<typeof refusedShape>
+
+/** An entry by its file's name. */
+export type Named<T> = T & { name: string }
+
+export type Spool = {
+  /** Keeps an entry behind all others; it is on disk when this returns. Throws SpoolFullError. */
+  add(entry: Omit<Entry, 'at'>): Named<Entry>
+  /** What waits, oldest first. */
+  list(): Named<Entry>[]
+  /** Ends an entry that the hub has answered for. */
+  remove(name: string): void
+  /** Moves an entry to those that are not sent any more, with the reason. */
+  refuse(entry: Named<Entry>, reason: string): void
+  /** What is not sent any more and was not told yet, oldest first. */
+  refused(): Named<Refused>[]
+  /** Ends a refusal that was told. */
+  forget(name: string): void
+}
+
+/** A message for a hub that is away for so long, or one of so many, is not kept; the message says what to do. */
+export class SpoolFullError extends Error {
+  override name = 'SpoolFullError'
+}
+
+const MOST_ENTRIES = 1_000
+const MOST_BYTES = 16 * 1_024 * 1_024
+/** As long as the hub keeps settled messages. */
+const REFUSED_KEPT_MS = 30 * 24 * 60 * 60_000
+const NAME = /^\d{15}-[0-9a-f]{16}\.json$/
+
+/** Opens the spool of a user, which need not exist yet; nothing is created before there is something to keep. */
+export function openSpool(directory: string, now: () => number = Date.now): Spool {
+  const waiting = openFolder(directory, entryShape)
+  const refusals = openFolder(join(directory, 'refused'), refusedShape)
+
+  function checkRoom({ hub }: { hub: string }, bytes: number) {
+    const { count, bytes: taken } = waiting.size()
+    if (count < MOST_ENTRIES && taken + bytes <= MOST_BYTES) return
+    throw new SpoolFullError(
+      `The hub at ${hub} does not answer, and ${count} messages wait for it on this computer already: this one is not kept. Send it again when the hub is back; "claude-peers status" shows how it is.`,
+    )
+  }
+
+  return {
+    add(given) {
+      const entry: Entry = { ...given, at: now() }
+      const text = JSON.stringify(entry)
+      checkRoom(entry, Buffer.byteLength(text))
+      const place = Math.max(entry.at, toPlace(waiting.names().at(-1)) + 1)
+      return { ...entry, name: waiting.put(toName(place, entry), text) }
+    },
+    list: () => waiting.list(),
+    remove: waiting.remove,
+    refuse({ name, ...entry }, reason) {
+      refusals.put(name, JSON.stringify({ ...entry, reason, refusedAt: now() }))
+      waiting.remove(name)
+    },
+    refused() {
+      const found = refusals.list()
+      const old = found.filter((one) => now() - one.refusedAt > REFUSED_KEPT_MS)
+      for (const one of old) refusals.remove(one.name)
+      return found.filter((one) => !old.includes(one))
+    },
+    forget: refusals.remove,
+  }
+}
+
+/** Whether two are the same sender: one seat, one Claude process, or the person of a machine. */
+export function isSameSender(one: Sender, other: Sender): boolean {
+  const [left, right] = [one.registration, other.registration]
+  if (left.machine.id !== right.machine.id) return false
+  if (left.kind === 'user' || right.kind === 'user') return left.kind === right.kind
+  if (one.peerId !== undefined && one.peerId === other.peerId) return true
+  return (
+    left.process !== undefined &&
+    left.process.pid === right.process?.pid &&
+    left.process.start === right.process.start
+  )
+}
+
+const toPlace = (name: string | undefined) => (name === undefined ? 0 : Number(name.slice(0, 15)))
+
+function toName(place: number, { input }: Entry): string {
+  const mark = createHash('sha256').update(input.idempotencyKey).digest('hex').slice(0, 16)
+  return `${String(place).padStart(15, '0')}-${mark}.json`
+}
+
+/** A directory of entries, which never change: each is read once. What is no entry is passed over and left alone. */
+function openFolder<T>(directory: string, shape: z.ZodType<T>) {
+  const known = new Map<string, { value: T | undefined; bytes: number }>()
+
+  function names(): string[] {
+    const found = listNames(directory)
+      .filter((name) => NAME.test(name))
+      .toSorted()
+    for (const name of known.keys()) if (!found.includes(name)) known.delete(name)
+    return found
+  }
+
+  function read(name: string) {
+    const before = known.get(name)
+    if (before) return before
+    const text = readIfThere(join(directory, name))
+    const found = { value: shape.safeParse(parseJson(text)).data, bytes: Buffer.byteLength(text ?? '') }
+    // Another process has just removed it, if there is nothing.
+    if (text !== undefined) known.set(name, found)
+    return found
+  }
+
+  return {
+    names,
+    list: (): Named<T>[] =>
+      names().flatMap((name) => {
+        const { value } = read(name)
+        return value === undefined ? [] : [{ ...value, name }]
+      }),
+    size() {
+      const found = names()
+      return { count: found.length, bytes: found.reduce((sum, name) => sum + read(name).bytes, 0) }
+    },
+    put(name: string, text: string): string {
+      makeDurableDir(directory)
+      createPrivate(join(directory, name), text)
+      return name
+    },
+    remove(name: string) {
+      rmSync(join(directory, name), { force: true })
+      known.delete(name)
+    },
+  }
+}
+
+/** A directory that is there after a power cut. */
+function makeDurableDir(directory: string) {
+  if (existsSync(directory)) return
+  mkdirSync(join(directory, '..'), { recursive: true, mode: 0o700 })
+  makePrivateDir(directory)
+  syncDirectory(join(directory, '..'))
+}
+
+function listNames(directory: string): string[] {
+  try {
+    return readdirSync(directory)
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return []
+    throw cause
+  }
+}
