@@ -16,7 +16,7 @@ export type Load = {
   ledger: Ledger
   /** The longest answer of a tool, in ms. */
   slowest(): number
-  /** What tools answered as errors; each was tried again. */
+  /** What was not taken to be sent; it was tried again. */
   refusals: Set<string>
   /** How many messages were kept on the sender's machine at first. */
   spooled(): number
@@ -39,7 +39,6 @@ export function startLoad(one: Office, other: Office): Load {
     const began = performance.now()
     const result = await session.tool(tool, args)
     slowest = Math.max(slowest, performance.now() - began)
-    if (result.isError) refusals.add(`${tool}: ${result.text}`)
     return result
   }
 
@@ -54,12 +53,13 @@ export function startLoad(one: Office, other: Office): Load {
   /** Says it until it is taken. */
   async function say(session: Session, { to, message }: { to: string; message: string }): Promise<void> {
     for (;;) {
-      const { isError, data } = await call(session, 'send_message', { to, message })
+      const { isError, data, text } = await call(session, 'send_message', { to, message })
       if (!isError) {
         const id = data['message_id']
         if (typeof id !== 'number') spooled++
         return ledger.answer(message, typeof id === 'number' ? id : undefined)
       }
+      refusals.add(text)
       if (sending.signal.aborted) return
       await pause(READ_EVERY_MS)
     }

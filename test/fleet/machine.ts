@@ -1,6 +1,6 @@
-import { writeFile } from 'node:fs/promises'
+import { mkdir, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { createHome, type Home } from '../harness/home.ts'
+import { createHome, type CliRun, type Home } from '../harness/home.ts'
 import type { NetworkHost } from './network.ts'
 
 /** The port of every hub: each computer has its own. */
@@ -16,6 +16,8 @@ export type Machine = Home & {
   address: string
   /** Where its hub is, seen from another computer. */
   url: string
+  /** Runs a line as the user pastes it into a shell, where `claude-peers` is found. */
+  shell(line: string): Promise<CliRun>
   /** Writes the settings file anew. */
   configure(settings: Settings): Promise<void>
 }
@@ -34,7 +36,17 @@ export async function openMachine(
       mode: 0o600,
     })
   await configure(settings)
-  return Object.assign(home, { address, url: `http://${address}:${PORT}`, configure })
+  const bin = join(home.path, 'bin')
+  await mkdir(bin)
+  await symlink(join(import.meta.dirname, '../../bin/claude-peers.cjs'), join(bin, 'claude-peers'))
+  const shell = (line: string) =>
+    home.run(['/bin/sh', '-c', line], { env: { PATH: `${bin}:${home.env['PATH']!}` } })
+  return Object.assign(home, {
+    shell,
+    address,
+    url: `http://${address}:${PORT}`,
+    configure,
+  })
 }
 
 /** The wall clock of every process that this user starts from now on is ahead by so much. */

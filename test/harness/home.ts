@@ -13,6 +13,7 @@ const root = join(import.meta.dirname, '../..')
 const CLI = join(root, 'bin/claude-peers.cjs')
 const run = promisify(execFile)
 
+export type RunOptions = { input?: string; env?: Record<string, string> }
 export type CliRun = { stdout: string; stderr: string; code: number }
 
 /**
@@ -27,7 +28,9 @@ export type Home = AsyncDisposable & {
   enter: string[]
   /** Makes a directory below the home; with `git`, a repository on branch main. */
   project(name: string, options?: { git?: boolean }): Promise<string>
-  cli(args: string[], options?: { input?: string; env?: Record<string, string> }): Promise<CliRun>
+  cli(args: string[], options?: RunOptions): Promise<CliRun>
+  /** Runs another program of this user. */
+  run(words: string[], options?: RunOptions): Promise<CliRun>
   /** What the running hub left about itself. */
   rendezvous(): Promise<Rendezvous>
   token(): Promise<string>
@@ -72,11 +75,9 @@ export async function createHome({
       if (git) await run('git', ['init', '--quiet', '--initial-branch=main', directory], { env })
       return directory
     },
-    cli: (args, options = {}) =>
-      runCli([...enter, process.execPath, CLI, ...args], {
-        env: { ...env, ...options.env },
-        input: options.input,
-      }),
+    cli: (args, options) => home.run([process.execPath, CLI, ...args], options),
+    run: (words, options = {}) =>
+      runProgram([...enter, ...words], { env: { ...env, ...options.env }, input: options.input }),
     rendezvous,
     token: async () => (await readFile(join(path, '.claude-peers/token'), 'utf8')).trim(),
     stopHub,
@@ -111,7 +112,7 @@ async function survivors(path: string, stopHub: () => Promise<void>): Promise<st
   return left.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
 }
 
-function runCli(
+function runProgram(
   [program, ...args]: string[],
   { env, input }: { env: Record<string, string>; input: string | undefined },
 ): Promise<CliRun> {
