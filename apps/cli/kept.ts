@@ -1,3 +1,4 @@
+import { expire } from '#client/drain'
 import { quote } from '#frame/answer-text'
 import { escapeControls } from '#frame/escape'
 import { toAge } from '#frame/time'
@@ -13,6 +14,7 @@ export type KeptMail = {
 /** Looks at the spool of this user. */
 export function readKept({ paths }: Config): KeptMail {
   const spool = openSpool(paths.spool)
+  expire(spool)
   const byHub = Map.groupBy(spool.list(), ({ hub }) => hub)
   return {
     kept: [...byHub].map(([hub, entries]) => ({ hub, count: entries.length, oldestAt: entries[0]!.at })),

@@ -4,7 +4,7 @@
  * what the attempt may have stored is stored once. Sends are decided in the order in which they were asked for, each
  * within its deadline, so that what is kept stands in that order, too.
  */
-import { createDrain, type Drained } from '#client/drain'
+import { createDrain, expire, type Drained } from '#client/drain'
 import { LONGEST_RETRY_MS, toRetryDelay } from '#client/retry-delay'
 import { createSpeakers, type Self } from '#client/speakers'
 import { judge } from '#client/verdict'
@@ -72,9 +72,10 @@ export function createOutbox({ link, spool, deadline = startDeadline }: OutboxOp
 
   /** Whether nothing of this session waits any more that has to go first. */
   async function isClear(config: Config, limit: Deadline): Promise<boolean> {
-    if ((await waiting()).length === 0) return true
+    const isWaiting = async () => (await waiting()).some(({ hub }) => hub === config.brokerUrl)
+    if (!(await isWaiting())) return true
     await limit.within(drainTo(config)())
-    return (await waiting()).length === 0
+    return !(await isWaiting())
   }
 
   async function attempt(config: Config, { input, limit }: { input: SendInput; limit: Deadline }) {
@@ -160,6 +161,8 @@ export function createOutbox({ link, spool, deadline = startDeadline }: OutboxOp
     waiting,
     async news() {
       const sent = delivered
+      // Also where this machine has another hub now, and nobody drains to the one before.
+      expire(spool)
       const all = spool.refused()
       const own = all.length === 0 ? undefined : await link.sender()
       const refused = all.filter((one) => own && isSameSender(own, one.sender))

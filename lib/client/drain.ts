@@ -28,6 +28,11 @@ export const KEPT_MS = 48 * 60 * 60_000
 const PATIENCE_MS = 10 * 60_000
 const TOO_OLD = 'The hub did not answer for 48 hours after it was written.'
 
+/** Moves what is too old to be sent to the refused, whichever hub it is for. */
+export function expire(spool: Spool, now: () => number = Date.now): void {
+  for (const entry of spool.list()) if (now() - entry.at > KEPT_MS) spool.refuse(entry, TOO_OLD)
+}
+
 /**
  * Makes the drain of the spool to one hub. A run sends what waits, oldest first and one at a time, each with the key of
  * the attempt that failed: what the hub has already is not stored twice, so that two who drain at once do no harm. An
@@ -41,14 +46,11 @@ export function createDrain({ spool, hub, speakerOf, onSent, signal, now = Date.
 
   async function run(): Promise<Drained> {
     for (;;) {
+      expire(spool, now)
       const held: Sender[] = []
       let count = 0
       for (const entry of spool.list()) {
         if (signal?.aborted) return 'later'
-        if (now() - entry.at > KEPT_MS) {
-          spool.refuse(entry, TOO_OLD)
-          continue
-        }
         if (entry.hub !== hub || held.some((sender) => isSameSender(sender, entry.sender))) continue
         const speaker = speakerOf(entry)
         const outcome = speaker ? await send(entry, speaker) : 'theirs'

@@ -3,7 +3,7 @@ import { MOUNT } from '#router/wire'
 import type { Agents } from './agents.ts'
 import { toHeaders, type Endpoint, type EndpointSource } from './endpoint.ts'
 import { NoAnswerError } from './no-answer.ts'
-import { explainRefusal } from './refusal.ts'
+import { explainRefusal, explainTls } from './refusal.ts'
 import { requestJson, type Answer } from './request.ts'
 
 export type Call = { type: 'query' | 'mutation' | 'subscription'; path: string; input: unknown }
@@ -83,6 +83,8 @@ function toFailure(
   // What was kept open went the same way, and may be as dead: the next call must not wait for it as well.
   if (code === 'ETIMEDOUT') agents.drop()
   if (code === undefined || signal.aborted) return cause
+  const untrusted = explainTls(cause, url)
+  if (untrusted !== undefined) return new Error(untrusted, { cause })
   if (code === 'ETIMEDOUT' && syscall === undefined) {
     return new NoAnswerError(`The hub at ${url} did not answer within ${timeoutMs} ms. ${NEXT}`, { cause })
   }

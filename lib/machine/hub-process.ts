@@ -4,7 +4,7 @@
  */
 import semver from 'semver'
 import { toHeaders } from '#client/endpoint'
-import { explainRefusal } from '#client/refusal'
+import { explainRefusal, explainTls } from '#client/refusal'
 import { requestJson, type Answer } from '#client/request'
 import type { Config } from './config.ts'
 import { explainDatabase, explainRemote, isAtPort, runningHub, toPort } from './hub-absence.ts'
@@ -119,7 +119,9 @@ export async function askLocal(
   if (!token) return undefined
   const challenge = createChallenge()
   const health = toHealth(
-    await askHealth(`${url}/health?challenge=${challenge}`, { timeoutMs: HEALTH_TIMEOUT_MS }),
+    await askHealth(`${url}/health?challenge=${challenge}`, { timeoutMs: HEALTH_TIMEOUT_MS }).catch(
+      () => undefined,
+    ),
   )
   if (!health || !isProof(health.proof, { token, challenge, port: toPort(url) })) return undefined
   return { url, token, version: health.version, pid, database }
@@ -130,6 +132,10 @@ async function askRemote(url: string, token: string): Promise<HubAddress | undef
   const answer = await askHealth(`${url}/health`, {
     headers: toHeaders({ url, token }),
     timeoutMs: REMOTE_HEALTH_TIMEOUT_MS,
+  }).catch((cause: unknown) => {
+    const untrusted = explainTls(cause, url)
+    if (untrusted !== undefined) throw new HubUnavailableError(untrusted)
+    return undefined
   })
   if (answer && [401, 403, 421].includes(answer.status)) {
     throw new HubUnavailableError(explainRefusal(answer, url) ?? toWords(answer.body))
@@ -138,13 +144,13 @@ async function askRemote(url: string, token: string): Promise<HubAddress | undef
   return health && { url, token, version: health.version }
 }
 
-const toWords = (body: unknown) => String((body as { error: { message: string } }).error.message)
+const toWords = (body: unknown): string => (body as { error: { message: string } }).error.message
 
 function askHealth(
   url: string,
   options: { headers?: Record<string, string>; timeoutMs: number },
-): Promise<Answer | undefined> {
-  return requestJson({ method: 'GET', url, ...options }).catch(() => undefined)
+): Promise<Answer> {
+  return requestJson({ method: 'GET', url, ...options })
 }
 
 /** What a program says that calls itself a hub; any other has no such health. */

@@ -111,7 +111,7 @@ const KEPT =
  * The file is read by the hub itself: a session that has run for long would start it with settings that have changed
  * since, such as the address that `hub invite` writes.
  */
-function toEnvironment({ paths, origins, ...settings }: Config): NodeJS.ProcessEnv {
+function toEnvironment({ paths, origins, brokerUrl, ...settings }: Config): NodeJS.ProcessEnv {
   const { port, database, bind, host, hosts } = settings
   const own = { port: String(port), database, bind, host, hosts: hosts.join() }
   const given = Object.entries(own).filter(([name]) => origins[name as keyof typeof own] === 'environment')
@@ -119,5 +119,7 @@ function toEnvironment({ paths, origins, ...settings }: Config): NodeJS.ProcessE
     ...Object.fromEntries(Object.entries(process.env).filter(([name]) => KEPT.test(name))),
     HOME: paths.home,
     ...Object.fromEntries(given.map(([name, value]) => [VARIABLE[name as keyof typeof own], value])),
+    // A session that began before this machine joined another's hub goes on with the one that it starts here.
+    CLAUDE_PEERS_BROKER_URL: brokerUrl,
   }
 }
