@@ -115,10 +115,7 @@ function addCommands(program: Command) {
     .alias('stop')
     .description('stop the hub; sessions are left alone and start it again when they need it')
     .action(async () => (await import('./commands/stop.ts')).stop())
-  program
-    .command('hub')
-    .description('run the hub in the foreground')
-    .action(async () => (await import('./commands/run.ts')).run('hub.js', ['--foreground']))
+  addNetworkCommands(program)
   program
     .command('migrate')
     .description('bring the database up to date without starting the hub; the old file is kept')
@@ -135,6 +132,51 @@ function addCommands(program: Command) {
     .description('run the delivery hook (Claude Code does this)')
     .argument('[pid]', 'the Claude process', String(process.ppid))
     .action(async (pid) => (await import('./commands/run.ts')).run('hook.cjs', [pid]))
+}
+
+/** What makes one network of several machines. */
+function addNetworkCommands(program: Command) {
+  const hub = program
+    .command('hub')
+    .description('run the hub in the foreground; invite, list and revoke other machines')
+    .action(async () => (await import('./commands/run.ts')).run('hub.js', ['--foreground']))
+  hub
+    .command('invite')
+    .description('print the line that joins another machine to this hub')
+    .argument('<label>', 'what that machine is called, such as laptop')
+    .option('--url <url>', 'where it reaches this hub, as through a TLS proxy')
+    .option('--bind <address>', 'the address of this machine that the hub is to listen on')
+    .option('--json', 'print JSON')
+    .action(async (label, options) => (await import('./commands/invite.ts')).invite(label, options))
+  hub
+    .command('machines')
+    .description('list the other machines and the invitations')
+    .option('--json', 'print JSON')
+    .action(async (options) => (await import('./commands/machines.ts')).machines(options))
+  hub
+    .command('revoke')
+    .description('shut a machine out: its connections close at once')
+    .argument('<label>', 'its label, or the id of its token')
+    .option('--json', 'print JSON')
+    .action(async (label, options) => (await import('./commands/machines.ts')).revoke(label, options))
+  program
+    .command('join')
+    .description('use the hub of another machine, with the line that "hub invite" printed there')
+    .argument('<url>', 'where that hub is')
+    .argument('[token]', 'its token; read from standard input when left out or "-"')
+    .option('--host <name>', 'what this machine is to be called in addresses')
+    .option('--json', 'print JSON')
+    .action(async (url, token, options) => (await import('./commands/join.ts')).join(url, token, options))
+  program
+    .command('leave')
+    .description('use a hub of this machine again')
+    .option('--json', 'print JSON')
+    .action(async (options) => (await import('./commands/leave.ts')).leave(options))
+  program
+    .command('config')
+    .description('show every setting and where it comes from')
+    .option('--json', 'print JSON')
+    .action(async (options) => (await import('./commands/config.ts')).config(options))
 }
 
 function toNumber(text: string): number {

@@ -1,7 +1,15 @@
 import type { Agent, IncomingMessage, request, RequestOptions } from 'node:http'
 
-/** An answer of the hub, whatever its status; `body` is parsed JSON, or the text when it is none; `retryAfter` its header. */
-export type Answer = { status: number; body: unknown; retryAfter?: string | undefined }
+/**
+ * An answer of the hub, whatever its status; `body` is parsed JSON, or the text when it is none. `retryAfter` and `date`
+ * are its headers; the date is by the clock of the hub's machine.
+ */
+export type Answer = {
+  status: number
+  body: unknown
+  retryAfter?: string | undefined
+  date?: string | undefined
+}
 
 export type JsonRequest = {
   method: 'GET' | 'POST'
@@ -34,7 +42,7 @@ export function requestJson(options: JsonRequest): Promise<Answer> {
     const call = starter(options.url)(options.url, settings, (response) => {
       readAll(response).then((text) => {
         const { statusCode: status = 0, headers } = response
-        resolve({ status, body: parse(text), retryAfter: headers['retry-after'] })
+        resolve({ status, body: parse(text), retryAfter: headers['retry-after'], date: headers.date })
       }, reject)
     })
     const deadline = setTimeout(() => call.destroy(timeout(options)), options.timeoutMs)

@@ -3,7 +3,7 @@
  * was bound to, if nobody alive holds it (`--resume`); one on this machine for the same repository whose session is
  * gone, so that the name and the waiting mail go to the successor; else a new one. Run it inside one transaction.
  */
-import { MESSAGES_TOPIC, PEERS_TOPIC } from './bell.ts'
+import { mailboxTopic, MESSAGES_TOPIC, PEERS_TOPIC } from './bell.ts'
 import type { Connection } from './connection.ts'
 import { createSecret, hashKey, toPeerId } from './keys.ts'
 import { createMachines } from './machines.ts'
@@ -110,6 +110,8 @@ export function createRegistration(connection: Connection) {
     }
     bell.note(PEERS_TOPIC)
     bell.note(MESSAGES_TOPIC)
+    // Whoever listens with the key from before hears that it is over.
+    if (secret !== undefined) bell.note(mailboxTopic(seat.id))
     return { peer: reads.byId.get({ id: seat.id })!, origin, ...(secret && { secret }) }
   }
 

@@ -84,6 +84,11 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env, home?: string):
   }
 }
 
+/** The same settings, as if no hub of another machine were configured: for the hub that this machine runs itself. */
+export function toLocal(config: Config): Config {
+  return { ...config, remote: false, brokerUrl: toOwnUrl(config.bind, config.port) }
+}
+
 /** A hub that listens for others listens on this machine's loopback as well. */
 function toOwnUrl(bind: string, port: number): string {
   return `http://${isLoopback(bind) ? toUrlHost(bind) : DEFAULT_BIND}:${port}`

@@ -1,15 +1,23 @@
 import { statSync } from 'node:fs'
 import { requestJson } from '#client/request'
 import type { Config } from './config.ts'
+import { askRemote, type RemoteLook } from './remote-hub.ts'
 import { readLiveRendezvous, type Rendezvous } from './rendezvous.ts'
 
 /**
- * Why no hub answers. `no-token`, `unreachable`: a remote one. Of this machine: `silent` runs and does not answer,
- * `elsewhere` runs at another port than the configured one, `starting` will answer soon, `foreign` is another program
+ * Why no hub answers. `no-token` and what `askRemote` finds: a remote one. Of this machine: `silent` runs and does not
+ * answer, `elsewhere` runs at another port than the configured one, `starting` will answer soon, `foreign` is another program
  * on the port, and `none` is nobody.
  */
 export type Absence = {
-  kind: 'no-token' | 'unreachable' | 'silent' | 'elsewhere' | 'starting' | 'foreign' | 'none'
+  kind:
+    | NonNullable<RemoteLook['kind']>
+    | 'no-token'
+    | 'silent'
+    | 'elsewhere'
+    | 'starting'
+    | 'foreign'
+    | 'none'
   /** What is the matter and what to do about it, in whole sentences. */
   reason: string
   /** The hub that runs, where it is `silent` or `elsewhere`. */
@@ -41,15 +49,16 @@ export async function explainAbsence(config: Config): Promise<Absence> {
   }
 }
 
-/** Why the hub of another machine is not to be had. */
-export function explainRemote({ brokerUrl, token }: Config): Absence {
-  if (token) {
-    const reason = `The hub at ${brokerUrl} does not answer. It runs on another machine: start it there, or check the network.`
-    return { kind: 'unreachable', reason }
-  }
-  const reason = `The hub at ${brokerUrl} is on another machine, and no token is configured: set "token" in ~/.claude-peers.json, or CLAUDE_PEERS_TOKEN, to that of the hub.`
-  return { kind: 'no-token', reason }
+async function explainRemote({ brokerUrl: url, token }: Config): Promise<Absence> {
+  if (!token) return { kind: 'no-token', reason: toTokenless(url) }
+  const look = await askRemote({ url, token }, LOOK_TIMEOUT_MS)
+  // It may have come back between two looks.
+  return look.kind ? look : { kind: 'busy', reason: `The hub at ${url} answers again: try once more.` }
 }
+
+/** The words about a hub of another machine that cannot even be asked. */
+export const toTokenless = (url: string): string =>
+  `The hub at ${url} is on another machine, and no token is configured: set "token" in ~/.claude-peers.json, or CLAUDE_PEERS_TOKEN, to that of the hub, or run here what "claude-peers hub invite" prints there.`
 
 /** The words about a hub that runs and does not answer. */
 export const toSilence = ({ url, pid }: Rendezvous): string =>

@@ -3,15 +3,14 @@
  * hub only when it proves it; a remote hub is taken at its configured word.
  */
 import semver from 'semver'
-import { toHeaders } from '#client/endpoint'
-import { explainRefusal, explainTls } from '#client/refusal'
-import { requestJson, type Answer } from '#client/request'
+import { requestJson } from '#client/request'
 import type { Config } from './config.ts'
-import { explainDatabase, explainRemote, isAtPort, runningHub, toPort } from './hub-absence.ts'
+import { explainDatabase, isAtPort, runningHub, toPort, toTokenless } from './hub-absence.ts'
 import { startHub } from './hub-start.ts'
 import { HubSilentError, HubUnavailableError } from './hub-unavailable.ts'
 import { VERSION } from './package.ts'
 import { createChallenge, isProof } from './proof.ts'
+import { askRemote, readHealth } from './remote-hub.ts'
 import { readRendezvous } from './rendezvous.ts'
 import { readToken } from './token.ts'
 
@@ -28,7 +27,7 @@ const LONGEST_QUIET_MS = 30_000
 
 /** The hub that answers now, or `undefined`. */
 export async function findHub(config: Config): Promise<HubAddress | undefined> {
-  if (config.remote) return config.token ? askRemote(config.brokerUrl, config.token) : undefined
+  if (config.remote) return findRemote(config).catch(() => undefined)
   const place = toLocalPlace(config)
   return place && askLocal(config, place)
 }
@@ -38,13 +37,9 @@ export async function findHub(config: Config): Promise<HubAddress | undefined> {
  * and a remote one is only ever looked for. Rejects with HubUnavailableError.
  */
 export async function ensureHub(config: Config, version: string = VERSION): Promise<HubAddress> {
+  if (config.remote) return findRemote(config)
   const find = () => findUsable(config)
   const found = await find()
-  if (config.remote) {
-    if (found) return found
-    const { kind, reason } = explainRemote(config)
-    throw kind === 'unreachable' ? new HubSilentError(reason) : new HubUnavailableError(reason)
-  }
   const isOlder = (hub: HubAddress) => semver.lt(hub.version, version)
   if (found && !isOlder(found)) return found
   return startHub(config, {
@@ -118,45 +113,20 @@ export async function askLocal(
   const token = readToken(paths.token)
   if (!token) return undefined
   const challenge = createChallenge()
-  const health = toHealth(
-    await askHealth(`${url}/health?challenge=${challenge}`, { timeoutMs: HEALTH_TIMEOUT_MS }).catch(
-      () => undefined,
-    ),
-  )
+  const health = await requestJson({
+    method: 'GET',
+    url: `${url}/health?challenge=${challenge}`,
+    timeoutMs: HEALTH_TIMEOUT_MS,
+  }).then(readHealth, () => undefined)
   if (!health || !isProof(health.proof, { token, challenge, port: toPort(url) })) return undefined
   return { url, token, version: health.version, pid, database }
 }
 
-/** A remote hub says nothing to whom it does not know. Rejects when it refuses this machine. */
-async function askRemote(url: string, token: string): Promise<HubAddress | undefined> {
-  const answer = await askHealth(`${url}/health`, {
-    headers: toHeaders({ url, token }),
-    timeoutMs: REMOTE_HEALTH_TIMEOUT_MS,
-  }).catch((cause: unknown) => {
-    const untrusted = explainTls(cause, url)
-    if (untrusted !== undefined) throw new HubUnavailableError(untrusted)
-    return undefined
-  })
-  if (answer && [401, 403, 421].includes(answer.status)) {
-    throw new HubUnavailableError(explainRefusal(answer, url) ?? toWords(answer.body))
-  }
-  const health = toHealth(answer)
-  return health && { url, token, version: health.version }
-}
-
-const toWords = (body: unknown): string => (body as { error: { message: string } }).error.message
-
-function askHealth(
-  url: string,
-  options: { headers?: Record<string, string>; timeoutMs: number },
-): Promise<Answer> {
-  return requestJson({ method: 'GET', url, ...options })
-}
-
-/** What a program says that calls itself a hub; any other has no such health. */
-function toHealth(answer: Answer | undefined): { version: string; proof: unknown } | undefined {
-  const body = answer?.body as { name?: unknown; version?: unknown; proof?: unknown } | null | undefined
-  const version = semver.valid(String(body?.version))
-  if (answer?.status !== 200 || body?.name !== 'claude-peers' || version === null) return undefined
-  return { version, proof: body.proof }
+async function findRemote({ brokerUrl: url, token }: Config): Promise<HubAddress> {
+  if (!token) throw new HubUnavailableError(toTokenless(url))
+  const found = await askRemote({ url, token }, REMOTE_HEALTH_TIMEOUT_MS)
+  if (!found.kind) return { url, token, version: found.version }
+  // A proxy whose hub is down, and the door of a foreign network, are like no answer: it may be there again any time.
+  const isToMend = found.kind === 'refused' || found.kind === 'untrusted'
+  throw isToMend ? new HubUnavailableError(found.reason) : new HubSilentError(found.reason)
 }

@@ -10,13 +10,15 @@ export type FeedOptions<Row> = {
   signal: AbortSignal | undefined
   /** The change after which to go on. */
   cursor: number
+  /** Throws when the caller may listen no longer; asked before it is told anything. */
+  check: () => void
   read: (cursor: number, limit: number) => Row[]
 }
 
 /**
  * Yields the rows that change, in the order of their changes, for as long as the caller listens. It reads by cursor
  * behind a doorbell and waits while the caller's connection is full: a stalled caller costs no growing buffer. It
- * returns only on abort, because a generator that returns ends the client's subscription for good.
+ * throws when the caller may not listen any more, and returns only on abort, because a generator that returns ends the client's subscription for good.
  */
 export async function* followChanges<Row extends { changedSeq: number }>(
   options: FeedOptions<Row>,
@@ -27,6 +29,7 @@ export async function* followChanges<Row extends { changedSeq: number }>(
   for (;;) {
     await ctx.drained?.()
     if (signal?.aborted) return
+    options.check()
     const rows = read(cursor, PAGE)
     cursor = rows.at(-1)?.changedSeq ?? cursor
     yield rows

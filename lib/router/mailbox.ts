@@ -20,7 +20,7 @@ import {
   type MailboxEvent,
 } from './shapes/mailbox.ts'
 import { wholeCharacters } from './text.ts'
-import { peerProcedure, router } from './trpc.ts'
+import { peerProcedure, requireSelf, requireToken, router } from './trpc.ts'
 import { toMail, toReceipt, toUnread } from './views.ts'
 
 export const mailboxRouter = router({
@@ -140,6 +140,8 @@ async function* watchMailbox(
       topic: mailboxTopic(self.id),
       signal,
       cursor: told,
+      // Another session may have taken the seat, or the machine have lost its token.
+      check: () => requireSelf({ ...ctx, caller: requireToken(ctx) }),
       read: (cursor, limit) => database.messages.sentSince(self.id, cursor, limit),
     })
     for await (const rows of pages) {

@@ -21,7 +21,7 @@ import {
   type LogEntry,
   type Receipt,
 } from './shapes/messages.ts'
-import { findCaller, peerProcedure, procedure, router } from './trpc.ts'
+import { findCaller, peerProcedure, procedure, requireToken, router } from './trpc.ts'
 import { toLogEntry, toReceipt } from './views.ts'
 
 export const messagesRouter = router({
@@ -121,8 +121,9 @@ async function* watchMessages(
   signal: AbortSignal | undefined,
 ): AsyncGenerator<TrackedEnvelope<{ type: 'message'; entry: LogEntry }>, void> {
   const cursor = toCursor(lastEventId, ctx) ?? ctx.database.lastSeq()
+  const check = () => requireToken(ctx)
   const read = ctx.database.messages.changedSince
-  for await (const rows of followChanges({ ctx, topic: MESSAGES_TOPIC, signal, cursor, read })) {
+  for await (const rows of followChanges({ ctx, topic: MESSAGES_TOPIC, signal, cursor, check, read })) {
     for (const row of rows)
       yield event(row.changedSeq, { type: 'message', entry: toEntry(ctx, row) } as const)
   }

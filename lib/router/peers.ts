@@ -17,7 +17,7 @@ import {
   summaryInput,
   type PeersEvent,
 } from './shapes/peers.ts'
-import { findCaller, guestProcedure, peerProcedure, procedure, router } from './trpc.ts'
+import { findCaller, guestProcedure, peerProcedure, procedure, requireToken, router } from './trpc.ts'
 import { toPeer } from './views.ts'
 
 export const peersRouter = router({
@@ -128,8 +128,9 @@ async function* watchPeers(
     for (const row of rows) heard.set(row.id, row.online)
     yield event(start, { type: 'snapshot', peers: toPeers(rows, hub) } as const)
   }
+  const check = () => requireToken(ctx)
   const read = (cursor: number, limit: number) => readChanges(ctx, cursor, limit)
-  for await (const rows of followChanges({ ctx, topic: PEERS_TOPIC, signal, cursor: start, read })) {
+  for await (const rows of followChanges({ ctx, topic: PEERS_TOPIC, signal, cursor: start, check, read })) {
     for (const row of rows) {
       const before = heard.get(row.id) ?? (row.onlineSeq > start ? !row.online : row.online)
       heard.set(row.id, row.online)

@@ -1,8 +1,9 @@
 import { initTRPC, TRPCError } from '@trpc/server'
 import { ZodError } from 'zod'
 import { matchesKey } from '#db/keys'
+import type { PeerRow } from '#db/peer-rows'
 import { currentCaller, mayActFor } from './authority.ts'
-import type { Context } from './context.ts'
+import type { Caller, Context } from './context.ts'
 
 const t = initTRPC.context<Context>().create({
   isDev: false,
@@ -24,13 +25,7 @@ export const publicProcedure = t.procedure.use(({ ctx, next }) => {
 /** Open to every holder of a token, also one that was only invited. */
 export const guestProcedure = t.procedure.use(({ ctx, next }) => {
   checkPace(ctx)
-  const caller = currentCaller(ctx)
-  if (caller.kind !== 'nobody') return next({ ctx: { ...ctx, caller } })
-  throw new TRPCError({
-    code: 'UNAUTHORIZED',
-    message:
-      'The token of this machine is not valid (any more): it was revoked, or its time to join is over.',
-  })
+  return next({ ctx: { ...ctx, caller: requireToken(ctx) } })
 })
 
 /** Open to the machines of the network. */
@@ -51,18 +46,32 @@ export const localProcedure = (instead: string) =>
   })
 
 /** Open to the holder of a mailbox key only; `ctx.self` is the peer that the key speaks for. */
-export const peerProcedure = procedure.use(({ ctx, next }) => {
+export const peerProcedure = procedure.use(({ ctx, next }) =>
+  next({ ctx: { ...ctx, self: requireSelf(ctx) } }),
+)
+
+/** The caller as its token stands now. Throws UNAUTHORIZED when it has none (any more). */
+export function requireToken(ctx: Context): Caller {
+  const caller = currentCaller(ctx)
+  if (caller.kind !== 'nobody') return caller
+  throw new TRPCError({
+    code: 'UNAUTHORIZED',
+    message:
+      'The token of this machine is not valid (any more): it was revoked, or its time to join is over.',
+  })
+}
+
+/** The peer that the caller's key speaks for. Throws UNAUTHORIZED when it speaks for none (any more). */
+export function requireSelf(ctx: Context): PeerRow {
   const self = findCaller(ctx)
-  if (!self) {
-    throw new TRPCError({
-      code: 'UNAUTHORIZED',
-      message: ctx.key
-        ? 'This mailbox key is not valid (any more): register again with peers.register.'
-        : 'This call speaks for a peer and needs its mailbox key: register with peers.register.',
-    })
-  }
-  return next({ ctx: { ...ctx, self } })
-})
+  if (self) return self
+  throw new TRPCError({
+    code: 'UNAUTHORIZED',
+    message: ctx.key
+      ? 'This mailbox key is not valid (any more): register again with peers.register.'
+      : 'This call speaks for a peer and needs its mailbox key: register with peers.register.',
+  })
+}
 
 function checkPace({ mayCall }: Context): void {
   if (mayCall === undefined || mayCall()) return

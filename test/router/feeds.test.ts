@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from 'vitest'
-import { draft, openRouter } from '../harness/router.ts'
+import { draft, HOME_MACHINE, openRouter } from '../harness/router.ts'
 
 const BUSY = { activity: 'busy', wakeable: false, headless: false } as const
 const leaving: AbortController[] = []
@@ -190,6 +190,38 @@ describe('mailbox.watch', () => {
     ])
     await api.caller.mailbox.release({ offerId: offerId! })
     expect(await take(feed, 1)).toMatchObject([{ data: { type: 'waiting', waiting: 2 } }])
+  })
+
+  test('ends at once when another session takes the seat, and tells it nothing more', async () => {
+    const { web, api, watch, turn, seat } = await openPair()
+    const feed = await watch(api)
+    await take(feed, 1)
+    const next = feed.next()
+    await turn(api.id, false)
+    const successor = await seat('api', { online: false })
+    expect(successor.id).toBe(api.id)
+    await expect(next).rejects.toMatchObject({ code: 'UNAUTHORIZED' })
+    await web.caller.messages.send(draft('api'))
+    expect(await feed.next()).toMatchObject({ done: true })
+    expect(await take(await watch(successor), 1)).toMatchObject([{ data: { waiting: 1 } }])
+  })
+
+  test('goes on for a session that registers again with its key', async () => {
+    const { web, watch, seat, call } = await openPair()
+    const session = {
+      machine: HOME_MACHINE,
+      directory: '/work/db',
+      root: '/work/db',
+      isRepo: true,
+      summary: '',
+      process: { pid: 7, start: 'x' },
+    }
+    const { key } = await seat('db', session)
+    const feed = await watch({ key })
+    await take(feed, 1)
+    expect((await call({ key }).peers.register(session)).key).toBe(key)
+    await web.caller.messages.send(draft('db'))
+    expect(await take(feed, 1)).toMatchObject([{ data: { type: 'waiting', waiting: 1 } }])
   })
 
   test('tells how much of it is worth waking for: what is not fyi, and can be taken now', async () => {

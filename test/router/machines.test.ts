@@ -231,6 +231,30 @@ describe('a machine', () => {
     expect(await listed('desktop')).toMatchObject({ state: 'revoked', host: 'desktop-local' })
   })
 
+  test('that was revoked gets nothing more of what it listens to', async () => {
+    const { call, join, session, seat, turn } = openNetwork()
+    const { holder, id } = await join()
+    const { key, peer } = await call({ caller: holder }).peers.register(session('api', DESKTOP))
+    const web = await seat('web')
+    const left = new AbortController()
+    const listener = call({ caller: holder, key }, left.signal)
+    const feeds = [
+      await listener.mailbox.watch(),
+      await listener.peers.watch(),
+      await listener.messages.watch(),
+    ]
+    const [mailbox, peers, messages] = feeds.map((feed) => feed[Symbol.asyncIterator]())
+    await mailbox!.next()
+    await peers!.next()
+    const next = Promise.allSettled([mailbox!.next(), peers!.next(), messages!.next()])
+    await call().machines.revoke({ machine: id })
+    await turn(web.id, false)
+    await web.caller.messages.send(draft(peer.id))
+    const over = { status: 'rejected', reason: unauthorized }
+    expect(await next).toMatchObject([over, over, over])
+    left.abort()
+  })
+
   test('that joins anew after it was revoked has its seats and their mail', async () => {
     const { call, join, session, seat } = openNetwork()
     const first = await join()

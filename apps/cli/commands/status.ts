@@ -1,9 +1,13 @@
+import semver from 'semver'
 import { connect } from '#client/connect'
 import { describePeer } from '#frame/peer-text'
 import { toAge } from '#frame/time'
 import { readConfig, type Config } from '#machine/config'
 import { explainAbsence, explainDatabase } from '#machine/hub-absence'
 import { findHub, type HubAddress } from '#machine/hub-process'
+import { VERSION } from '#machine/package'
+import { describeOlder } from '#machine/remote-hub'
+import type { Stats } from '#router/shapes/hub'
 import { EXIT } from '../exit.ts'
 import { readKept, toKeptLines } from '../kept.ts'
 import { printJson, printLines } from '../print.ts'
@@ -30,6 +34,7 @@ export async function status(options: Options): Promise<void> {
 
 async function showHub(config: Config, found: HubAddress, { json }: Options) {
   const { url, database } = found
+  const { remote, host } = config
   const trouble = explainDatabase(found, config)
   if (trouble) process.exitCode = EXIT.noHub
   const client = connect({ endpoint: found })
@@ -38,7 +43,7 @@ async function showHub(config: Config, found: HubAddress, { json }: Options) {
       client.hub.hub.stats.query(),
       client.hub.peers.list.query(),
     ])
-    const known = { ...(database && { database }), ...(trouble && { trouble }) }
+    const known = { remote, host, ...(database && { database }), ...(trouble && { trouble }) }
     if (json) return printJson({ running: true, url, ...known, ...stats, list: peers, ...readKept(config) })
     const now = Date.now()
     const online = peers.filter((peer) => peer.state === 'online')
@@ -46,6 +51,7 @@ async function showHub(config: Config, found: HubAddress, { json }: Options) {
     printLines([
       ...(trouble ? [trouble] : []),
       `Hub ${stats.version} at ${url}, pid ${stats.pid}, started ${toAge(stats.startedAt, now)}`,
+      ...describeReach(config, stats),
       ...(database ? [`Database: ${database}`] : []),
       `Mail: ${queued + offered} ${queued + offered === 1 ? 'message waits' : 'messages wait'}`,
       ...toKeptLines(readKept(config), now),
@@ -55,4 +61,16 @@ async function showHub(config: Config, found: HubAddress, { json }: Options) {
   } finally {
     await client.close()
   }
+}
+
+/** Of a hub of another machine what this one is there, of our own where others reach it. */
+function describeReach({ remote, host, brokerUrl }: Config, { reach, version }: Stats): string[] {
+  if (remote) {
+    const skew = semver.gt(VERSION, version) ? [describeOlder(brokerUrl, version)] : []
+    return [`This machine has joined it and is called ${host}.`, ...skew]
+  }
+  return [
+    ...(reach.urls.length > 0 ? [`Other machines reach it at ${reach.urls.join(', ')}`] : []),
+    ...(reach.trouble === null ? [] : [reach.trouble]),
+  ]
 }

@@ -17,16 +17,22 @@ export async function stop(): Promise<void> {
   if (config.remote) {
     throw new Error(`The hub is on another machine (${config.brokerUrl}): run "claude-peers stop" there.`)
   }
+  const said = await endHub(config)
+  printLines([said === undefined ? 'No hub runs.' : `${said} ${STOPPED}`])
+}
+
+/** Ends the hub of this machine and says what was done; `undefined` when none runs. */
+export async function endHub(config: Config): Promise<string | undefined> {
   // Its pid and start time prove that the process is ours to end, also when it answers at another port or not at all.
   const left = readLiveRendezvous(config.paths.rendezvous)
   const found = (await findHub(config)) ?? (left && (await askLocal(config, left)))
   if (found) return stopHub(config, found, left)
-  if (!left) return sayNone(config)
+  if (!left) return checkNone(config)
   await endProcess(config, left)
-  printLines([`Ended the hub (pid ${left.pid}), which did not answer. ${STOPPED}`])
+  return `Ended the hub (pid ${left.pid}), which did not answer.`
 }
 
-async function stopHub(config: Config, found: HubAddress, left: Rendezvous | undefined) {
+async function stopHub(config: Config, found: HubAddress, left: Rendezvous | undefined): Promise<string> {
   const client = connect({ endpoint: found })
   const { pid } = await client.hub.hub.stop.mutate({ reason: 'asked' })
   await client.close()
@@ -35,13 +41,12 @@ async function stopHub(config: Config, found: HubAddress, left: Rendezvous | und
       throw new Error(`The hub (pid ${pid}) was asked to stop and still runs: ${see(config)}`)
     await endProcess(config, left)
   }
-  printLines([`Stopped the hub (pid ${pid}). ${STOPPED}`])
+  return `Stopped the hub (pid ${pid}).`
 }
 
-async function sayNone(config: Config) {
+async function checkNone(config: Config): Promise<undefined> {
   const { kind, reason } = await explainAbsence(config)
   if (kind === 'starting') throw new Error(reason)
-  printLines(['No hub runs.'])
 }
 
 /** A kill at any instruction loses nothing that was acknowledged, so that it may follow when a polite end does not come. */

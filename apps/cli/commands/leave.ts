@@ -1,0 +1,30 @@
+import { readConfig } from '#machine/config'
+import { VARIABLE } from '#machine/settings'
+import { changeSettings } from '../network/settings-file.ts'
+import { countWaiting, toWaiting } from '../network/waiting.ts'
+import { printJson, printLines } from '../print.ts'
+
+/** Makes this machine use a hub of its own again: the URL and the token leave `~/.claude-peers.json`, the rest stays. */
+export async function leave({ json }: { json?: boolean }): Promise<void> {
+  const config = readConfig()
+  const url = config.brokerUrl
+  if (!config.remote) {
+    if (json) return printJson({ left: null })
+    return printLines([`This machine uses its own hub at ${url}: there is none to leave.`])
+  }
+  if (config.origins.broker_url === 'environment') {
+    throw new Error(`The hub at ${url} is set by ${VARIABLE.broker_url}: unset that variable.`)
+  }
+  const waiting = await countWaiting(config, ({ host }) => host === config.host.toLowerCase())
+  const change = await changeSettings(config, { broker_url: undefined, token: undefined })
+  if (json) return printJson({ left: url, waiting, ...change })
+  printLines([
+    `Left the hub at ${url}: sessions that start from now on use this machine's own hub.`,
+    `Taken out of ${change.file}: broker_url and token; the old file is ${change.backup}.`,
+    'Sessions that run now stay with the hub that they have until they are restarted.',
+    waiting > 0
+      ? `${toWaiting(waiting)} there for sessions of this machine, for 48 hours: they come when you join again.`
+      : 'Mail that waits there for sessions of this machine is kept for 48 hours, should you join again.',
+    `Its token still opens that hub: "claude-peers hub revoke ${config.host}" there ends that.`,
+  ])
+}
