@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer'
 import type { IncomingMessage } from 'node:http'
 import { TRPCError } from '@trpc/server'
 
@@ -30,7 +31,10 @@ export async function readBody(request: IncomingMessage): Promise<string> {
     if (cause instanceof TRPCError) throw cause
     throw new TRPCError({ code: 'CLIENT_CLOSED_REQUEST', message: 'The client hung up.', cause })
   }
-  return Buffer.concat(chunks).toString('utf8')
+  const body = Buffer.concat(chunks)
+  // Half a character would be kept as another one, and nobody told.
+  if (!isUtf8(body)) throw new TRPCError({ code: 'PARSE_ERROR', message: 'The input is not valid UTF-8.' })
+  return body.toString('utf8')
 }
 
 /** Whether the client announced a body that has not come in to its end. */

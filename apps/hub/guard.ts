@@ -43,6 +43,7 @@ export function createGuard({ localToken, sharedToken, tokens, isKnownHost, thro
 
   return function check(request: IncomingMessage, options: { open: boolean }): Verdict {
     const origin = readOrigin(request)
+    if (hasTwo(request.rawHeaders, 'host', 'authorization')) return { ...AMBIGUOUS, origin }
     // On this machine a program that is led astray learns why; elsewhere the token comes first.
     const trouble = origin.near ? explainHeaders(request, origin) : undefined
     const verdict = trouble ?? checkToken(request, origin, options.open)
@@ -113,6 +114,8 @@ const WRONG_TOKEN = refuse(
   401,
   'The token is not that of this hub. A local client finds it in ~/.claude-peers/token.',
 )
+// Who stands before or behind this hub may take the other one.
+const AMBIGUOUS = refuse(400, 'A request has one Host and one Authorization.')
 const UNAUTHORIZED = refuse(401, 'A request from elsewhere without a right token.', false)
 const REMOTE_OFF = refuse(403, 'remote access is off')
 const NOT_YET = refuse(503, 'A machine called before the database was open.', false)
@@ -120,6 +123,12 @@ const toWait = (retryAfter: number): Refusal => ({
   ...refuse(429, 'Too many wrong tokens from one address.', false),
   retryAfter,
 })
+
+/** Whether any of these headers comes twice; node:http keeps the first of them. */
+function hasTwo(rawHeaders: string[], ...names: string[]): boolean {
+  const given = rawHeaders.filter((_, index) => index % 2 === 0).map((name) => name.toLowerCase())
+  return names.some((name) => given.indexOf(name) !== given.lastIndexOf(name))
+}
 
 /** Equal lengths for the constant-time compare, whatever was sent. */
 const digest = (text: string) => createHash('sha256').update(text).digest()

@@ -39,7 +39,7 @@ type Admitted = Entry & { origin: Origin }
 
 const SOCKET_PATH = MOUNT.slice(0, -1)
 const NOT_NOW = { status: 503, reason: 'The hub is starting or stopping: try again in a moment.' }
-const NO_TARGET = { status: 400, reason: 'This is no URL.' }
+const NO_TARGET = { status: 400, reason: 'This is no path, and no URL of this hub.' }
 
 /** What is answered where. The guard stands in front of everything. */
 export function createRoutes({ version, log, now, ...options }: RouteOptions): Routes {
@@ -175,9 +175,11 @@ const toTooMany = (retryAfter: number) => ({
   retryAfter,
 })
 
-/** A path never fails to parse behind a host of ours; a whole URL in the request line may. */
-function toUrl({ url = '/' }: IncomingMessage): URL | undefined {
-  return URL.parse(url.startsWith('/') ? `http://hub${url}` : url) ?? undefined
+/** A path never fails to parse behind a host of ours. A whole URL must be of the Host: that one was looked at. */
+function toUrl({ url = '/', headers }: IncomingMessage): URL | undefined {
+  if (url.startsWith('/')) return new URL(`http://hub${url}`)
+  const parsed = URL.parse(url)
+  return parsed && parsed.host === headers.host?.toLowerCase() ? parsed : undefined
 }
 
 function decodePath(path: string): string {

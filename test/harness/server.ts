@@ -1,10 +1,10 @@
 import { pino } from 'pino'
 import { createPresence } from '../../apps/hub/presence.ts'
-import { listen } from '../../apps/hub/server.ts'
+import { listen, type ListenOptions } from '../../apps/hub/server.ts'
 import { openInMemory } from '../../lib/db/open.ts'
 
 /** The hub's server alone, on a database in memory that a test can fill and break. */
-export async function openServer() {
+export async function openServer(options: Partial<ListenOptions> = {}) {
   const token = 'a-token-of-this-test'
   const lines: { level: number; msg: string }[] = []
   const database = openInMemory({ folder: 'drizzle', now: Date.now })
@@ -16,6 +16,7 @@ export async function openServer() {
     hosts: [],
     version: '1.2.3',
     log: pino({ level: 'debug' }, { write: (line: string) => lines.push(JSON.parse(line)) }),
+    ...options,
   })
   const isRunning = () => undefined
   const presence = createPresence({ database, isRunning, onError: () => undefined })

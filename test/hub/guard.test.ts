@@ -39,6 +39,7 @@ function open({ shared = false, machines = true, opened = true, now = () => 0 } 
     check(
       {
         socket: { remoteAddress: from, localAddress: called },
+        rawHeaders: [],
         headers: { host, ...(bearer !== undefined && { authorization: `Bearer ${bearer}` }), ...headers },
       } as never,
       { open: health },

@@ -121,7 +121,8 @@ describe('what may come in', () => {
     ['no host before the path', '//', 404],
     ['a host that is none before the path', '//[', 404],
     ['a URL with a port that is none', 'http://localhost:99999999/trpc/hub.health', 400],
-    ['a URL of another host', 'http://evil.example/trpc/hub.health', 200],
+    ['a URL of another host', 'http://evil.example/trpc/hub.health', 400],
+    ['a URL of this host', 'http://localhost/trpc/hub.health', 200],
     ['an asterisk', '*', 400],
   ])('%s is answered with an error', async (_, path, status) => {
     const request = `GET ${path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: ${hub.bearer}\r\nConnection: close\r\n\r\n`
