@@ -1,6 +1,13 @@
+import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Session } from '../harness/session.ts'
-import { openFleet, type Fleet } from './fleet.ts'
+import { openTranscript } from '../harness/transcript.ts'
+import { waitFor } from '../harness/wait.ts'
+import { HUB_URL, openFleet, SHARED_TOKEN, type Fleet } from './fleet.ts'
+import { openMachine, skewClock } from './machine.ts'
+
+const HOUR = 60 * 60_000
+const CLIENT = { broker_url: HUB_URL, token: SHARED_TOKEN }
 
 let fleet: Fleet
 let web: Session
@@ -73,4 +80,48 @@ test('a bare name that two machines have names neither; with its host it does', 
   expect(await here.deliver('UserPromptSubmit')).toContain('to my own machine')
   expect([here.hasMailFlag(), there.hasMailFlag()]).toEqual([false, false])
   expect(await there.deliver('UserPromptSubmit')).toBe('')
+})
+
+test('a machine that is renamed gets what was sent to its old address, and mail to the new one', async () => {
+  await using shop = await fleet.session(fleet.laptop, 'renamed')
+  await api.tool('send_message', { to: 'renamed@laptop', message: 'to the old address' })
+  await shop.mailWaits()
+  const seat = shop.card()!.peerId
+  await fleet.laptop.configure({ ...CLIENT, host: 'notebook' })
+  await shop.restartMcp()
+  await waitFor(() => shop.card(), 'the session to be registered')
+  const { isError } = await api.tool('send_message', {
+    to: 'renamed@notebook',
+    message: 'to the new address',
+  })
+  expect(isError).toBeUndefined()
+  await shop.mailWaits()
+  const read = (await shop.deliver('UserPromptSubmit')) + (await shop.deliver('UserPromptSubmit'))
+  expect(read).toMatch(/to the old address[^]*to the new address/)
+  expect(shop.card()!.peerId).toBe(seat)
+  // So that the tests after this one find the machine by its name.
+  await fleet.laptop.configure(CLIENT)
+  await web.restartMcp()
+})
+
+test.each([
+  ['ahead', HOUR],
+  ['behind', -HOUR],
+])('a machine whose clock is an hour %s sends, receives and proves what it read', async (side, skew) => {
+  await using other = await openMachine(fleet.network.hosts.stranger, CLIENT)
+  skewClock(other, skew)
+  await using clock = await fleet.session(other, `clock-${side}`)
+  const sent = await clock.tool('send_message', { to: 'api@desktop', message: 'what time is it?' })
+  await api.mailWaits()
+  expect(await api.deliver('UserPromptSubmit')).toContain('what time is it?')
+  expect(await stateOf(clock, sent.data['message_id'])).toBe('delivered')
+
+  const answer = await api.tool('send_message', { to: `clock-${side}`, message: 'time for tea' })
+  await clock.mailWaits()
+  const path = join(other.path, 'transcript.jsonl')
+  const transcript = openTranscript(path, () => Date.now() + skew)
+  const read = await clock.deliver('UserPromptSubmit', { transcript_path: path })
+  expect(read).toContain('time for tea')
+  transcript.inject(read)
+  await expect.poll(() => stateOf(api, answer.data['message_id']), { timeout: 20_000 }).toBe('read')
 })

@@ -21,7 +21,7 @@ export const WELL = {
 }
 
 /** Dead connections are found out by pings within 25 s, and the retries come every few seconds. */
-const RETURN_MS = 60_000
+export const RETURN_MS = 60_000
 
 /**
  * Lets two sessions of the laptop and two of the desktop write to each other, lets something happen once they do, and

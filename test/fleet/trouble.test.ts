@@ -1,8 +1,10 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { inject, test } from 'vitest'
-import { HUB_URL, SHARED_TOKEN } from './fleet.ts'
+import { kill, processesOf } from '../e2e/claude/processes.ts'
+import { waitFor } from '../harness/wait.ts'
+import { HUB_URL, openFleet, SHARED_TOKEN } from './fleet.ts'
 import { startRelay } from './relay.ts'
-import { tellUnderLoad, WELL } from './story.ts'
+import { RETURN_MS, tellUnderLoad, WELL } from './story.ts'
 
 /** How long a hub is away, or a bad way is used. */
 const AWAY_MS = 10_000
@@ -38,4 +40,33 @@ test.concurrent('over a way of 200 ms each way that loses 5 % of what it carries
   })
   expect(ending).toEqual(WELL)
   expect(load.refusals).toEqual(new Set())
+})
+
+test.concurrent('a machine that loses power and starts again has its names and its mail, and sends what it had kept', async ({
+  expect,
+}) => {
+  await using fleet = await openFleet()
+  await using _hub = await fleet.serve()
+  const { laptop, desktop, network } = fleet
+  await using api = await fleet.session(desktop, 'api')
+  await using before = await fleet.session(laptop, 'web')
+  const { peerId } = before.card()!
+  await network.turnOff('laptop')
+  const kept = await before.tool('send_message', { to: 'api@desktop', message: 'kept on the laptop' })
+  expect(kept).toMatchObject({ data: { message_id: null } })
+  for (const pid of await processesOf(laptop.path)) kill(pid)
+  await before.kill('SIGKILL')
+  await api.tool('send_message', { to: 'web@laptop', message: 'sent while it was off' })
+  // The hub has to miss it first: a machine that is back within the grace is a second one of its name.
+  const isGone = async () => (await api.tool('list_peers')).text.includes('Gone')
+  await waitFor(isGone, 'the laptop to be missed', RETURN_MS)
+  await network.turnOn('laptop')
+
+  await using after = await fleet.session(laptop, 'web')
+  expect(after.card()!).toMatchObject({ peerId, name: 'web' })
+  await api.mailWaits()
+  expect(await api.deliver('UserPromptSubmit')).toContain('kept on the laptop')
+  await after.mailWaits()
+  expect(await after.deliver('UserPromptSubmit')).toContain('sent while it was off')
+  expect(await api.deliver('UserPromptSubmit')).toBe('')
 })
