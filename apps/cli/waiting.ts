@@ -3,7 +3,7 @@ import type { EndpointSource } from '#client/endpoint'
 import { createSpeakers } from '#client/speakers'
 import type { Config } from '#machine/config'
 import { HubSilentError } from '#machine/hub-unavailable'
-import { toUnanswered } from '#machine/remote-hub'
+import { toSilent } from '#machine/remote-hub'
 import { openSpool } from '#machine/spool'
 
 /** How long a command sends what waits before it does its own work, in ms; the rest goes with the next. */
@@ -20,5 +20,5 @@ export async function sendWaiting(config: Config, locate: EndpointSource): Promi
   const speakerOf = createSpeakers({ config, locate: endpoint, self: () => undefined })
   const signal = AbortSignal.timeout(DRAIN_MS)
   const drained = await createDrain({ spool, hub: config.brokerUrl, speakerOf, signal })()
-  if (drained === 'away') throw new HubSilentError(toUnanswered(config.brokerUrl))
+  if (drained === 'away') throw new HubSilentError(toSilent(config.brokerUrl))
 }

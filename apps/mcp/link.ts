@@ -17,7 +17,7 @@ import { openBell } from './bell.ts'
 import type { Activity } from '#router/shapes/peers'
 import { createActivityReport } from './activity-report.ts'
 import type { ClaudeProcess } from './identity.ts'
-import { toRegistration } from './registration.ts'
+import { describeSession } from './registration.ts'
 import { followTranscript } from './transcript.ts'
 
 export type LinkOptions = {
@@ -73,7 +73,7 @@ export function openLink(options: LinkOptions): Link {
   let timer: NodeJS.Timeout | undefined
   let underWay: Promise<void> | undefined
   let subscription: { unsubscribe(): void } | undefined
-  let reopened = false
+  let [isOpen, reopened] = [false, false]
 
   const client = connect({
     endpoint: async (how) => {
@@ -82,8 +82,8 @@ export function openLink(options: LinkOptions): Link {
       return { ...(await locate(how)), key }
     },
     onFeed: (state) => {
-      reopened = state === 'open'
-      if (!reopened) return loseHub()
+      isOpen = reopened = state === 'open'
+      if (!isOpen) return loseHub()
       reach()
       void checkAddress().catch(() => undefined)
     },
@@ -101,10 +101,12 @@ export function openLink(options: LinkOptions): Link {
     return known?.config.remote ? known.config : undefined
   }
 
-  /** Waiting mail of a hub of this machine is to be had again in a moment; whoever looks for it starts the hub. */
+  /** Mail of a hub of this machine is to be had in a moment: who asks starts it. While the feed is open, one is there. */
   function loseHub() {
-    if (remote() && !left) announcer.cutOff()
+    if (remote() && !left && !isOpen) announcer.cutOff()
   }
+
+  const noteFailure = (cause: unknown) => void (judge(cause) === 'away' && loseHub())
 
   function reach() {
     announcer.back()
@@ -112,7 +114,9 @@ export function openLink(options: LinkOptions): Link {
   }
 
   async function locate(how: { fresh: boolean }): Promise<HubAddress> {
-    return settings().locate(how)
+    const found = settings().locate(how)
+    found.catch(noteFailure)
+    return found
   }
   const receipts = followTranscript({
     transcript: () => readCard(sessions, claude.pid)?.transcript,
@@ -125,18 +129,13 @@ export function openLink(options: LinkOptions): Link {
     await client.hub.peers.setActivity.mutate(given)
   })
 
-  async function describeSession(found: Card | undefined) {
-    const { config } = settings()
-    const project = await options.readProject()
-    const sessionIds = found?.sessionIds.length ? found.sessionIds : [options.sessionId ?? []].flat()
-    const sessionId = sessionIds.at(-1)
-    return { sessionIds, registration: toRegistration(config, { project, claude, sessionId, summary }) }
-  }
+  const describe = (found: Card | undefined) =>
+    describeSession(settings().config, { ...options, found, summary })
 
   async function register(): Promise<void> {
     // A second server of the same session, as from a plugin and from the settings, shares the seat through the card.
     const found = readCard(sessions, claude.pid)
-    const { sessionIds, ...given } = await describeSession(found)
+    const { sessionIds, ...given } = await describe(found)
     registration = given.registration
     await locate({ fresh: true })
     key = found?.key ?? key
@@ -216,7 +215,7 @@ export function openLink(options: LinkOptions): Link {
       if (!left) subscription ??= subscribe()
     } catch (cause) {
       again(cause as Error)
-      if (judge(cause) === 'away') loseHub()
+      noteFailure(cause)
     }
   }
 
@@ -262,7 +261,7 @@ export function openLink(options: LinkOptions): Link {
     toolPrefix: options.toolPrefix,
     remote,
     async sender() {
-      registration ??= (await describeSession(readCard(sessions, claude.pid))).registration
+      registration ??= (await describe(readCard(sessions, claude.pid))).registration
       return { peerId: card?.peerId, key: card && key, registration }
     },
     seated: async () => (card ? undefined : renew()),

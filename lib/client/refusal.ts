@@ -1,13 +1,17 @@
 import type { Answer } from './request.ts'
 
+/** What lets a machine in (again). */
+export const INVITE =
+  'run "claude-peers hub invite <label>" on the machine of the hub, and here what that prints'
+
 const ADVICE: Record<number, string> = {
-  401: 'its token is wrong or was revoked: have it invited again on the machine of the hub',
-  403: 'remote access is off there',
+  401: `its token is wrong, was revoked, or is an invitation that is over a day old: ${INVITE}`,
+  403: `remote access is off there, as no machine is invited: ${INVITE}`,
   421: 'the hub is not known by this name: use another URL, or name it in "hosts" on its machine',
 }
 
-/** A door that tells a stranger nothing says this, the phrases of RFC 9110. */
-const PHRASES = new Set(['Unauthorized', 'Forbidden', 'Misdirected Request'])
+/** A door that tells a stranger nothing says this, the phrases of RFC 9110, or that there is no door. */
+const PHRASES = new Set(['Unauthorized', 'Forbidden', 'Misdirected Request', 'remote access is off'])
 
 /** Why the door of a hub does not let a machine in, whatever it asks for; `undefined` for other answers. */
 export function explainRefusal({ status, body }: Answer, url: string): string | undefined {
@@ -24,5 +28,8 @@ const UNTRUSTED = /CERT|SELF_SIGNED|UNABLE_TO_|HOSTNAME_MISMATCH|ERR_TLS|ERR_SSL
 export function explainTls(cause: unknown, url: string): string | undefined {
   const { code } = cause as NodeJS.ErrnoException
   if (code === undefined || !UNTRUSTED.test(code)) return undefined
+  if (/EPROTO|ERR_SSL/.test(code)) {
+    return `What answers at ${url} speaks no TLS (${code}): use http:// for the hub itself.`
+  }
   return `What answers at ${url} cannot be trusted to be the hub (${code}): see whether the URL is right, and the clock. A certificate of your own authority is named with NODE_EXTRA_CA_CERTS.`
 }

@@ -1,8 +1,8 @@
 import type { Agent, IncomingMessage, request, RequestOptions } from 'node:http'
 
 /**
- * An answer of the hub, whatever its status; `body` is parsed JSON, or the text when it is none. `retryAfter` and `date`
- * are its headers; the date is by the clock of the hub's machine.
+ * An answer of the hub, whatever its status; `body` is parsed JSON, or the text when it is none. `retryAfter`, `date`: its
+ * headers, the date by the clock of the hub's machine.
  */
 export type Answer = {
   status: number

@@ -122,11 +122,11 @@ export async function askLocal(
   return { url, token, version: health.version, pid, database }
 }
 
+/** Rejects with HubSilentError when there may be a hub later: another program may answer for it, as in a café. */
 async function findRemote({ brokerUrl: url, token }: Config): Promise<HubAddress> {
   if (!token) throw new HubUnavailableError(toTokenless(url))
   const found = await askRemote({ url, token }, REMOTE_HEALTH_TIMEOUT_MS)
-  if (!found.kind) return { url, token, version: found.version }
-  // A proxy whose hub is down, and the door of a foreign network, are like no answer: it may be there again any time.
-  const isToMend = found.kind === 'refused' || found.kind === 'untrusted'
-  throw isToMend ? new HubUnavailableError(found.reason) : new HubSilentError(found.reason)
+  if (found.kind === 'refused' || found.kind === 'untrusted') throw new HubUnavailableError(found.reason)
+  if (found.kind) throw new HubSilentError(found.reason)
+  return { url, token, version: found.version }
 }

@@ -1,4 +1,5 @@
 import semver from 'semver'
+import { explainRefusal, explainTls, INVITE } from '#client/refusal'
 import { requestJson, type Answer } from '#client/request'
 
 /** Where the hub of another machine is said to be. */
@@ -39,32 +40,20 @@ function toSkew({ date }: Answer): number | undefined {
   return Number.isNaN(theirs) ? undefined : theirs - Date.now()
 }
 
-const INVITE = 'Run "claude-peers hub invite <label>" on the machine of that hub, and here what it prints.'
-
-function toRefusal(url: string, { status, body }: Answer): RemoteLook {
-  const message = (body as { error?: { message?: unknown } } | null | undefined)?.error?.message
-  const words = typeof message === 'string' ? message : undefined
-  if (status === 401) {
-    const reason = `The hub at ${url} refuses the token: it is not whole, was revoked, or belongs to an invitation that is over a day old. ${INVITE}`
-    return { kind: 'refused', reason }
-  }
-  if (status === 421) {
-    const name = new URL(url).hostname
-    const reason = `The hub at ${url} does not know that it is called ${name}: add that to "hosts" in ~/.claude-peers.json there, and restart it.`
-    return { kind: 'refused', reason }
-  }
+function toRefusal(url: string, answer: Answer): RemoteLook {
+  const { status, body } = answer
+  const words = (body as { error?: { message?: unknown } } | null | undefined)?.error?.message
   if (status === 429) {
-    return {
-      kind: 'busy',
-      reason: `The hub at ${url} takes no more calls from here for now: try again in a minute.`,
-    }
+    const reason = `The hub at ${url} takes no more calls from here for now: too many came, or too many with a wrong token. Try again in a minute. If this machine was revoked, ${INVITE}.`
+    return { kind: 'busy', reason }
   }
   if (status === 503) {
     return { kind: 'busy', reason: `The hub at ${url} starts or stops: try again in a moment.` }
   }
-  if (status === 403 && words !== undefined) {
-    const reason = `The hub at ${url} refuses: ${words}. ${INVITE}`
-    return { kind: 'refused', reason }
+  const refusal = explainRefusal(answer, url)
+  if (refusal !== undefined) return { kind: 'refused', reason: refusal }
+  if (typeof words === 'string' && [401, 403, 421].includes(status)) {
+    return { kind: 'refused', reason: `The hub at ${url} refuses: ${words}` }
   }
   return { kind: 'foreign', reason: toForeign(url, `status ${status}`) }
 }
@@ -72,28 +61,24 @@ function toRefusal(url: string, { status, body }: Answer): RemoteLook {
 const toForeign = (url: string, detail: string) =>
   `What answers at ${url} is no hub (${detail}): check the address, the port, and http or https.`
 
-/** The certificate is the hub's machine's business, or that of this machine's list of authorities. */
-const CERTIFICATE = /^(CERT_|ERR_TLS_CERT|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_)/
-const NO_TLS = /^(EPROTO|ERR_SSL_)/
 const NO_HTTP = /^HPE_/
 
-function toFailure(url: string, { code = '' }: NodeJS.ErrnoException): RemoteLook {
-  if (CERTIFICATE.test(code)) {
-    const reason = `The certificate of ${url} is not trusted (${code}): use the name that it is made for, or name its authority in NODE_EXTRA_CA_CERTS.`
-    return { kind: 'untrusted', reason }
-  }
-  if (NO_TLS.test(code)) {
-    const reason = `What answers at ${url} speaks no TLS (${code}): use http:// for the hub itself.`
-    return { kind: 'untrusted', reason }
-  }
+function toFailure(url: string, cause: NodeJS.ErrnoException): RemoteLook {
+  const { code = '' } = cause
+  const untrusted = explainTls(cause, url)
+  if (untrusted !== undefined) return { kind: 'untrusted', reason: untrusted }
   if (NO_HTTP.test(code)) return { kind: 'foreign', reason: toForeign(url, code) }
   if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') {
     const reason = `The hub at ${url} does not answer: this machine finds no such name (${code}). Check it, and that the private network is up.`
     return { kind: 'unreachable', reason }
   }
-  return { kind: 'unreachable', reason: toUnanswered(url) }
+  if (code === 'ECONNRESET') {
+    const reason = `The hub at ${url} hung up (${code}). If that lasts, check the port, and http or https.`
+    return { kind: 'unreachable', reason }
+  }
+  return { kind: 'unreachable', reason: toSilent(url) }
 }
 
-/** The words about a hub of another machine that says nothing. */
-export const toUnanswered = (url: string): string =>
+/** The words about a hub of another machine that does not answer. */
+export const toSilent = (url: string): string =>
   `The hub at ${url} does not answer. It runs on another machine: start it there, or check the network.`

@@ -41,7 +41,8 @@ export const messagesRouter = router({
           senderId: self.id,
           recipientIds: recipients.map((peer) => peer.id),
           idempotencyKey: input.idempotencyKey,
-          body: input.message,
+          // Half a character is kept as another one: a repeated send must say the same.
+          body: input.message.toWellFormed(),
           urgency,
           replyTo,
           scope,

@@ -22,19 +22,8 @@ export type TlsDoor = AsyncDisposable & {
 export async function openTlsDoor(target: string, { host = '127.0.0.1' } = {}): Promise<TlsDoor> {
   const directory = await mkdtemp(join(tmpdir(), 'claude-peers-tls-'))
   const [key, certificate] = ['key.pem', 'certificate.pem'].map((name) => join(directory, name))
-  await run('openssl', [
-    ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '1'],
-    ...[
-      '-subj',
-      '/CN=hub',
-      '-addext',
-      'subjectAltName=IP:127.0.0.1,IP:::1',
-      '-keyout',
-      key!,
-      '-out',
-      certificate!,
-    ],
-  ])
+  const made = `req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1 -subj /CN=hub -keyout ${key} -out ${certificate}`
+  await run('openssl', [...made.split(' '), '-addext', 'subjectAltName=IP:127.0.0.1,IP:::1'])
   const sockets = new Set<Socket>()
   let connections = 0
   const { hostname, port } = new URL(target)

@@ -98,6 +98,15 @@ describe('messages.send', () => {
     expect((await api.caller.mailbox.peek()).messages).toHaveLength(1)
   })
 
+  test('with the same key is the same message, also when its text has half a character', async () => {
+    const { web, api } = await openPair()
+    const one = draft('api', 'half of \ud83d')
+    const { messageId } = await web.caller.messages.send(one)
+    expect(await web.caller.messages.send(one)).toMatchObject({ messageId, repeated: true })
+    const { messages } = await api.caller.mailbox.peek()
+    expect(messages.map((mail) => mail.text)).toEqual(['half of \ufffd'])
+  })
+
   test('with a used key and other words is refused', async () => {
     const { web } = await openPair()
     const one = draft('api', 'one thing')

@@ -10,7 +10,7 @@ import { UsageError } from '../exit.ts'
 import { enterHub, type Joined } from '../network/enter.ts'
 import { changeSettings, type SettingsChange } from '../network/settings-file.ts'
 import { toSetting } from '../network/usage.ts'
-import { countWaiting, toWaiting } from '../network/waiting.ts'
+import { countWaiting, toWaiting } from '../network/mail.ts'
 import { printJson, printLines } from '../print.ts'
 
 export type JoinOptions = { host?: string; json?: boolean }

@@ -1,7 +1,8 @@
 import { readConfig } from '#machine/config'
 import { VARIABLE } from '#machine/settings'
+import { readKept } from '../kept.ts'
 import { changeSettings } from '../network/settings-file.ts'
-import { countWaiting, toWaiting } from '../network/waiting.ts'
+import { countWaiting, toWaiting } from '../network/mail.ts'
 import { printJson, printLines } from '../print.ts'
 
 /** Makes this machine use a hub of its own again: the URL and the token leave `~/.claude-peers.json`, the rest stays. */
@@ -16,8 +17,9 @@ export async function leave({ json }: { json?: boolean }): Promise<void> {
     throw new Error(`The hub at ${url} is set by ${VARIABLE.broker_url}: unset that variable.`)
   }
   const waiting = await countWaiting(config, ({ host }) => host === config.host.toLowerCase())
+  const kept = readKept(config).kept.find(({ hub }) => hub === url)?.count ?? 0
   const change = await changeSettings(config, { broker_url: undefined, token: undefined })
-  if (json) return printJson({ left: url, waiting, ...change })
+  if (json) return printJson({ left: url, waiting, kept, ...change })
   printLines([
     `Left the hub at ${url}: sessions that start from now on use this machine's own hub.`,
     `Taken out of ${change.file}: broker_url and token; the old file is ${change.backup}.`,
@@ -25,6 +27,9 @@ export async function leave({ json }: { json?: boolean }): Promise<void> {
     waiting > 0
       ? `${toWaiting(waiting)} there for sessions of this machine, for 48 hours: they come when you join again.`
       : 'Mail that waits there for sessions of this machine is kept for 48 hours, should you join again.',
+    ...(kept > 0
+      ? [`${toWaiting(kept)} on this computer for that hub to answer, and go there if you join again.`]
+      : []),
     `Its token still opens that hub: "claude-peers hub revoke ${config.host}" there ends that.`,
   ])
 }

@@ -4,7 +4,9 @@ import type { Config } from '#machine/config'
 import { explainAbsence, explainDatabase, type Absence } from '#machine/hub-absence'
 import { findHub, type HubAddress } from '#machine/hub-process'
 import { VERSION } from '#machine/package'
+import type { Stats } from '#router/shapes/hub'
 import { ok, toFix, unknown, type Line } from './line.ts'
+import { checkNetwork } from './network.ts'
 import type { Scene } from './scene.ts'
 
 const about = 'hub'
@@ -16,9 +18,16 @@ export async function checkHub({ config: { value: config }, paths }: Scene): Pro
   try {
     const found = await findHub(config)
     if (!found) return [toAbsent(await explainAbsence(config))]
-    return [await ask(found), checkVersion(config, found), checkDatabase(config, found)]
+    const stats = await ask(found)
+    const { pid, version } = stats
+    return [
+      ok(about, `${version} answers at ${found.url}, pid ${pid}`),
+      checkVersion(config, found),
+      checkDatabase(config, found),
+      ...(await checkNetwork(config, stats)),
+    ]
   } catch (cause) {
-    return [toFix(about, `${(cause as Error).message}. See ${paths.log}.`)]
+    return [toFix(about, `${(cause as Error).message} See ${paths.log}.`)]
   }
 }
 
@@ -28,13 +37,10 @@ function toAbsent({ kind, reason }: Absence): Line {
   return toFix(about, reason, kind === 'silent' || kind === 'elsewhere' ? STOP : undefined)
 }
 
-async function ask(found: HubAddress): Promise<Line> {
+async function ask(found: HubAddress): Promise<Stats> {
   const client = connect({ endpoint: found })
   try {
-    const { pid, version } = await client.hub.hub.stats.query()
-    return ok(about, `${version} answers at ${found.url}, pid ${pid}`)
-  } catch (cause) {
-    return toFix(about, (cause as Error).message)
+    return await client.hub.hub.stats.query()
   } finally {
     await client.close()
   }

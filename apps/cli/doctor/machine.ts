@@ -46,7 +46,7 @@ export async function checkModes({ config, paths }: Scene): Promise<Line> {
     paths.dir,
     ...filesIn(paths.dir),
     ...filesIn(paths.sessions),
-    ...((await holdsToken(paths.config)) ? [paths.config] : []),
+    ...(await whereTokens([paths.config, `${paths.config}.backup`])),
     ...['', '-wal', '-shm'].map((suffix) => (config.value?.database ?? paths.database) + suffix),
   ]
   const found = files.filter((file) => modeOf(file) !== undefined)
@@ -58,8 +58,9 @@ export async function checkModes({ config, paths }: Scene): Promise<Line> {
 }
 
 /** Settings without a token may be read by everybody. */
-async function holdsToken(file: string): Promise<boolean> {
-  return 'token' in ((await readObject(file)).value ?? {})
+async function whereTokens(files: string[]): Promise<string[]> {
+  const values = await Promise.all(files.map(readObject))
+  return files.filter((_, index) => 'token' in (values[index]?.value ?? {}))
 }
 
 /** Whether this machine has an id; it is made when a session or a command first needs it. */
