@@ -14,3 +14,27 @@ export const card = {
   sessionIds: ['a-session'],
   transcript: '/transcript.jsonl',
 }
+
+export const entry = {
+  hub: 'http://100.64.0.1:7899',
+  sender: {
+    peerId: 'p_1',
+    key: 'p_1.secret',
+    registration: {
+      machine: { id: 'machine-of-tests', host: 'laptop' },
+      kind: 'session' as const,
+      directory: '/work/api',
+      root: '/work/api',
+      isRepo: true,
+      summary: 'works',
+    },
+  },
+  input: {
+    to: 'web',
+    message: 'hello',
+    urgency: 'normal' as const,
+    idempotencyKey: 'a-key-of-tests',
+  },
+  at: 1,
+  by: process,
+}
