@@ -137,7 +137,8 @@ function openFolder<T>(directory: string, shape: z.ZodType<T>) {
     const found = listNames(directory)
       .filter((name) => NAME.test(name))
       .toSorted()
-    for (const name of known.keys()) if (!found.includes(name)) known.delete(name)
+    const there = new Set(found)
+    for (const name of known.keys()) if (!there.has(name)) known.delete(name)
     return found
   }
 
@@ -186,7 +187,8 @@ function listNames(directory: string): string[] {
   try {
     return readdirSync(directory)
   } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return []
+    // Nothing was kept yet, or nothing can be.
+    if (['ENOENT', 'ENOTDIR'].includes(String((cause as NodeJS.ErrnoException).code))) return []
     throw cause
   }
 }

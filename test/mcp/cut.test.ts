@@ -185,6 +185,25 @@ test('what a session wrote that is gone is sent by the next one of its machine, 
   expect(list.find((peer) => peer.name === 'far')?.id).toBe(seat)
 }, 90_000)
 
+test('a server that is killed before it hears that the hub has its message sends it once', async () => {
+  await using world = await openOne()
+  const { near, far, proxy } = world
+  proxy.freeze('down')
+  expect((await send(far, 'near@studio', 'a1')).data['message_id']).toBeNull()
+  await near.mailWaits()
+  await far.killMcp()
+  await proxy.mend({ reset: true })
+  await far.startMcp(0)
+  await waitFor(async () => !(await far.tool('list_peers')).isError, 'the link')
+  expect((await send(far, 'near@studio', 'a2')).data['message_id']).toBe(2)
+  const received: string[] = []
+  await waitFor(async () => {
+    received.push(...textsIn(await near.deliver('UserPromptSubmit')))
+    return received.includes('a2')
+  }, 'both')
+  expect(received).toEqual(['a1', 'a2'])
+}, 60_000)
+
 async function pidsOf(home: Home): Promise<number> {
   return (await home.rendezvous()).pid
 }
