@@ -43,7 +43,8 @@ export function createGuard({ localToken, sharedToken, tokens, isKnownHost, thro
 
   return function check(request: IncomingMessage, options: { open: boolean }): Verdict {
     const origin = readOrigin(request)
-    if (hasTwo(request.rawHeaders, 'host', 'authorization')) return { ...AMBIGUOUS, origin }
+    const { rawHeaders } = request
+    if (hasTwo(rawHeaders, 'host') || hasTwo(rawHeaders, 'authorization')) return { ...AMBIGUOUS, origin }
     // On this machine a program that is led astray learns why; elsewhere the token comes first.
     const trouble = origin.near ? explainHeaders(request, origin) : undefined
     const verdict = trouble ?? checkToken(request, origin, options.open)
@@ -124,10 +125,14 @@ const toWait = (retryAfter: number): Refusal => ({
   retryAfter,
 })
 
-/** Whether any of these headers comes twice; node:http keeps the first of them. */
-function hasTwo(rawHeaders: string[], ...names: string[]): boolean {
-  const given = rawHeaders.filter((_, index) => index % 2 === 0).map((name) => name.toLowerCase())
-  return names.some((name) => given.indexOf(name) !== given.lastIndexOf(name))
+/** Whether a header comes twice; node:http keeps the first. */
+function hasTwo(rawHeaders: string[], wanted: string): boolean {
+  let count = 0
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index]!
+    if (name.length === wanted.length && name.toLowerCase() === wanted) count++
+  }
+  return count > 1
 }
 
 /** Equal lengths for the constant-time compare, whatever was sent. */

@@ -38,7 +38,13 @@ export function createHostNames(given: string[], reverse: Reverse = askReverse):
   }
 }
 
-/** Asks the resolver of the system once, for a second. */
-function askReverse(address: string): Promise<string[]> {
-  return new Resolver({ timeout: REVERSE_TIMEOUT_MS, tries: 1 }).reverse(address)
+/** Asks the resolver of the system, for a second at most however many servers it has. */
+async function askReverse(address: string): Promise<string[]> {
+  const resolver = new Resolver({ tries: 1 })
+  const impatience = setTimeout(() => resolver.cancel(), REVERSE_TIMEOUT_MS)
+  try {
+    return await resolver.reverse(address)
+  } finally {
+    clearTimeout(impatience)
+  }
 }

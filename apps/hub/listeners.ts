@@ -7,6 +7,7 @@ import { lookup } from 'node:dns/promises'
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { isLoopback, ownAddresses, toHost, toUrlHost } from '#machine/address'
+import { ANY } from '#machine/settings'
 import type { Log } from './log.ts'
 
 /** The address or port cannot be had; the message says what to do. */
@@ -39,7 +40,6 @@ export type ListenerOptions = {
   resolve?: (host: string) => Promise<string>
 }
 
-const ANY = 'any'
 const LOOPBACK = '127.0.0.1'
 const RETRY_MS = 5_000
 /** No waiting mends these: another program has the port, or this user may not have it. */

@@ -25,7 +25,7 @@ export function readOrigin({ socket, headers }: Pick<IncomingMessage, 'socket' |
   const called = toAddress(socket.localAddress)
   const from = toAddress(socket.remoteAddress)
   const host = toHostName(headers.host)
-  const proxied = Object.keys(headers).some((name) => OF_PROXIES.test(name))
+  const proxied = isProxied(headers)
   const near = !proxied && (isLoopback(from) || (from !== '' && from === called))
   return {
     host,
@@ -58,15 +58,37 @@ export function isNear({
 /** What proxies add: RFC 7239, what came before it, and Tailscale's identity headers (tailscale.com/kb/1312). */
 const OF_PROXIES = /^(forwarded|via|x-forwarded-.*|x-real-ip|tailscale-.*)$/
 
-/** An address of a socket in its one spelling; where one socket serves both, IPv4 comes within IPv6. */
-function toAddress(address = ''): string {
-  const bare = address.replace(/^::ffff:(?=[\d.]+$)/i, '').replace(/%.*$/, '')
-  return toHost(bare) ?? ''
+function isProxied(headers: IncomingMessage['headers']): boolean {
+  for (const name in headers) if (OF_PROXIES.test(name)) return true
+  return false
 }
 
-function toHostName(header: string | undefined): string | undefined {
-  const [, name, port = '0'] = /^(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::(\d{1,5}))?$/i.exec(header ?? '') ?? []
+/** An address of a socket in its one spelling; where one socket serves both, IPv4 comes within IPv6. */
+const toAddress = remember((address) => {
+  const bare = address.replace(/^::ffff:(?=[\d.]+$)/i, '').replace(/%.*$/, '')
+  return toHost(bare) ?? ''
+})
+
+const toHostName = remember((header) => {
+  const [, name, port = '0'] = /^(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::(\d{1,5}))?$/i.exec(header) ?? []
   return name !== undefined && Number(port) <= 65_535 ? toHost(name) : undefined
+})
+
+const MOST_REMEMBERED = 1_000
+/** RFC 1035 allows 253, and a port comes with it. */
+const LONGEST_NAME = 260
+
+/** Spelling costs several microseconds, and each client says the same with every request. */
+function remember<Spelled>(spell: (text: string) => Spelled): (text: string | undefined) => Spelled {
+  const known = new Map<string, Spelled>()
+  return (text = '') => {
+    if (known.has(text)) return known.get(text)!
+    const spelled = spell(text)
+    // Whoever makes names up does not fill the memory.
+    if (known.size >= MOST_REMEMBERED) known.clear()
+    if (text.length <= LONGEST_NAME) known.set(text, spelled)
+    return spelled
+  }
 }
 
 /** The eight groups of an IPv6 address. */

@@ -11,6 +11,7 @@ import { createBuckets } from './bucket.ts'
 import { limitConnections } from './connections.ts'
 import { createGuard, type Entry, type GuardOptions, type Verdict } from './guard.ts'
 import { serveCall } from './http.ts'
+import type { KeepAliveOptions } from './keep-alive.ts'
 import type { Log } from './log.ts'
 import type { Origin } from './origin.ts'
 import { createRefusals } from './refusals.ts'
@@ -23,6 +24,7 @@ export type RouteOptions = Pick<GuardOptions, 'localToken' | 'sharedToken' | 'is
   log: Log
   /** Milliseconds; injected in tests. */
   now?: (() => number) | undefined
+  keepAlive?: KeepAliveOptions | undefined
 }
 
 export type Routes = {
@@ -42,7 +44,7 @@ const NOT_NOW = { status: 503, reason: 'The hub is starting or stopping: try aga
 const NO_TARGET = { status: 400, reason: 'This is no path, and no URL of this hub.' }
 
 /** What is answered where. The guard stands in front of everything. */
-export function createRoutes({ version, log, now, ...options }: RouteOptions): Routes {
+export function createRoutes({ version, log, now, keepAlive, ...options }: RouteOptions): Routes {
   let served: Served | undefined
   const clock = now && { now }
   const buckets = createBuckets(clock)
@@ -55,6 +57,7 @@ export function createRoutes({ version, log, now, ...options }: RouteOptions): R
   const sockets = createSockets({
     onError,
     onTrouble: (cause) => log.warn({ err: cause }, 'a WebSocket failed'),
+    keepAlive,
   })
 
   function onError(error: Error & { code?: string }, path: string | undefined) {

@@ -1,5 +1,6 @@
 import { createServer } from 'node:http'
 import { toUrlHost } from '#machine/address'
+import { ANY } from '#machine/settings'
 import type { Stats } from '#router/shapes/hub'
 import { createHostNames, type Reverse } from './host-names.ts'
 import { openListeners, type ListenerOptions } from './listeners.ts'
@@ -43,7 +44,7 @@ const LIMITS = {
 /** Listens on the one port. Rejects with ListenError. */
 export async function listen(options: ListenOptions): Promise<HubServer> {
   const { bind, log } = options
-  const names = createHostNames([bind, ...options.hosts], options.reverse)
+  const names = createHostNames([...(bind === ANY ? [] : [bind]), ...options.hosts], options.reverse)
   const routes = createRoutes({ ...options, isKnownHost: names.isKnown })
   const learn = () => listeners.addresses().map((address) => names.learn(address))
   const listeners = await openListeners({

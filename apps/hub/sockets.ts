@@ -6,7 +6,7 @@ import type { Context } from '#router/context'
 import { appRouter } from '#router/router'
 import { MAX_BODY_BYTES } from './body.ts'
 import { MAX_BATCH } from './http.ts'
-import { createKeepAlive, TICK_MS } from './keep-alive.ts'
+import { createKeepAlive, TICK_MS, type KeepAliveOptions } from './keep-alive.ts'
 
 /** A subscriber whose socket holds more unsent bytes than this is told nothing more until it has read. */
 const MAX_BUFFERED_BYTES = 512 * 1_024
@@ -34,10 +34,11 @@ export function createSockets(options: {
   onError: (error: Error, path: string) => void
   /** A connection broke, or its client breaks the protocol. */
   onTrouble: (cause: Error) => void
+  keepAlive?: KeepAliveOptions | undefined
 }): Sockets {
   const server = new WebSocketServer({ noServer: true, maxPayload: MAX_BODY_BYTES, perMessageDeflate: false })
   const contexts = new WeakMap<IncomingMessage, Context>()
-  const keepAlive = createKeepAlive()
+  const keepAlive = createKeepAlive(options.keepAlive)
   const timer = setInterval(keepAlive.tick, TICK_MS).unref()
   const byToken = new Map<string, Set<WebSocket>>()
   const handle = getWSConnectionHandler({

@@ -36,8 +36,7 @@ export function useFort() {
     await hub[Symbol.asyncDispose]()
     const log = await readFile(join(home.path, '.claude-peers/hub.log'), 'utf8')
     await home[Symbol.asyncDispose]()
-    for (const secret of secrets) expect(log).not.toContain(secret)
-    for (const line of log.trim().split('\n')) expect(line).not.toMatch(/"level":[56]0/)
+    expectQuietLog(log, secrets)
   })
   const machine = () => stockClient({ url: hub.url, headers: { authorization: `Bearer ${machineToken}` } })
 
@@ -85,4 +84,16 @@ export async function expectUnharmed(hub: {
   const { recipients } = await sender.client.messages.status.query({ messageId })
   expect(recipients).toMatchObject([{ state: 'delivered' }])
   return [sender.key, reader.key]
+}
+
+/** The log tells no secret, and of no failure of the hub. */
+export function expectQuietLog(log: string, secrets: Iterable<string>): void {
+  for (const secret of secrets) expect(log).not.toContain(secret)
+  expect(log).not.toMatch(/"level":[56]0/)
+}
+
+/** Nothing was added to what all objects of this process share. */
+export function expectPlainPrototypes(): void {
+  expect(({} as Record<string, unknown>)['polluted']).toBeUndefined()
+  expect(Object.keys(Object.prototype)).toEqual([])
 }

@@ -157,6 +157,7 @@ describe('a client that never ends its sentence (slow loris)', () => {
   }
 
   test.each([
+    ['nothing at all', ''],
     ['its request line', 'GET /hea'],
     ['its headers', 'GET /health HTTP/1.1\r\nHost: localhost\r\nX-A: 1\r\n'],
     [
@@ -218,6 +219,7 @@ describe('a WebSocket', () => {
     await waitFor(() => socket.text().startsWith('HTTP/1.1 101 '), 'the upgrade')
     socket.write(Buffer.from(bytes, 'latin1'))
     await waitFor(() => socket.destroyed, 'the end')
+    expect(socket.text()).not.toMatch(INTERNALS)
   })
 
   test.each([

@@ -6,7 +6,7 @@ import { openHub, takeSeat, type Seat, type TestHub } from '../harness/hub.ts'
 import { exchange } from '../harness/raw.ts'
 import { waitFor } from '../harness/wait.ts'
 import { INTERNALS } from '../hub/one-hub.ts'
-import { expectUnharmed, MARK } from './fort.ts'
+import { expectPlainPrototypes, expectQuietLog, expectUnharmed, MARK } from './fort.ts'
 
 const MEGABYTE = 1_000_000
 const types = appRouter._def.procedures as unknown as Record<
@@ -70,14 +70,12 @@ beforeAll(async () => {
 })
 afterEach(async () => {
   await expectUnharmed(hub)
-  expect(({} as Record<string, unknown>)['polluted']).toBeUndefined()
-  expect(Object.keys(Object.prototype)).toEqual([])
+  expectPlainPrototypes()
 })
 afterAll(async () => {
-  const log = JSON.stringify(hub.lines)
   await hub[Symbol.asyncDispose]()
-  for (const secret of [hub.token, seat.key.split('.')[1]!, MARK]) expect(log).not.toContain(secret)
-  expect(hub.lines.filter((line) => line.level >= 50)).toEqual([])
+  const log = hub.lines.map((line) => JSON.stringify(line)).join('\n')
+  expectQuietLog(log, [hub.token, seat.key.split('.')[1]!, MARK])
 })
 
 /** Calls a procedure with an input of exactly this text, in the way of its type. */
@@ -145,7 +143,8 @@ describe('keys of a prototype in the input', () => {
         const { status, body } = await call(path, input)
         expect(status).toBeLessThan(500)
         expect(body).not.toMatch(/polluted/)
-        if (status >= 400) expect(body).not.toMatch(INTERNALS)
+        // What was taken may tell the paths that it was given.
+        expect(status >= 400 && INTERNALS.test(body)).toBe(false)
       }
     }
     expect((await exchange(`${hub.url}/trpc/peers.list`, { headers: hub.headers })).body).not.toContain(

@@ -65,6 +65,7 @@ describe('a machine that is revoked', () => {
     const socketsOf = async () =>
       (await stockClient(fort).machines.list.query()).machines.find((one) => one.label === label)?.sockets
     await waitFor(async () => (await socketsOf()) === 0, 'the end')
+    expect(await upgrade(fort.url, seat.headers)).toBe(401)
     link.socket.terminate()
   })
 
@@ -94,7 +95,7 @@ describe('a machine', () => {
       socket.on('message', (data: Buffer) => heard.push(data.toString()))
       await waitFor(() => socket.readyState === socket.OPEN, 'the socket')
       socket.send(JSON.stringify({ id: 1, method: 'subscription', params: { path: 'mailbox.watch' } }))
-      expect((await waitFor(() => heard[0], 'an answer'))!).toContain('UNAUTHORIZED')
+      expect(await waitFor(() => heard[0], 'an answer')).toContain('UNAUTHORIZED')
       socket.terminate()
     }
   })

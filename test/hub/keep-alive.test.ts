@@ -1,6 +1,9 @@
 import { EventEmitter } from 'node:events'
 import { describe, expect, test } from 'vitest'
+import { WebSocket } from 'ws'
 import { createKeepAlive, TICK_MS } from '../../apps/hub/keep-alive.ts'
+import { openServer } from '../harness/server.ts'
+import { waitFor } from '../harness/wait.ts'
 
 class Link extends EventEmitter {
   pings = 0
@@ -83,6 +86,20 @@ describe('a WebSocket', () => {
     pass(60_000)
     expect(links[0]!.pings).toBe(0)
   })
+})
+
+test('a hub ends a WebSocket that does not answer, and no other', async () => {
+  await using server = await openServer({ keepAlive: { pingMs: 300, pongMs: 300 } })
+  server.serve()
+  const url = `${server.url.replace('http', 'ws')}/trpc`
+  const open = (autoPong: boolean) => new WebSocket(url, { headers: server.headers, autoPong })
+  const [silent, alive] = [open(false), open(true)]
+  let pings = 0
+  alive.on('ping', () => pings++)
+  await waitFor(() => silent.readyState === WebSocket.CLOSED, 'the end of the silent one')
+  await waitFor(() => pings > 3, 'more pings')
+  expect(alive.readyState).toBe(WebSocket.OPEN)
+  alive.terminate()
 })
 
 test('5,000 that were opened together are asked in parts, all of them in each round, and spread out for good', () => {
