@@ -18,8 +18,8 @@ test('what a killed run left of its network, and what still runs there, is swept
   const { stdout } = await node(
     `const name = here.toPrefix() + 'left'; await here.ip('netns', 'add', name); process.stdout.write(name)`,
   )
-  const [enter, ...words] = [...toEntry(stdout), 'sleep', '600']
-  const orphan = spawn(enter!, words, { stdio: 'ignore' })
+  const words = [...toEntry(stdout), 'sleep', '600']
+  const orphan = spawn(words[0]!, words.slice(1), { stdio: 'ignore' })
   const ended = once(orphan, 'exit')
   await once(orphan, 'spawn')
   // It is in the namespace once it is the program itself.
