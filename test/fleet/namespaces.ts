@@ -11,11 +11,28 @@ const PREFIX = 'cp-fleet'
 const NAMES = '/run/netns'
 
 /** iproute2, wherever this Debian has it. */
-const IP = ['/usr/bin/ip', '/usr/sbin/ip', '/sbin/ip'].find((path) => existsSync(path)) ?? 'ip'
+const IP = ['/usr/sbin/ip', '/usr/bin/ip', '/sbin/ip'].find((path) => existsSync(path)) ?? 'ip'
 
 /** Runs `ip`; rejects with what it said. */
 export async function ip(...args: string[]): Promise<string> {
   return (await run(IP, args)).stdout
+}
+
+const TC = IP.replace(/ip$/, 'tc')
+
+/** Has the kernel delay and lose what leaves through a device; false where it cannot (its module netem is missing). */
+export async function degrade(
+  namespace: string,
+  { device, delayMs, lossPercent }: { device: string; delayMs: number; lossPercent: number },
+): Promise<boolean> {
+  const bad = ['netem', 'delay', `${delayMs}ms`, 'loss', `${lossPercent}%`]
+  try {
+    await run(TC, ['-n', namespace, 'qdisc', 'add', 'dev', device, 'root', ...bad])
+    return true
+  } catch (cause) {
+    if (!/qdisc kind is unknown/.test((cause as Error).message)) throw cause
+    return false
+  }
 }
 
 /** The words that run a program inside of a namespace. */

@@ -1,4 +1,4 @@
-import { ip, removeNamespace, toEntry, toPrefix } from './namespaces.ts'
+import { degrade, ip, removeNamespace, toEntry, toPrefix } from './namespaces.ts'
 
 /** One computer of a network: its address, and the words that run a program on it. */
 export type NetworkHost = { name: string; address: string; enter: string[] }
@@ -18,6 +18,8 @@ export type Network<Name extends string> = AsyncDisposable & {
   /** Lets every packet from one computer to another vanish, without a word to either; the other way stays open. */
   swallow(from: Name, to: Name): Promise<void>
   restore(from: Name, to: Name): Promise<void>
+  /** Delays and loses packets from and to a computer; false where this kernel cannot. */
+  degrade(name: Name, how: { delayMs: number; lossPercent: number }): Promise<boolean>
   /** Gives a computer one more address. */
   addAddress(name: Name, address: string): Promise<void>
 }
@@ -93,6 +95,9 @@ export async function openNetwork<Name extends string>(...names: Name[]): Promis
     async restore(from, to) {
       await ip('-n', spaceOf(from), 'neigh', 'del', ...neighbour(to))
     },
+    degrade: async (name, how) =>
+      (await degrade(spaceOf(name), { device: 'eth0', ...how })) &&
+      degrade(switchSpace, { device: name, ...how }),
     async addAddress(name, address) {
       await ip('-n', spaceOf(name), 'addr', 'add', `${address}/24`, 'dev', 'eth0')
     },
