@@ -3,7 +3,7 @@ import { MOUNT } from '#router/wire'
 import type { Agents } from './agents.ts'
 import { toHeaders, type Endpoint, type EndpointSource } from './endpoint.ts'
 import { NoAnswerError } from './no-answer.ts'
-import { explainRefusal, explainTls } from './refusal.ts'
+import { explainRefusal, explainTls, explainUnknownCall } from './refusal.ts'
 import { requestJson, type Answer } from './request.ts'
 
 export type Call = { type: 'query' | 'mutation' | 'subscription'; path: string; input: unknown }
@@ -59,7 +59,7 @@ function toData(answer: Answer, { url }: Endpoint): unknown {
     )
   }
   if (isRecord(body) && isRecord(body['result'])) return body['result']['data']
-  const refusal = explainRefusal(answer, url)
+  const refusal = explainRefusal(answer, url) ?? explainUnknownCall(answer, url)
   if (isRecord(body) && isErrorShape(body['error'])) {
     const error = { ...body['error'], ...(refusal !== undefined && { message: refusal }) }
     throw TRPCClientError.from({ error } as never)

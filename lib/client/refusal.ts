@@ -21,6 +21,16 @@ export function explainRefusal({ status, body }: Answer, url: string): string | 
   return `The hub at ${url} does not let this machine in (${status}): ${advice}.`
 }
 
+/** What a hub says that was built before a procedure was; ours and the words of tRPC's own server. */
+const UNKNOWN_CALL = /^(?:There is no procedure|No procedure found)/
+
+/** Why a hub does not know a call that this installation makes; `undefined` for other answers. */
+export function explainUnknownCall({ status, body }: Answer, url: string): string | undefined {
+  const said = (body as { error?: { message?: unknown } } | null)?.error?.message
+  if (status !== 404 || typeof said !== 'string' || !UNKNOWN_CALL.test(said)) return undefined
+  return `The hub at ${url} is older than this installation and does not know this call: update it there.`
+}
+
 /** The codes of OpenSSL and node:tls for a certificate, or a protocol, that is not as it should be. */
 const UNTRUSTED = /CERT|SELF_SIGNED|UNABLE_TO_|HOSTNAME_MISMATCH|ERR_TLS|ERR_SSL|EPROTO/
 

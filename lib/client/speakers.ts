@@ -3,7 +3,8 @@
  *
  * 1. A sender sends its own: the same Claude process, or the same seat (a session that was resumed, or that succeeded
  *    to it), as the seat that it has now. The person's goes as the person, whoever sends it.
- * 2. What a process left that has ended is sent by whoever is there, with the key in the entry.
+ * 2. What a process left that has ended is sent by whoever is there, with the key in the entry: of several sessions whose
+ *    hub is there, the one with the lowest number.
  * 3. Without a key, or where the hub does not take it any more (a successor has had the seat): by a session of the same
  *    repository root, as itself; where none lives, and the sender's Claude process has ended as well, by whoever is
  *    there, as the seat that the hub gives for the sender's registration. That one names no process, so that the seat
@@ -11,7 +12,7 @@
  *
  * What nobody may send so (its writer lives, and is cut off itself) waits, and is told of as too old after 48 hours.
  */
-import { listLiveCards } from '#machine/cards'
+import { isCutOff, listLiveCards } from '#machine/cards'
 import type { Config } from '#machine/config'
 import { isSameProcess } from '#machine/processes'
 import { isSameSender, type Entry, type Sender } from '#machine/spool'
@@ -38,14 +39,18 @@ export function createSpeakers({ config, locate, self }: SpeakerOptions) {
   return function speakerOf({ sender, by }: Entry): Speaker | undefined {
     const own = self()
     if (own && isSameSender(own.sender, sender)) return own.send
-    if (sender.registration.kind === 'user') return sendAsUser
-    if (isSameProcess(by.pid, by.start)) return undefined
     const others = listLiveCards(config.paths.sessions).filter((card) => card.mcp.pid !== process.pid)
+    const isSession = own?.sender.registration.kind === 'session'
+    const isFirst = others
+      .filter((card) => card.hubUrl === config.brokerUrl && !isCutOff(config.paths.sessions, card))
+      .every((card) => isSession && process.pid < card.mcp.pid)
+    if (sender.registration.kind === 'user') return isFirst || !isSession ? sendAsUser : undefined
     // It comes by itself.
-    if (others.some((card) => isOf(sender, card))) return undefined
+    if (isSameProcess(by.pid, by.start) || others.some((card) => isOf(sender, card))) return undefined
     const { root } = sender.registration
+    const isHeir = isSession && own.sender.registration.root === root
+    if (!isFirst && !isHeir) return undefined
     const hasHeir = others.some((card) => card.root === root)
-    const isHeir = own?.sender.registration.kind === 'session' && own.sender.registration.root === root
     const inherit: Speaker | undefined = isHeir ? own.send : hasHeir ? undefined : toRegistered(sender)
     return sender.key === undefined ? inherit : withKey(sender.key, inherit)
   }

@@ -14,7 +14,8 @@ import type { z } from 'zod'
 import { suggest } from './suggest.ts'
 import { fileShape, SETTINGS, VARIABLE, type Setting } from './settings.ts'
 
-const FILE = '~/.claude-peers.json'
+/** How the file of settings is told; it is always there. */
+export const FILE = '~/.claude-peers.json'
 
 /** Every problem of the file's text, in the order of its lines. */
 export function explainFile(text: string): string[] {

@@ -50,7 +50,8 @@ function toRefusal(url: string, answer: Answer): RemoteLook {
   if (status === 503) {
     return { kind: 'busy', reason: `The hub at ${url} starts or stops: try again in a moment.` }
   }
-  const refusal = explainRefusal(answer, url)
+  // A hub at the end of a tunnel takes us for its own machine, and says where a token is that is none of ours.
+  const refusal = explainRefusal(status === 401 ? { status, body: undefined } : answer, url)
   if (refusal !== undefined) return { kind: 'refused', reason: refusal }
   if (typeof words === 'string' && [401, 403, 421].includes(status)) {
     return { kind: 'refused', reason: `The hub at ${url} refuses: ${words}` }

@@ -47,7 +47,7 @@ describe.concurrent('hub invite', () => {
       'https://Studio.Example.ts.net./',
     ])
     expect(stdout).toContain(
-      `Written to ${settingsOf(studio.home)}: "hosts": ["one.example","studio.example.ts.net"]`,
+      `Written to ~/.claude-peers.json: "hosts": ["one.example","studio.example.ts.net"]`,
     )
     expect(stdout).toContain('The hub was restarted; sessions follow by themselves.')
     expect(stdout).toContain('claude-peers join https://studio.example.ts.net m_')
@@ -149,7 +149,7 @@ p hub machines
 p doctor | grep network
 `,
     )
-    expect(said).toContain(`Written to ${settingsOf(studio)}: "bind": "100.64.0.7".`)
+    expect(said).toContain(`Written to ~/.claude-peers.json: "bind": "100.64.0.7".`)
     expect(said).toContain('The hub was restarted; sessions follow by themselves.')
     expect(said).toContain('claude-peers join http://100.64.0.7:7899 m_')
     expect(said).toContain('Joined the hub of studio at http://100.64.0.7:7899')

@@ -6,6 +6,10 @@ import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { describe, expect, test } from 'vitest'
 import { readMachineId } from '../../lib/machine/machine-id.ts'
+import { createHome } from '../harness/home.ts'
+import { runHub } from '../harness/hub.ts'
+import { installVersion } from '../harness/installation.ts'
+import { openProxy } from '../harness/proxy.ts'
 import { startSession } from '../harness/session.ts'
 import { installInto } from '../../apps/cli/install/install.ts'
 import { joinAs } from '../harness/peer.ts'
@@ -24,7 +28,7 @@ describe.concurrent('one line on another machine', () => {
     expect(stdout.split('\n')).toEqual([
       `Joined the hub of studio at ${url} (3.0.0).`,
       'Sessions of this machine are called <name>@laptop, such as api@laptop for one in this directory.',
-      `Written to ${settingsOf(laptop)}.`,
+      'Written to ~/.claude-peers.json.',
       'Sessions that run now stay with the hub that they have until they are restarted.',
       '',
     ])
@@ -68,7 +72,7 @@ describe.concurrent('one line on another machine', () => {
     const [url, token] = await studio.invite('laptop')
     const { stdout } = await laptop.cli(['join', url, '-'], { input: `${token}\n` })
     expect(stdout).toContain('called <name>@mine')
-    expect(stdout).toContain(`what was there is in ${settingsOf(laptop)}.backup`)
+    expect(stdout).toContain('what was there is in ~/.claude-peers.json.backup')
     expect(await readFile(settingsOf(laptop), 'utf8')).toBe(
       `{\n\t"notify_command": "off",\n\t"token": "${token}",\n\t"host": "Mine",\n\t"broker_url": "${url}"\n}\n`,
     )
@@ -332,6 +336,19 @@ describe.concurrent('a machine that has joined', () => {
     expect((await laptop.cli(['leave'])).stdout).toMatch(/uses its own hub .*: there is none to leave/)
     expect((await laptop.cli(['peers'])).code).toBe(0)
     expect(existsSync(`${laptop.path}/.claude-peers/hub.json`)).toBe(true)
+  })
+
+  test('says that its hub is older, and leaves that as it is', async () => {
+    await using older = await installVersion('2.9.9')
+    await using studio = await createHome({ host: 'studio' })
+    await using hub = await runHub(studio, { script: `${older.root}/dist/hub.js` })
+    await using proxy = await openProxy(hub.url)
+    await using laptop = await openMachine()
+    await writeSettings(laptop, { broker_url: proxy.url, token: hub.token })
+    const said = `The hub at ${proxy.url} is older (2.9.9): update it there.\n`
+    expect((await laptop.cli(['status'])).stdout).toContain(said)
+    expect((await laptop.cli(['peers'])).code).toBe(0)
+    expect((await studio.rendezvous()).pid).toBe(hub.pid)
   })
 
   test('cannot leave a hub that a variable names', async () => {

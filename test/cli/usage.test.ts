@@ -19,6 +19,9 @@ const VERBS = [
   'doctor',
   'kill-broker|stop',
   'hub',
+  'join',
+  'leave',
+  'config',
   'migrate',
   'mcp',
   'hook',
@@ -30,6 +33,8 @@ test('help names every verb and the exit codes', async () => {
   expect([code, stderr]).toEqual([0, ''])
   for (const verb of VERBS) expect(stdout).toMatch(new RegExp(`^  ${verb.replace('|', '\\|')}\\b.*`, 'm'))
   expect(stdout).toContain('0 done, 1 failed, 2 wrong usage, 3 no hub to talk to')
+  const ofHub = (await home.cli(['hub', '--help'])).stdout
+  for (const verb of ['invite', 'machines', 'revoke']) expect(ofHub).toMatch(new RegExp(`^  ${verb} `, 'm'))
   expect((await home.cli(['--version'])).stdout).toBe('3.0.0\n')
 })
 
@@ -41,6 +46,10 @@ test.each([
   [['message', '9007199254740991'], /use a whole number from 1/],
   [['send', 'api', 'x', '--reply-to', '9007199254740993'], /use a whole number from 1/],
   [['send'], /missing required argument 'to'/],
+  [['join'], /missing required argument 'url'/],
+  [['hub', 'invite'], /missing required argument 'label'/],
+  [['hub', 'revoke'], /missing required argument 'label'/],
+  [['hub', 'invte'], /too many arguments|unknown command/],
   [['status', 'extra'], /too many arguments/],
   [['peers', '--yaml'], /unknown option '--yaml'/],
   [['message'], /missing required argument 'id'/],

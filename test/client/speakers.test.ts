@@ -1,7 +1,7 @@
 /** Who sends what a process has left in the spool that has ended. */
 import { expect, test } from 'vitest'
 import { createSpeakers, type Self } from '../../lib/client/speakers.ts'
-import { writeCard } from '../../lib/machine/cards.ts'
+import { setCutOff, writeCard } from '../../lib/machine/cards.ts'
 import { makePrivateDir } from '../../lib/machine/paths.ts'
 import { readProcess } from '../../lib/machine/processes.ts'
 import type { Entry, Sender } from '../../lib/machine/spool.ts'
@@ -13,7 +13,11 @@ async function open() {
   const hub = await openHub()
   const api = await takeSeat(hub, 'api')
   const speakers = (self?: Self) =>
-    createSpeakers({ config: hub.config, locate: async () => hub, self: () => self })
+    createSpeakers({
+      config: { ...hub.config, brokerUrl: hub.url },
+      locate: async () => hub,
+      self: () => self,
+    })
   return {
     hub,
     speakers,
@@ -52,6 +56,23 @@ test('whoever is there, with the key of the entry', async () => {
   await using world = await open()
   const web = await takeSeat(world.hub, 'web')
   expect(await world.sentBy(left(toSender('web', { peerId: web.id, key: web.key })))).toBe('web@laptop')
+})
+
+test('of several sessions the first whose hub is there, and no command while there is one', async () => {
+  await using world = await open()
+  const web = await takeSeat(world.hub, 'web')
+  const entry = left(toSender('web', { peerId: web.id, key: web.key }))
+  const db = await takeSeat(world.hub, 'db')
+  const self = {
+    sender: toSender('db', { peerId: db.id }),
+    send: () => Promise.reject(new Error('not as it')),
+  }
+  addCard(world.hub, { root: '/work/elsewhere', peerId: 'p_other' })
+  expect(await world.sentBy(entry)).toBeUndefined()
+  const isFirst = process.pid < process.ppid
+  expect(await world.sentBy(entry, self)).toBe(isFirst ? 'web@laptop' : undefined)
+  setCutOff(world.hub.config.paths.sessions, process.ppid, true)
+  expect(await world.sentBy(entry)).toBe('web@laptop')
 })
 
 test('nobody else while its writer lives, or a session that has its seat', async () => {

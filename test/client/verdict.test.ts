@@ -72,6 +72,8 @@ test('a door that is shut is not taken for a hub that is away', async () => {
   )
   expect(await verdictOf(stub.url)).toEqual({
     verdict: 'unknown',
-    message: `The hub at ${stub.url} does not let this machine in (401): its token is wrong or was revoked: have it invited again on the machine of the hub.`,
+    message: expect.stringContaining(
+      `The hub at ${stub.url} does not let this machine in (401): its token is wrong`,
+    ),
   })
 })

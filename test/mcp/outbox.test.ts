@@ -45,7 +45,7 @@ function open({ remote = true } = {}) {
       },
     },
   } as unknown as Link
-  const deadline = () => startDeadline(1_800, () => new Promise<void>((resolve) => limits.push(resolve)))
+  const deadline = () => startDeadline(1_500, () => new Promise<void>((resolve) => limits.push(resolve)))
   const outbox = createOutbox({ link, spool: own.spool, deadline })
   return {
     ...own,

@@ -1,6 +1,7 @@
 import { connect } from '#client/connect'
 import { isLoopback } from '#machine/address'
 import { readConfig } from '#machine/config'
+import { FILE } from '#machine/config-trouble'
 import { ensureHub } from '#machine/hub-process'
 import { label as labelShape, type Invitation } from '#router/shapes/machines'
 import { UsageError } from '../exit.ts'
@@ -40,9 +41,9 @@ async function openUp(options: ReachOptions): Promise<string[]> {
   const changes = toReachable(config, options)
   const names = Object.entries(changes).map(([key, value]) => `"${key}": ${JSON.stringify(value)}`)
   if (names.length === 0) return (await isOutdated(options)) ? restart([]) : []
-  const { file, backup } = await changeSettings(config, changes)
+  const { backup } = await changeSettings(config, changes)
   return restart([
-    `Written to ${file}: ${names.join(', ')}${backup ? `; what was there is in ${backup}` : ''}.`,
+    `Written to ${FILE}: ${names.join(', ')}${backup ? `; what was there is in ${FILE}.backup` : ''}.`,
   ])
 }
 

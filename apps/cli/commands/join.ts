@@ -2,6 +2,7 @@ import { basename } from 'node:path'
 import { text as readAll } from 'node:stream/consumers'
 import semver from 'semver'
 import { readConfig, toLocal, type Config } from '#machine/config'
+import { FILE } from '#machine/config-trouble'
 import { VERSION } from '#machine/package'
 import { readProject } from '#machine/project'
 import { describeOlder } from '#machine/remote-hub'
@@ -63,8 +64,8 @@ function describe(
     `Joined the hub of ${hub.host} at ${url} (${hub.version}).`,
     `Sessions of this machine are called <name>@${host}${example}.`,
     change.changed
-      ? `Written to ${change.file}${change.backup ? `; what was there is in ${change.backup}` : ''}.`
-      : `${change.file} said so already: nothing was written.`,
+      ? `Written to ${FILE}${change.backup ? `; what was there is in ${FILE}.backup` : ''}.`
+      : `${FILE} said so already: nothing was written.`,
     'Sessions that run now stay with the hub that they have until they are restarted.',
   ]
 }

@@ -1,4 +1,5 @@
 import { readConfig } from '#machine/config'
+import { FILE } from '#machine/config-trouble'
 import { VARIABLE } from '#machine/settings'
 import { readKept } from '../kept.ts'
 import { changeSettings } from '../network/settings-file.ts'
@@ -22,7 +23,7 @@ export async function leave({ json }: { json?: boolean }): Promise<void> {
   if (json) return printJson({ left: url, waiting, kept, ...change })
   printLines([
     `Left the hub at ${url}: sessions that start from now on use this machine's own hub.`,
-    `Taken out of ${change.file}: broker_url and token; the old file is ${change.backup}.`,
+    `Taken out of ${FILE}: broker_url and token; the old file is ${FILE}.backup.`,
     'Sessions that run now stay with the hub that they have until they are restarted.',
     waiting > 0
       ? `${toWaiting(waiting)} there for sessions of this machine, for 48 hours: they come when you join again.`
