@@ -27,9 +27,17 @@ export async function status(options: Options): Promise<void> {
   process.exitCode = EXIT.noHub
   const { reason, hub } = await explainAbsence(config)
   const kept = readKept(config)
-  if (!options.json) return printLines([reason, ...toKeptLines(kept, Date.now())])
+  const { remote, host } = config
+  const label = remote ? [`This machine is called ${host} there.`] : []
+  if (!options.json) return printLines([reason, ...label, ...toKeptLines(kept, Date.now())])
   const running = hub ? { running: true, answers: false, pid: hub.pid } : { running: false }
-  printJson({ ...running, url: hub?.url ?? config.brokerUrl, reason, ...kept })
+  printJson({
+    ...running,
+    url: hub?.url ?? config.brokerUrl,
+    reason,
+    ...(remote && { remote, host }),
+    ...kept,
+  })
 }
 
 async function showHub(config: Config, found: HubAddress, { json }: Options) {
