@@ -10,7 +10,7 @@ import { refuseUpgrade, sendError, sendJson } from './answer.ts'
 import { createBuckets } from './bucket.ts'
 import { limitConnections } from './connections.ts'
 import { createGuard, type Entry, type GuardOptions, type Verdict } from './guard.ts'
-import { serveCall } from './http.ts'
+import { MAX_BATCH, serveCall } from './http.ts'
 import type { KeepAliveOptions } from './keep-alive.ts'
 import type { Log } from './log.ts'
 import type { Origin } from './origin.ts'
@@ -99,8 +99,7 @@ export function createRoutes({ version, log, now, keepAlive, ...options }: Route
     const url = toUrl(request)
     const path = url?.pathname.startsWith(MOUNT) ? url.pathname.slice(MOUNT.length) : undefined
     const isHealth = url?.pathname === '/health'
-    const cost = url?.searchParams.get('batch') === '1' ? decodePath(path ?? '').split(',').length : 1
-    const verdict = enter(request, { open: isHealth || path === 'hub.health', cost })
+    const verdict = enter(request, { open: isHealth || path === 'hub.health', cost: toCost(url, path) })
     if (verdict.allowed || verdict.origin.fromHere) response.setHeader(VERSION_HEADER, version)
     if (!verdict.allowed) return sendError(response, { ...verdict, path })
     if (!url) return sendError(response, NO_TARGET)
@@ -148,7 +147,7 @@ export function createRoutes({ version, log, now, keepAlive, ...options }: Route
       } catch (cause) {
         // The database cannot be read: whose token it is cannot be told.
         log.error({ err: cause }, 'a request was not checked')
-        sendError(response, NOT_NOW)
+        sendError(response, { ...NOT_NOW, told: false })
       }
     },
     upgrade(request, socket, head) {
@@ -157,7 +156,7 @@ export function createRoutes({ version, log, now, keepAlive, ...options }: Route
         accept(request, socket, head)
       } catch (cause) {
         log.error({ err: cause }, 'a request was not checked')
-        refuseUpgrade(socket, NOT_NOW)
+        refuseUpgrade(socket, { ...NOT_NOW, told: false })
       }
     },
     serve: (given) => void (served = given),
@@ -183,6 +182,12 @@ function toUrl({ url = '/', headers }: IncomingMessage): URL | undefined {
   if (url.startsWith('/')) return new URL(`http://hub${url}`)
   const parsed = URL.parse(url)
   return parsed && parsed.host === headers.host?.toLowerCase() ? parsed : undefined
+}
+
+/** How many calls a request makes: those of a batch count each. */
+function toCost(url: URL | undefined, path = ''): number {
+  if (url?.searchParams.get('batch') !== '1') return 1
+  return Math.min(decodePath(path).split(',').length, MAX_BATCH)
 }
 
 function decodePath(path: string): string {

@@ -83,6 +83,7 @@ export const machinesRouter = router({
 function toTokenHolder(ctx: Context, token: MachineToken & { expired: boolean }): KnownMachine {
   const { id, label, machineId, createdAt, boundAt, seenAt } = token
   const { machines } = ctx.database
+  const sockets = ctx.hub.socketsOf(id)
   return {
     tokenId: id,
     label,
@@ -90,9 +91,10 @@ function toTokenHolder(ctx: Context, token: MachineToken & { expired: boolean })
     state: toState(token),
     createdAt,
     boundAt,
-    seenAt,
+    // Whoever holds a socket open answers on it every few seconds.
+    seenAt: sockets > 0 ? ctx.database.now() : seenAt,
     sessions: machineId === null ? 0 : machines.sessionsOnline(machineId),
-    sockets: ctx.hub.socketsOf(id),
+    sockets,
   }
 }
 

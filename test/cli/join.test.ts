@@ -302,6 +302,13 @@ describe.concurrent('a machine that has joined', () => {
       host: 'laptop',
     })
     expect((await laptop.cli(['config'])).stdout).toMatch(new RegExp(`^joined: hub at ${url}\n`))
+    await studio.proxy.cut()
+    const away = await laptop.cli(['status'])
+    expect([away.code, away.stdout]).toEqual([
+      3,
+      `The hub at ${url} does not answer. It runs on another machine: start it there, or check the network.\nThis machine is called laptop there.\n`,
+    ])
+    await studio.proxy.mend()
     const doctor = JSON.parse((await laptop.cli(['doctor', '--json'])).stdout) as object[]
     expect(doctor).toContainEqual({
       about: 'network',

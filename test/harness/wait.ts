@@ -14,3 +14,9 @@ export async function waitFor<T>(
     await pause(10)
   }
 }
+
+/** How calls that were made together end, in their order: the error of each, or `undefined`. None is left unheard. */
+export async function refusals(calls: Promise<unknown>[]): Promise<unknown[]> {
+  const settled = await Promise.allSettled(calls)
+  return settled.map((one) => (one.status === 'rejected' ? (one.reason as unknown) : undefined))
+}

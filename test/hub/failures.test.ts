@@ -1,6 +1,7 @@
 import { createWSClient, createTRPCClient, wsLink } from '@trpc/client'
 import { describe, expect, test } from 'vitest'
 import type { AppRouter } from '../../lib/router/router.ts'
+import { WebSocket } from 'ws'
 import { openHub, socketWith, stockClient } from '../harness/hub.ts'
 import { dial, exchange } from '../harness/raw.ts'
 import { openServer } from '../harness/server.ts'
@@ -68,6 +69,18 @@ describe('when the database fails under the hub', () => {
     expect(JSON.stringify(error.data)).not.toMatch(/stack|sqlite|\.ts/)
     await socket.close()
   })
+})
+
+test('a machine whose token cannot be looked up is asked to come again, and the log says why', async () => {
+  await using server = await openServer()
+  server.serve()
+  server.breakDatabase()
+  const headers = { authorization: `Bearer m_${'0'.repeat(13)}.${'x'.repeat(43)}` }
+  expect((await exchange(`${server.url}/trpc/hub.stats`, { headers })).status).toBe(503)
+  const socket = new WebSocket(`${server.url.replace('http', 'ws')}/trpc`, { headers })
+  const refused = await new Promise<Error>((resolve) => socket.on('error', resolve))
+  expect(refused.message).toContain('503')
+  expect(server.lines.filter((line) => line.msg === 'a request was not checked')).toHaveLength(2)
 })
 
 test('before it serves, the hub lets nobody but its own clients know that it is there', async () => {
