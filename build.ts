@@ -13,7 +13,12 @@ const root = import.meta.dirname
 const transform = { target: 'node22.14', define: { __filename: 'import.meta.filename' } }
 const esm = { dir: 'dist', format: 'esm', entryFileNames: '[name].js' } as const
 const bundles: BuildOptions[] = [
-  { input: { hub: 'apps/hub/main.ts' }, output: esm, external: ['better-sqlite3'], transform },
+  {
+    input: { hub: 'apps/hub/main.ts' },
+    output: { ...esm, chunkFileNames: 'hub-[name]-[hash].js' },
+    external: ['better-sqlite3'],
+    transform,
+  },
   { input: { mcp: 'apps/mcp/main.ts' }, output: esm, transform },
   { input: { notify: 'apps/notify/main.ts' }, output: esm, external: ['toasted-notifier'], transform },
   // One small file a command: a command that is not called is not read.

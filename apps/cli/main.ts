@@ -4,9 +4,9 @@ import { VERSION } from '#machine/package'
 import { EXIT, toExitCode } from './exit.ts'
 
 const HELP = `
-Exit codes: 0 done, 1 failed, 2 wrong usage, 3 no hub to talk to. "hub" and "migrate" end with
-3 when another hub serves the database, 4 when the port is taken, 5 when the database is newer,
-6 when a setting cannot be used.
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 no hub to talk to. "hub", "migrate" and
+"restore" end with 3 when another hub serves the database, 5 when that or the backup is newer, 6 when
+a setting cannot be used; "hub" with 4 when the port is taken.
 
 Examples:
   claude-peers send api "which port does the server use?"
@@ -117,6 +117,22 @@ function addCommands(program: Command) {
     .action(async () => (await import('./commands/stop.ts')).stop())
   addNetworkCommands(program)
   program
+    .command('backup')
+    .description('back up the database, also while the hub runs')
+    .argument('[file]', 'a new file, or a directory; ~/.claude-peers/backups when left out')
+    .option('--keep <count>', 'in that directory keep this many, and remove older ones', toNumber)
+    .action(async (file: string | undefined, { keep }: { keep?: number }) =>
+      runHub(['--backup', ...(keep === undefined ? [] : [`--keep=${keep}`]), ...toOperand(file)]),
+    )
+  program
+    .command('restore')
+    .description('put a backup in the place of the database, which is kept beside')
+    .argument('<file>', 'the backup')
+    .option('--stop', 'stop the hub first, if one runs')
+    .action(async (file: string, { stop }: { stop?: boolean }) =>
+      runHub(['--restore', ...(stop ? ['--stop'] : []), ...toOperand(file)]),
+    )
+  program
     .command('migrate')
     .description('bring the database up to date without starting the hub; the old file is kept')
     .action(async () => (await import('./commands/run.ts')).run('hub.js', ['--migrate']))
@@ -132,6 +148,15 @@ function addCommands(program: Command) {
     .description('run the delivery hook (Claude Code does this)')
     .argument('[pid]', 'the Claude process', String(process.ppid))
     .action(async (pid) => (await import('./commands/run.ts')).run('hook.cjs', [pid]))
+}
+
+async function runHub(args: string[]): Promise<void> {
+  await (await import('./commands/run.ts')).run('hub.js', args)
+}
+
+/** A file may be called like an option. */
+function toOperand(file: string | undefined): string[] {
+  return file === undefined ? [] : ['--', file]
 }
 
 /** What makes one network of several machines. */

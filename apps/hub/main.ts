@@ -1,33 +1,45 @@
+import { BackupError } from '#db/backup'
+import { DamagedDatabaseError } from '#db/integrity'
 import { ForeignDatabaseError, NewerDatabaseError } from '#db/migrate'
 import { ConfigError, readConfig, type Config } from '#machine/config'
 import { HUB_EXIT } from '#machine/exit-codes'
 import { makePrivateDir } from '#machine/paths'
+import { backUp } from './backup.ts'
 import { DatabaseError } from './database.ts'
-import { DATABASE_GONE } from './files.ts'
+import { DATABASE_GONE, TOKEN_CHANGED } from './files.ts'
 import { openLog, type Log } from './log.ts'
 import { migrateOnly } from './migrate-only.ts'
+import { restore } from './restore.ts'
 import { ListenError } from './server.ts'
 import { ClaimedError, startHub } from './start.ts'
+import { findReplaceable } from './supervised.ts'
 
 const UNCAUGHT = 'uncaught exception'
+const OF_THE_DATABASE = [ForeignDatabaseError, DatabaseError, BackupError, DamagedDatabaseError]
 const FAILURES = new Set<string>([UNCAUGHT, DATABASE_GONE])
 
 process.umask(0o077)
 process.title = 'claude-peers hub'
 process.exitCode = await main(process.argv.slice(2)).catch(toExitCode)
 
-/** Serves until SIGTERM, SIGINT or a client's stop; with `--migrate`, only brings the database up to date. */
+/** Serves until SIGTERM, SIGINT or a client's stop; with `--migrate`, `--backup` or `--restore` it only does that. */
 async function main(args: string[]): Promise<number> {
   const config = readConfig()
   if (config.remote) {
     throw new ConfigError(`The hub of this machine is ${config.brokerUrl}: start it there, not here.`)
   }
   if (args.includes('--migrate')) return migrateOnly(config)
+  if (args.includes('--backup')) return backUp(config, args)
+  if (args.includes('--restore')) return restore(config, args)
   makePrivateDir(config.paths.dir)
   const foreground = args.includes('--foreground')
   const { log, close } = openLog(config.paths.log, { toTerminal: foreground })
   try {
-    return await serve(config, { log, foreground, replaces: toPid(args) })
+    return await serve(config, {
+      log,
+      foreground,
+      replaces: toPid(args) ?? (foreground ? findReplaceable(config) : undefined),
+    })
   } catch (cause) {
     // Of many that race for the start, all but one end here.
     if (!(cause instanceof ClaimedError)) log.error({ err: cause }, 'hub cannot serve')
@@ -57,11 +69,13 @@ async function serve(
     stop(UNCAUGHT)
   })
   const onStop = (reason: string) => setImmediate(() => stop(reason))
-  const hub = await startHub({ config, log, replaces, signal: stopping.signal, onStop })
+  const hub = await startHub({ config, log, foreground, replaces, signal: stopping.signal, onStop })
   const reason = await stopped
   log.info({ reason }, 'hub stops')
   await hub.close()
-  return FAILURES.has(reason) ? HUB_EXIT.failed : 0
+  // A client starts another by itself; a supervisor does so only after a failure.
+  const isFailure = FAILURES.has(reason) || (foreground && reason === TOKEN_CHANGED)
+  return isFailure ? HUB_EXIT.failed : 0
 }
 
 /** `--replaces=<pid>`: the older hub that is to hand over. */
@@ -75,7 +89,7 @@ function toExitCode(cause: Error): number {
   if (cause instanceof NewerDatabaseError) return say(cause.message, HUB_EXIT.newerDatabase)
   if (cause instanceof ConfigError) return say(cause.message, HUB_EXIT.badConfig)
   if (cause instanceof ListenError) return say(cause.message, HUB_EXIT.cannotListen)
-  if (cause instanceof ForeignDatabaseError || cause instanceof DatabaseError) {
+  if (OF_THE_DATABASE.some((kind) => cause instanceof kind)) {
     return say(cause.message, HUB_EXIT.failed)
   }
   return say(`The hub failed: ${cause.message}`, HUB_EXIT.failed)

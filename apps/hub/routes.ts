@@ -13,6 +13,7 @@ import { createGuard, type Entry, type GuardOptions, type Verdict } from './guar
 import { MAX_BATCH, serveCall } from './http.ts'
 import type { KeepAliveOptions } from './keep-alive.ts'
 import type { Log } from './log.ts'
+import { METRICS_PATH, type Metrics } from './metrics.ts'
 import type { Origin } from './origin.ts'
 import { createRefusals } from './refusals.ts'
 import { createSockets, type Sockets } from './sockets.ts'
@@ -22,6 +23,7 @@ export type Served = { database: Database; hub: Hub }
 export type RouteOptions = Pick<GuardOptions, 'localToken' | 'sharedToken' | 'isKnownHost'> & {
   version: string
   log: Log
+  metrics: Metrics
   /** Milliseconds; injected in tests. */
   now?: (() => number) | undefined
   keepAlive?: KeepAliveOptions | undefined
@@ -44,7 +46,7 @@ const NOT_NOW = { status: 503, reason: 'The hub is starting or stopping: try aga
 const NO_TARGET = { status: 400, reason: 'This is no path, and no URL of this hub.' }
 
 /** What is answered where. The guard stands in front of everything. */
-export function createRoutes({ version, log, now, keepAlive, ...options }: RouteOptions): Routes {
+export function createRoutes({ version, log, metrics, now, keepAlive, ...options }: RouteOptions): Routes {
   let served: Served | undefined
   const clock = now && { now }
   const buckets = createBuckets(clock)
@@ -70,8 +72,10 @@ export function createRoutes({ version, log, now, keepAlive, ...options }: Route
     const verdict = check(request, { open })
     const wait = verdict.allowed ? (spend(verdict)?.(cost) ?? 0) : 0
     const decided = wait > 0 ? { ...toTooMany(wait), origin: verdict.origin } : verdict
-    if (!decided.allowed) refusals.note(decided.origin.source, decided.status, decided.reason)
-    else if (decided.token) noteUse(decided.token)
+    if (!decided.allowed) {
+      refusals.note(decided.origin.source, decided.status, decided.reason)
+      metrics.refused(decided.status)
+    } else if (decided.token) noteUse(decided.token)
     return decided
   }
 
@@ -97,6 +101,7 @@ export function createRoutes({ version, log, now, keepAlive, ...options }: Route
 
   function answer(request: IncomingMessage, response: ServerResponse): void {
     const url = toUrl(request)
+    metrics.watch(response, url?.pathname)
     const path = url?.pathname.startsWith(MOUNT) ? url.pathname.slice(MOUNT.length) : undefined
     const isHealth = url?.pathname === '/health'
     const verdict = enter(request, { open: isHealth || path === 'hub.health', cost: toCost(url, path) })
@@ -114,8 +119,9 @@ export function createRoutes({ version, log, now, keepAlive, ...options }: Route
       const proof = answerChallenge(challenge, signer)
       return sendJson(response, 200, { status: 'ok', name: 'claude-peers', version, proof })
     }
+    if (url.pathname === METRICS_PATH) return void metrics.answer(response, verdict.caller)
     if (path === undefined) {
-      const reason = `This hub speaks tRPC below ${MOUNT}; GET /health tells how it is.`
+      const reason = `This hub speaks tRPC below ${MOUNT}; GET /health tells how it is, and ${METRICS_PATH} in figures.`
       return sendError(response, { status: 404, reason })
     }
     const call = { path: decodePath(path), query: url.searchParams, router: appRouter, onError }

@@ -16,6 +16,7 @@ import { claimDatabase } from './claim.ts'
 import { withDatabase } from './database.ts'
 import { watchFiles, type DATABASE_GONE, type TOKEN_CHANGED } from './files.ts'
 import type { Log } from './log.ts'
+import { createMetrics } from './metrics.ts'
 import { createNotifier, type Notifier } from './notifier.ts'
 import { createPresence } from './presence.ts'
 import { listen } from './server.ts'
@@ -40,6 +41,8 @@ export type StartOptions = {
   log: Log
   /** Milliseconds since the epoch; injected in tests. */
   now?: () => number
+  /** Whoever started the hub looks after it, so that it hands over to no other. */
+  foreground?: boolean
   /** The process of an older hub, which is asked to hand over. */
   replaces?: number | undefined
   /** Ends the wait for that hub. */
@@ -61,7 +64,9 @@ export async function startHub(options: StartOptions): Promise<RunningHub> {
   const { database: file, paths } = config
   makePrivateDir(paths.dir)
   const claim = await withDatabase(file, () =>
-    replaces === undefined ? claimDatabase(file) : takeOver(config, { pid: replaces, signal }),
+    replaces === undefined
+      ? claimDatabase(file)
+      : takeOver(config, { pid: replaces, reason: 'handover', signal }),
   )
   if (!claim) {
     throw new ClaimedError(
@@ -79,10 +84,12 @@ export async function startHub(options: StartOptions): Promise<RunningHub> {
   }
 }
 
-async function serve({ config, log, onStop, now = Date.now }: StartOptions, undo: Undo): Promise<RunningHub> {
+async function serve(options: StartOptions, undo: Undo): Promise<RunningHub> {
+  const { config, log, onStop, foreground = false, now = Date.now } = options
   const { database: file, paths } = config
   const machine = { id: readMachineId(paths.machineId), host: config.host }
   const token = ensureToken(paths.token)
+  const metrics = createMetrics(log)
   const server = await listen({
     bind: config.bind,
     port: config.port,
@@ -91,10 +98,11 @@ async function serve({ config, log, onStop, now = Date.now }: StartOptions, undo
     hosts: [config.host, ...config.hosts],
     version: VERSION,
     log,
+    metrics,
   })
   const folder = join(PACKAGE_ROOT, 'drizzle')
   const { database, migration } = await withDatabase(file, () =>
-    openDatabase({ file, folder, machine, now }),
+    openDatabase({ file, folder, machine, now, meter: metrics.meter }),
   ).catch(async (cause: unknown) => {
     await server.close()
     throw cause
@@ -119,11 +127,13 @@ async function serve({ config, log, onStop, now = Date.now }: StartOptions, undo
     disconnect: server.sockets.disconnect,
     socketsOf: server.sockets.countOf,
     stop: onStop,
+    foreground,
     isRunning,
     presence,
     notifies: () => notifier?.works() ?? false,
   }
   server.serve({ database, hub })
+  metrics.serve({ database, version: VERSION, sockets: server.sockets.count })
 
   const { pid } = process
   const rendezvous = {
@@ -133,6 +143,7 @@ async function serve({ config, log, onStop, now = Date.now }: StartOptions, undo
     start: readProcess(pid)?.start,
     version: VERSION,
     database: file,
+    ...(foreground && { foreground }),
   }
   writeRendezvous(paths.rendezvous, rendezvous)
   undo.add(() => removeRendezvous(paths.rendezvous, pid))
@@ -145,6 +156,7 @@ async function serve({ config, log, onStop, now = Date.now }: StartOptions, undo
   let ticks = 0
   const timer = setInterval(() => {
     presence.tick().catch(report)
+    void metrics.load()
     if (++ticks % SWEEP_EVERY_TICKS === 0) sweep().catch(report)
     const reason = attempt(files.check, report)
     if (reason) onStop(reason)

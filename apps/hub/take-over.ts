@@ -7,29 +7,40 @@ import { MOUNT } from '#router/wire'
 import { claimDatabase, type Claim } from './claim.ts'
 
 const PATIENCE_MS = 10_000
+/** The status with which a hub refuses to hand over. */
+const PRECONDITION_FAILED = 412
 /** Others start a hub when theirs goes away: whoever asks most often has the claim next. */
 const POLL_MS = 5
 
+export type TakeOverOptions = {
+  /** The process of the hub that is to end. */
+  pid: number
+  /** `asked`: by a person; a hub in the foreground hands over to no other. */
+  reason: 'asked' | 'handover'
+  signal?: AbortSignal | undefined
+}
+
 /**
- * Claims the database from the older hub that runs as process `pid`: asks it to stop, when everything is ready to take
- * its place, and waits for its claim. `undefined` when that hub does not let go, another has taken its place, or the
- * signal aborts.
+ * Claims the database from the hub that runs as process `pid`: asks it to stop, when everything is ready to take its
+ * place, and waits for its claim. `undefined` when that hub refuses or does not let go, another has taken its place, or
+ * the signal aborts.
  */
 export async function takeOver(
   config: Config,
-  { pid, signal }: { pid: number; signal: AbortSignal | undefined },
+  { pid, reason, signal }: TakeOverOptions,
 ): Promise<Claim | undefined> {
   const claim = claimDatabase(config.database)
   if (claim || readRendezvous(config.paths.rendezvous)?.pid !== pid) return claim
   const older = await findHub(config)
   if (older) {
-    await requestJson({
+    const answer = await requestJson({
       method: 'POST',
       url: `${older.url}${MOUNT}hub.stop`,
       headers: { authorization: `Bearer ${older.token}` },
-      body: { reason: 'handover' },
+      body: { reason },
       timeoutMs: 1_000,
     }).catch(() => undefined)
+    if (answer?.status === PRECONDITION_FAILED) return undefined
   }
   const deadline = performance.now() + PATIENCE_MS
   for (;;) {

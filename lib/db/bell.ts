@@ -6,6 +6,8 @@
 export type Bell = {
   /** Notes that a topic changed; `ring` tells the listeners. */
   note(topic: string): void
+  /** Notes what is to be done at the next ring. */
+  noteWork(work: () => void): void
   /** Where the notes stand now, for `takeBack`. */
   mark(): number
   /** Forgets what was noted since the mark: the write that noted it was rolled back. */
@@ -14,6 +16,8 @@ export type Bell = {
   ring(): void
   /** Listens until disposed. A ring between two waits is kept, so nothing is missed between read and wait. */
   listen(topic: string, signal?: AbortSignal): Listener
+  /** How many listen now. */
+  count(): number
 }
 
 export type Listener = Disposable & {
@@ -24,10 +28,13 @@ export type Listener = Disposable & {
 /** Makes an independent set of bells. */
 export function createBell(): Bell {
   const listeners = new Map<string, Set<() => void>>()
-  let noted: string[] = []
+  let noted: (string | (() => void))[] = []
   return {
     note(topic) {
       noted.push(topic)
+    },
+    noteWork(work) {
+      noted.push(work)
     },
     mark: () => noted.length,
     takeBack(mark) {
@@ -36,11 +43,15 @@ export function createBell(): Bell {
     ring() {
       const topics = new Set(noted)
       noted = []
-      for (const topic of topics) for (const wake of listeners.get(topic) ?? []) wake()
+      for (const topic of topics) {
+        if (typeof topic === 'string') for (const wake of listeners.get(topic) ?? []) wake()
+        else topic()
+      }
     },
     listen(topic, signal) {
       return addListener(listeners, topic, signal)
     },
+    count: () => [...listeners.values()].reduce((sum, set) => sum + set.size, 0),
   }
 }
 

@@ -5,6 +5,7 @@
  */
 import type Sqlite from 'better-sqlite3'
 import type { Bell } from './bell.ts'
+import type { Meter } from './meter.ts'
 
 export type CommitQueue = {
   /** Runs `work` inside the next shared transaction; settles after its commit. A throw rolls back only `work`. */
@@ -23,6 +24,7 @@ type Outcome = { value: unknown } | { cause: unknown }
 export function createCommitQueue(
   sqlite: Sqlite.Database,
   bell: Pick<Bell, 'mark' | 'takeBack' | 'ring'>,
+  meter?: Pick<Meter, 'committed'>,
 ): CommitQueue {
   const statements = prepareTransaction(sqlite)
   let jobs: Job[] = []
@@ -45,6 +47,7 @@ export function createCommitQueue(
     const group = jobs.splice(0, LARGEST_GROUP)
     if (group.length === 0) return
     const mark = bell.mark()
+    const begin = meter ? performance.now() : 0
     let outcomes: Outcome[]
     try {
       statements.begin.run()
@@ -57,6 +60,7 @@ export function createCommitQueue(
       return
     }
     try {
+      meter?.committed(group.length, performance.now() - begin)
       bell.ring()
     } finally {
       for (const [index, job] of group.entries()) settle(job, outcomes[index]!)

@@ -3,6 +3,8 @@ import Sqlite from 'better-sqlite3'
 import { drizzle, type BetterSQLite3Database } from 'drizzle-orm/better-sqlite3'
 import { createBell, type Bell } from './bell.ts'
 import { createCommitQueue, type CommitQueue } from './commit-queue.ts'
+import { readEpoch } from './epoch.ts'
+import type { Meter } from './meter.ts'
 
 /** One open database and what its operations share. */
 export type Connection = {
@@ -16,6 +18,11 @@ export type Connection = {
   nextSeq: () => number
   /** The number of the newest change. */
   lastSeq: () => number
+  /** The number that every change since this connection was opened is above. */
+  openedSeq: number
+  /** The history in which the numbers of changes mean something. */
+  epoch: string
+  meter: Meter | undefined
 }
 
 /** Opens the file (owner-only) with durable commits. Throws when SQLite does not accept a setting. */
@@ -44,15 +51,17 @@ export function openSqlite(file: string): Sqlite.Database {
 }
 
 /** Wraps a migrated database for its operations. */
-export function connect(sqlite: Sqlite.Database, now: () => number): Connection {
+export function connect(sqlite: Sqlite.Database, now: () => number, meter?: Meter): Connection {
   const bell = createBell()
   const sequence = createSequence(sqlite, now)
   return {
     sqlite,
     orm: drizzle(sqlite),
-    queue: createCommitQueue(sqlite, bell),
+    queue: createCommitQueue(sqlite, bell, meter),
     bell,
     now,
+    meter,
+    epoch: readEpoch(sqlite),
     ...sequence,
   }
 }
@@ -68,8 +77,9 @@ function createSequence(sqlite: Sqlite.Database, now: () => number) {
     )
     .pluck()
     .get() as number
-  let last = Math.max(stored, now() * 1_000)
-  return { nextSeq: () => ++last, lastSeq: () => last }
+  const openedSeq = Math.max(stored, now() * 1_000)
+  let last = openedSeq
+  return { nextSeq: () => ++last, lastSeq: () => last, openedSeq }
 }
 
 function makeOwnerOnly(file: string) {

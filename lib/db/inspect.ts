@@ -59,7 +59,7 @@ function hasHeader(file: string): boolean {
  * A log that was left behind is only read: the last writer to close a database moves its log into the file. Without one
  * a writer changes nothing, and unlike a reader it takes its own files along when it closes.
  */
-function openUntouched(file: string): Sqlite.Database {
+export function openUntouched(file: string): Sqlite.Database {
   const log = `${file}-wal`
   return new Sqlite(file, { readonly: existsSync(log) && statSync(log).size > 0 })
 }

@@ -22,16 +22,18 @@ export type ConsumeOptions = {
 
 /** The receiving side of mail: every function is synchronous and belongs inside `queue.run`, but for the reads. */
 export function createMailbox(connection: Connection) {
-  const { now, nextSeq, bell } = connection
+  const { now, nextSeq, bell, meter } = connection
   const reads = selectMail(connection)
   const writes = prepare(connection)
 
   /** Two callers may find the lease over at once; the sweeper is only the one who would find it without a caller. */
   function requeueOver(recipientId: string) {
-    for (const { messageId, senderId } of reads.leaseOver.all({ recipientId, now: now() })) {
+    const over = reads.leaseOver.all({ recipientId, now: now() })
+    for (const { messageId, senderId } of over) {
       writes.requeue.run({ messageId, recipientId, changedSeq: nextSeq() })
       note({ senderId }, recipientId)
     }
+    if (meter && over.length > 0) bell.noteWork(() => meter.leaseOver(over.length))
   }
 
   function note(mail: { senderId: string }, recipientId: string) {
@@ -108,12 +110,14 @@ export function createMailbox(connection: Connection) {
         const row = writes.putBack.get({ messageId, recipientId, offerId, changedSeq: nextSeq() })
         if (row) note(row, recipientId)
       }
-      return settleOffer(
+      const settled = settleOffer(
         recipientId,
         offerId,
         (messageId) =>
           writes.deliver.run({ messageId, recipientId, settledAt: now(), changedSeq: nextSeq() }).changes,
       )
+      if (meter) for (const { createdAt } of settled) bell.noteWork(() => meter.delivered(now() - createdAt))
+      return settled.length
     },
 
     /** Gives an offer back, because its output could not be shown; the messages wait again, in their order. */
@@ -122,7 +126,7 @@ export function createMailbox(connection: Connection) {
         recipientId,
         offerId,
         (messageId) => writes.giveBack.run({ messageId, recipientId, changedSeq: nextSeq() }).changes,
-      )
+      ).length
     },
 
     /**
@@ -152,10 +156,10 @@ export function createMailbox(connection: Connection) {
     },
   }
 
-  function settleOffer(recipientId: string, offerId: string, settle: (messageId: number) => number): number {
+  function settleOffer(recipientId: string, offerId: string, settle: (messageId: number) => number): Mail[] {
     const settled = reads.offered.all({ recipientId, offerId }).filter((mail) => settle(mail.id) > 0)
     for (const mail of settled) note(mail, recipientId)
-    return settled.length
+    return settled
   }
 }
 

@@ -1,4 +1,4 @@
-import { and, eq, sql } from 'drizzle-orm'
+import { and, asc, eq, isNull, sql } from 'drizzle-orm'
 import { mailboxTopic, MESSAGES_TOPIC } from './bell.ts'
 import type { Connection } from './connection.ts'
 import { MESSAGE_TTL_MS } from './limits.ts'
@@ -31,7 +31,7 @@ export type Refusal = { kind: 'key-reused'; messageId: number } | LimitRefusal
 
 /** The sending side of mail: every function is synchronous; writes belong inside `queue.run`. */
 export function createMessages(connection: Connection) {
-  const { now, nextSeq, bell } = connection
+  const { now, nextSeq, bell, meter } = connection
   const statements = prepare(connection)
   const receipts = selectReceipts(connection)
   const mail = selectMail(connection)
@@ -86,6 +86,7 @@ export function createMessages(connection: Connection) {
       }
       bell.note(mailboxTopic(senderId))
       bell.note(MESSAGES_TOPIC)
+      if (meter) bell.noteWork(() => meter.sent())
       return { kind: 'sent', messageId: message.id }
     },
 
@@ -131,6 +132,8 @@ export function createMessages(connection: Connection) {
     }),
     /** How many deliveries there are in each stage. */
     counts: (): { queued: number; offered: number; settled: number } => statements.counts.get({})!,
+    /** When the message was queued that has waited longest; `undefined` when none waits. */
+    oldestWaiting: (): number | undefined => statements.oldestWaiting.get({})?.queuedAt,
     /** A message as its recipient may read it again: one that it was offered at least once. */
     received: (recipientId: string, messageId: number): Mail | undefined =>
       mail.one.get({ recipientId, messageId }),
@@ -153,6 +156,14 @@ function prepare({ orm }: Connection) {
         settled: sql<number>`(select count(*) from ${deliveries} where settled_at is not null)`,
       })
       .from(sql`(select 1)`)
+      .prepare(),
+    // All wait equally long before they expire, and of that there is an index.
+    oldestWaiting: orm
+      .select({ queuedAt: deliveries.queuedAt })
+      .from(deliveries)
+      .where(isNull(deliveries.settledAt))
+      .orderBy(asc(deliveries.expiresAt))
+      .limit(1)
       .prepare(),
     byKey: orm
       .select({

@@ -6,6 +6,7 @@ import { migrate } from 'drizzle-orm/better-sqlite3/migrator'
 import { adoptPredecessor } from './adopt.ts'
 import { backupName, pruneBackups } from './backups.ts'
 import { openSqlite } from './connection.ts'
+import { beginEpoch } from './epoch.ts'
 import { inspectFile } from './inspect.ts'
 import { createDatabaseFile, replaceDatabaseFile } from './replace-file.ts'
 
@@ -48,7 +49,7 @@ export function migrateFile(options: MigrateOptions): MigrationResult {
     case 'current':
       return { outcome: 'current', applied: 0 }
     case 'absent':
-      createDatabaseFile(file, (target) => runMigrations(target, folder))
+      createDatabaseFile(file, (target) => runMigrations(target, folder, beginEpoch))
       return { outcome: 'created', applied: pending }
     case 'older': {
       const backup = replace(file, backupName(file, 'backup', now), (old, target) => {
@@ -59,7 +60,10 @@ export function migrateFile(options: MigrateOptions): MigrationResult {
     }
     case 'predecessor': {
       const backup = replace(file, backupName(file, 'v2-backup', now), (old, target) => {
-        runMigrations(target, folder, (sqlite) => adoptPredecessor({ old, sqlite, now, machine }))
+        runMigrations(target, folder, (sqlite) => {
+          adoptPredecessor({ old, sqlite, now, machine })
+          beginEpoch(sqlite)
+        })
       })
       return { outcome: 'adopted', applied: pending, backup }
     }
@@ -76,7 +80,7 @@ export function migrateFile(options: MigrateOptions): MigrationResult {
 
 const replace: typeof replaceDatabaseFile = (file, wanted, build) => {
   const backup = replaceDatabaseFile(file, wanted, build)
-  pruneBackups(file, backup)
+  pruneBackups(backup)
   return backup
 }
 
@@ -102,7 +106,7 @@ function runMigrations(file: string, folder: string, then?: (sqlite: Sqlite.Data
 }
 
 /** The real path: replacing a link by a file would leave the data behind it. Makes a missing directory, 0700. */
-function followLinks(file: string): string {
+export function followLinks(file: string): string {
   try {
     return realpathSync(file)
   } catch (cause) {

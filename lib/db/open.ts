@@ -1,8 +1,10 @@
 import { connect, openSqlite, type Connection } from './connection.ts'
+import { beginEpoch } from './epoch.ts'
 import { createMachineTokens, type MachineTokens } from './machine-tokens.ts'
 import { createMachines, type Machines } from './machines.ts'
 import { createMailbox, type Mailbox } from './mailbox.ts'
 import { createMessages, type Messages } from './messages.ts'
+import type { Meter } from './meter.ts'
 import { migrateConnection, migrateFile, type MigrateOptions, type MigrationResult } from './migrate.ts'
 import { createNotifications } from './notifications.ts'
 import { createPeers, type Peers } from './peers.ts'
@@ -26,19 +28,27 @@ export type Database = Connection & {
 }
 
 /** Migrates the file and opens it. Throws what `migrateFile` throws. The caller holds the claim. */
-export function openDatabase(options: Omit<MigrateOptions, 'now'> & { now: () => number }): {
+export function openDatabase(
+  options: Omit<MigrateOptions, 'now'> & { now: () => number; meter?: Meter | undefined },
+): {
   database: Database
   migration: MigrationResult
 } {
   const migration = migrateFile({ ...options, now: options.now() })
-  return { database: toDatabase(connect(openSqlite(options.file), options.now)), migration }
+  const { file, now, meter } = options
+  return { database: toDatabase(connect(openSqlite(file), now, meter)), migration }
 }
 
 /** An empty database in memory, for tests and measurements of the operations alone. */
-export function openInMemory(options: { folder: string; now: () => number }): Database {
+export function openInMemory(options: {
+  folder: string
+  now: () => number
+  meter?: Meter | undefined
+}): Database {
   const sqlite = openSqlite(':memory:')
   migrateConnection(sqlite, options.folder)
-  return toDatabase(connect(sqlite, options.now))
+  beginEpoch(sqlite)
+  return toDatabase(connect(sqlite, options.now, options.meter))
 }
 
 function toDatabase(connection: Connection): Database {

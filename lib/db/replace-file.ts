@@ -70,7 +70,7 @@ function buildBeside<T>(file: string, build: (target: string) => T): T {
 }
 
 /** Makes one durable file of a database: no log beside it. */
-function finish(target: string) {
+export function finish(target: string) {
   const sqlite = new Sqlite(target)
   try {
     leaveWal(sqlite)
@@ -104,7 +104,7 @@ function leaveWal(sqlite: Sqlite.Database) {
 }
 
 /** Gives a file a second name, or copies it where there are no links; takes the next free name, never an existing one. */
-function keepAs(file: string, wanted: string): string {
+export function keepAs(file: string, wanted: string): string {
   for (let number = 1; ; number++) {
     const name = number === 1 ? wanted : `${wanted}-${number}`
     if (existsSync(name)) continue
@@ -118,7 +118,8 @@ function keepAs(file: string, wanted: string): string {
   }
 }
 
-function removeDatabaseFile(file: string) {
+/** Removes a database with the files that SQLite keeps beside it. */
+export function removeDatabaseFile(file: string) {
   for (const suffix of ['', '-wal', '-shm', '-journal']) rmSync(file + suffix, { force: true })
 }
 
@@ -133,7 +134,7 @@ function syncFile(path: string) {
 }
 
 /** Makes the new name durable; Windows has no such call and needs none. */
-function syncDirectory(path: string) {
+export function syncDirectory(path: string) {
   if (process.platform === 'win32') return
   const fd = openSync(path, 'r')
   try {

@@ -24,7 +24,7 @@ type Found = { messageId: number; senderId: string; recipientId: string }
  * `queue.run`.
  */
 export function createSweeper(connection: Connection) {
-  const { now, nextSeq, bell } = connection
+  const { now, nextSeq, bell, meter } = connection
   const statements = prepare(connection)
   const replies = createReplies(connection)
   const machineTokens = createMachineTokens(connection)
@@ -43,6 +43,7 @@ export function createSweeper(connection: Connection) {
   return function sweep(): Swept {
     const before = now() - RETENTION_MS
     const requeued = change(statements.leaseOver.all({ now: now() }), (row) => statements.requeue.run(row))
+    if (meter && requeued > 0) bell.noteWork(() => meter.leaseOver(requeued))
     // Before what they asked expires: the longest question waits as long as a message.
     const overdue = replies.settleOverdue()
     const expired = change(statements.outdated.all({ now: now() }), (row) => statements.expire.run(row))

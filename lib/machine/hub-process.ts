@@ -16,7 +16,7 @@ import { readToken } from './token.ts'
 
 export { HubUnavailableError } from './hub-unavailable.ts'
 
-/** Where a hub answers and what opens it; `pid` and `database` of a local one, where its rendezvous tells. */
+/** Where a hub answers and what opens it; the rest is of a local one, where its rendezvous tells. */
 export type HubAddress = { url: string; token: string; version: string } & Omit<Place, 'url'>
 
 const HEALTH_TIMEOUT_MS = 1_000
@@ -40,7 +40,8 @@ export async function ensureHub(config: Config, version: string = VERSION): Prom
   if (config.remote) return findRemote(config)
   const find = () => findUsable(config)
   const found = await find()
-  const isOlder = (hub: HubAddress) => semver.lt(hub.version, version)
+  // What runs as a service is used as it is: nobody would look after the hub that took its place.
+  const isOlder = (hub: HubAddress) => !hub.foreground && semver.lt(hub.version, version)
   if (found && !isOlder(found)) return found
   return startHub(config, {
     find,
@@ -96,7 +97,12 @@ export function locateHub(
   }
 }
 
-type Place = { url: string; pid?: number | undefined; database?: string | undefined }
+type Place = {
+  url: string
+  pid?: number | undefined
+  database?: string | undefined
+  foreground?: boolean | undefined
+}
 
 /** The rendezvous leads, as only the hub itself knows a port that the system chose; but never to another port. */
 function toLocalPlace(config: Config): Place | undefined {
@@ -108,7 +114,7 @@ function toLocalPlace(config: Config): Place | undefined {
 /** The hub of this user at a place, if it proves that it is that. */
 export async function askLocal(
   { paths }: Config,
-  { url, pid, database }: Place,
+  { url, pid, database, foreground }: Place,
 ): Promise<HubAddress | undefined> {
   const token = readToken(paths.token)
   if (!token) return undefined
@@ -119,7 +125,7 @@ export async function askLocal(
     timeoutMs: HEALTH_TIMEOUT_MS,
   }).then(readHealth, () => undefined)
   if (!health || !isProof(health.proof, { token, challenge, port: toPort(url) })) return undefined
-  return { url, token, version: health.version, pid, database }
+  return { url, token, version: health.version, pid, database, foreground }
 }
 
 /** Rejects with HubSilentError when there may be a hub later: another program may answer for it, as in a café. */

@@ -20,6 +20,8 @@ export function toPaths(home: string = findHome()) {
     /** The card of the human, who sends from the command line. */
     user: join(dir, 'user.json'),
     sessions: join(dir, 'sessions'),
+    /** Where backups go when nobody says otherwise. */
+    backups: join(dir, 'backups'),
     /** Messages for a remote hub that does not answer. */
     spool: join(dir, 'spool'),
   }

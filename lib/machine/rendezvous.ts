@@ -12,6 +12,8 @@ const shape = z.object({
   version: z.string(),
   /** The path of the database that it serves. */
   database: z.string(),
+  /** It runs in the foreground, where whoever started it looks after it: it hands over to nobody. */
+  foreground: z.boolean().optional(),
 })
 
 /** Where the running hub of this user is to be found. */

@@ -44,6 +44,8 @@ export type Hub = {
   disconnect: (tokenId: string) => number
   /** How many sockets the token of a machine has open. */
   socketsOf: (tokenId: string) => number
+  /** Whoever started it looks after it: it hands over to no other. */
+  foreground: boolean
   /** Ends the process after the answer. */
   stop: (reason: 'asked' | 'handover') => void
   /** Whether the process that holds this seat still runs: known only for the hub's own machine. */

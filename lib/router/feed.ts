@@ -37,12 +37,23 @@ export async function* followChanges<Row extends { changedSeq: number }>(
   }
 }
 
-/** The cursor that a client kept; `undefined` for none, or one that this hub cannot have given. */
-export function toCursor(lastEventId: string | undefined, ctx: Context): number | undefined {
-  if (lastEventId === undefined || !/^\d{1,16}$/.test(lastEventId)) return undefined
-  const cursor = Number(lastEventId)
-  return cursor <= ctx.database.lastSeq() ? cursor : undefined
+/** The cursor that a client kept; `undefined` for none, or one that was not given in this history of the database. */
+export function toCursor(lastEventId: string | undefined, { database }: Context): number | undefined {
+  const [, epoch, seq] = /^([0-9a-z]{1,6})\.(\d{1,16})$/.exec(lastEventId ?? '') ?? []
+  if (seq === undefined || epoch !== database.epoch) return undefined
+  const cursor = Number(seq)
+  return cursor <= database.lastSeq() ? cursor : undefined
+}
+
+/**
+ * Where a feed without a snapshot begins: after the cursor, without one from now on. Who was given a cursor in another
+ * history, as before a backup was restored, is told all that changed since the hub opened this one.
+ */
+export function toStart(lastEventId: string | undefined, ctx: Context): number {
+  if (lastEventId === undefined) return ctx.database.lastSeq()
+  return toCursor(lastEventId, ctx) ?? ctx.database.openedSeq
 }
 
 /** An event that a client can resume after. */
-export const event = <Data>(seq: number, data: Data) => tracked(String(seq), data)
+export const event = <Data>({ database }: Context, seq: number, data: Data) =>
+  tracked(`${database.epoch}.${seq}`, data)

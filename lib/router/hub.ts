@@ -1,5 +1,12 @@
+import { TRPCError } from '@trpc/server'
 import { health, PROTOCOL, stats, stopInput, stopping } from './shapes/hub.ts'
 import { localProcedure, procedure, publicProcedure, router } from './trpc.ts'
+
+const HANDS_OVER_TO_NOBODY = {
+  code: 'PRECONDITION_FAILED',
+  message:
+    'This hub runs in the foreground, or as a service, and hands over to no other: update it and restart that service.',
+} as const
 
 export const hubRouter = router({
   /** Says that the hub answers, and which version it is. */
@@ -22,7 +29,9 @@ export const hubRouter = router({
     .input(stopInput)
     .output(stopping)
     .mutation(({ ctx, input }) => {
-      ctx.hub.stop(input?.reason ?? 'asked')
+      const reason = input?.reason ?? 'asked'
+      if (reason === 'handover' && ctx.hub.foreground) throw new TRPCError(HANDS_OVER_TO_NOBODY)
+      ctx.hub.stop(reason)
       return { pid: ctx.hub.stats().pid }
     }),
 })

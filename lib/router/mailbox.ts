@@ -3,7 +3,7 @@ import { mailboxTopic } from '#db/bell'
 import type { Unread } from '#db/mail-rows'
 import type { PeerRow } from '#db/peer-rows'
 import type { Context } from './context.ts'
-import { event, followChanges, toCursor } from './feed.ts'
+import { event, followChanges, toStart } from './feed.ts'
 import { feedInput } from './shapes/common.ts'
 import {
   ackInput,
@@ -129,7 +129,7 @@ async function* watchMailbox(
   { lastEventId, signal }: { lastEventId: string | undefined; signal: AbortSignal | undefined },
 ): AsyncGenerator<TrackedEnvelope<MailboxEvent>, void> {
   const { database, hub } = ctx
-  let told = toCursor(lastEventId, ctx) ?? database.lastSeq()
+  let told = toStart(lastEventId, ctx)
   let waiting: number | undefined
   // Who comes back may know of mail that has been settled since.
   let unread = lastEventId === undefined ? '' : undefined
@@ -147,7 +147,7 @@ async function* watchMailbox(
     for await (const rows of pages) {
       for (const row of rows) {
         const receipt = toReceipt(row, database.peers.get(row.recipientId), hub)
-        yield event(row.changedSeq, { type: 'receipt', receipt } as const)
+        yield event(ctx, row.changedSeq, { type: 'receipt', receipt } as const)
         told = row.changedSeq
       }
       const now = database.mailbox.queued(self.id)
@@ -156,9 +156,9 @@ async function* watchMailbox(
       // New mail that takes the place of mail just taken leaves the number as it is, and is news all the same.
       if (now !== waiting || now > 0) {
         const urgent = now > 0 ? database.mailbox.urgent(self.id) : 0
-        yield event(told, { type: 'waiting', waiting: now, urgent } as const)
+        yield event(ctx, told, { type: 'waiting', waiting: now, urgent } as const)
       }
-      if (key !== unread) yield event(told, { type: 'unread', mail: mail.map(toUnread) } as const)
+      if (key !== unread) yield event(ctx, told, { type: 'unread', mail: mail.map(toUnread) } as const)
       waiting = now
       unread = key
     }

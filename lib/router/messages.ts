@@ -5,7 +5,7 @@ import type { Receipt as ReceiptRow } from '#db/receipt-rows'
 import { resolveAddress } from './address.ts'
 import { resolveAudience } from './audience.ts'
 import type { Context } from './context.ts'
-import { event, followChanges, toCursor } from './feed.ts'
+import { event, followChanges, toStart } from './feed.ts'
 import { toRefusal } from './refusal.ts'
 import { feedInput } from './shapes/common.ts'
 import {
@@ -121,12 +121,12 @@ async function* watchMessages(
   lastEventId: string | undefined,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<TrackedEnvelope<{ type: 'message'; entry: LogEntry }>, void> {
-  const cursor = toCursor(lastEventId, ctx) ?? ctx.database.lastSeq()
+  const cursor = toStart(lastEventId, ctx)
   const check = () => requireToken(ctx)
   const read = ctx.database.messages.changedSince
   for await (const rows of followChanges({ ctx, topic: MESSAGES_TOPIC, signal, cursor, check, read })) {
     for (const row of rows)
-      yield event(row.changedSeq, { type: 'message', entry: toEntry(ctx, row) } as const)
+      yield event(ctx, row.changedSeq, { type: 'message', entry: toEntry(ctx, row) } as const)
   }
 }
 

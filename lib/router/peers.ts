@@ -126,7 +126,7 @@ async function* watchPeers(
   if (resumed === undefined) {
     const rows = database.peers.list(database.now() - LISTED_MS)
     for (const row of rows) heard.set(row.id, row.online)
-    yield event(start, { type: 'snapshot', peers: toPeers(rows, hub) } as const)
+    yield event(ctx, start, { type: 'snapshot', peers: toPeers(rows, hub) } as const)
   }
   const check = () => requireToken(ctx)
   const read = (cursor: number, limit: number) => readChanges(ctx, cursor, limit)
@@ -134,7 +134,10 @@ async function* watchPeers(
     for (const row of rows) {
       const before = heard.get(row.id) ?? (row.onlineSeq > start ? !row.online : row.online)
       heard.set(row.id, row.online)
-      yield event(row.changedSeq, { type: toChange(row.online, before), peer: toPeer(row, hub) } as const)
+      yield event(ctx, row.changedSeq, {
+        type: toChange(row.online, before),
+        peer: toPeer(row, hub),
+      } as const)
     }
   }
 }

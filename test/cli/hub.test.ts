@@ -57,11 +57,13 @@ describe('hub', () => {
     },
   )
 
-  test('does not start beside another one', async () => {
+  test('does not start beside another one in the foreground', async () => {
     await using home = await createHome()
-    await home.cli(['peers'])
+    await using hub = startProgram(home, ['hub'])
+    await waitFor(() => hub.stderr().includes('hub serves'), 'the hub to serve')
     const { code, stderr } = await home.cli(['hub'])
     expect([code, stderr]).toEqual([3, expect.stringContaining('Another hub already serves')])
+    expect((await home.rendezvous()).pid).toBe(hub.pid)
   })
 
   test('is not run where the hub is elsewhere', async () => {

@@ -23,6 +23,8 @@ const VERBS = [
   'leave',
   'config',
   'migrate',
+  'backup',
+  'restore',
   'mcp',
   'hook',
 ]

@@ -118,7 +118,7 @@ describe('the feed', () => {
     await hub.stop()
     await waitFor(async () => (await stockClient(next).hub.stats.query()).sockets === 1, 'the feed to move')
     const web = stockClient({ url: next.url, headers: { ...next.headers, 'x-claude-peers-key': key } })
-    // The cursor is of another hub's making: it counts from the same clock, so it is not ahead of this one.
+    // The cursor is of another hub's making, and means nothing here: all since this one began is news.
     await web.messages.send.mutate({ to: 'api', message: 'moved', idempotencyKey: 'moved-key' })
     await waitFor(() => feed.texts.includes('moved'), 'the message')
     expect(feed.ends).toEqual([])

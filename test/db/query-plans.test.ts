@@ -40,11 +40,19 @@ test('no statement scans a table, but for those that list or count everybody and
     'where peers.online = ?',
     'select coalesce(sum(online), 0), count(*) from peers',
     "where settled_at is null and state = 'queued'), (select count(*)",
+    // The first of an index.
+    'select queued_at from deliveries where deliveries.settled_at is null order by deliveries.expires_at asc limit ?',
     'select id from peers where exists (select 1 from deliveries',
     'from machines where (machines.id <> ? and machines.id not like ?',
   ]
   expect(scanning.filter((text) => !known.some((part) => text.includes(part)))).toEqual([])
   for (const part of known) expect(scanning.some((text) => text.includes(part))).toBe(true)
+})
+
+test('the mail that has waited longest is the first of an index', () => {
+  expect(planOf('select queued_at from deliveries').steps).toEqual([
+    'SCAN deliveries USING INDEX deliveries_expiry',
+  ])
 })
 
 test('the stages are counted by two small indexes', () => {

@@ -39,6 +39,7 @@ export function openRouter() {
     disconnect: (tokenId) => disconnected.push(tokenId),
     socketsOf: () => 3,
     stop: (reason) => stops.push(reason),
+    foreground: false,
     isRunning: (peer) => running.get(peer.id),
     notifies: () => true,
     presence: {

@@ -1,5 +1,6 @@
 import { pino } from 'pino'
 import { createPresence } from '../../apps/hub/presence.ts'
+import { createMetrics } from '../../apps/hub/metrics.ts'
 import { listen, type ListenOptions } from '../../apps/hub/server.ts'
 import { openInMemory } from '../../lib/db/open.ts'
 
@@ -8,6 +9,8 @@ export async function openServer(options: Partial<ListenOptions> = {}) {
   const token = 'a-token-of-this-test'
   const lines: { level: number; msg: string }[] = []
   const database = openInMemory({ folder: 'drizzle', now: Date.now })
+  const log = pino({ level: 'debug' }, { write: (line: string) => lines.push(JSON.parse(line)) })
+  const metrics = createMetrics(log)
   const server = await listen({
     bind: '127.0.0.1',
     port: 0,
@@ -15,7 +18,8 @@ export async function openServer(options: Partial<ListenOptions> = {}) {
     sharedToken: undefined,
     hosts: [],
     version: '1.2.3',
-    log: pino({ level: 'debug' }, { write: (line: string) => lines.push(JSON.parse(line)) }),
+    log,
+    metrics,
     ...options,
   })
   const isRunning = () => undefined
@@ -30,6 +34,7 @@ export async function openServer(options: Partial<ListenOptions> = {}) {
     socketsOf: server.sockets.countOf,
     stats,
     stop() {},
+    foreground: false,
     isRunning,
     presence,
     notifies: () => false,
@@ -40,7 +45,10 @@ export async function openServer(options: Partial<ListenOptions> = {}) {
     headers: { authorization: `Bearer ${token}` },
     lines,
     database,
-    serve: () => server.serve({ database, hub }),
+    serve() {
+      server.serve({ database, hub })
+      metrics.serve({ database, version: '1.2.3', sockets: server.sockets.count })
+    },
     breakDatabase: () => database.sqlite.close(),
     [Symbol.asyncDispose]: () => server.close(),
   }

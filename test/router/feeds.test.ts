@@ -150,6 +150,17 @@ describe('peers.watch', () => {
     },
   )
 
+  test('starts anew for a cursor of another history, such as before a backup was restored', async () => {
+    const before = await openWatched()
+    const { id } = await takeOne(await before.watch())
+    const { watch, seat } = await openWatched()
+    await seat('api')
+    expect((await take(await watch(id), 1))[0]!.data).toMatchObject({
+      type: 'snapshot',
+      peers: [{ name: 'api' }],
+    })
+  })
+
   test('ends for a client that leaves, and keeps nothing of it', async () => {
     const { call, seat } = openRouter()
     await seat('api')
@@ -315,6 +326,18 @@ describe('mailbox.watch', () => {
     )
     const rest = await take(await watch(web, events.at(-1)!.id), 1)
     expect(rest).toMatchObject([{ data: { type: 'waiting' } }])
+  })
+
+  test('tells whoever comes from another history all that this one brought since it was opened', async () => {
+    const before = await openPair()
+    const { id } = await takeOne(await before.watch(before.web))
+    const { web, api, watch } = await openPair()
+    const { messageId } = await web.caller.messages.send(draft('api'))
+    expect((await take(await watch(web, id), 2)).map(({ data }) => data)).toMatchObject([
+      { type: 'receipt', receipt: { messageId, state: 'queued' } },
+      { type: 'waiting', waiting: 0 },
+    ])
+    expect((await takeOne(await watch(api, id))).data).toEqual({ type: 'waiting', waiting: 1, urgent: 1 })
   })
 
   test('tells nobody about the mail of others', async () => {

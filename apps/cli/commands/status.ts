@@ -59,6 +59,7 @@ async function showHub(config: Config, found: HubAddress, { json }: Options) {
     printLines([
       ...(trouble ? [trouble] : []),
       `Hub ${stats.version} at ${url}, pid ${stats.pid}, started ${toAge(stats.startedAt, now)}`,
+      ...(isOutdated(found) ? [`This program is ${VERSION}: update the hub and restart its service.`] : []),
       ...describeReach(config, stats),
       ...(database ? [`Database: ${database}`] : []),
       `Mail: ${queued + offered} ${queued + offered === 1 ? 'message waits' : 'messages wait'}`,
@@ -70,6 +71,9 @@ async function showHub(config: Config, found: HubAddress, { json }: Options) {
     await client.close()
   }
 }
+
+/** Any other local hub that is older hands over to the next command that needs it. */
+const isOutdated = ({ foreground, version }: HubAddress) => foreground === true && semver.lt(version, VERSION)
 
 /** Of a hub of another machine what this one is there, of our own where others reach it. */
 function describeReach({ remote, host, brokerUrl }: Config, { reach, version }: Stats): string[] {

@@ -46,13 +46,14 @@ async function ask(found: HubAddress): Promise<Stats> {
   }
 }
 
-/** A newer local hub never hands over to an older installation, and a remote one never to anybody. */
-function checkVersion({ remote, brokerUrl }: Config, { version }: HubAddress): Line {
+/** A newer local hub never hands over to an older installation; a remote one, or a service, never to anybody. */
+function checkVersion({ remote, brokerUrl }: Config, { version, foreground }: HubAddress): Line {
   const name = 'hub version'
   if (semver.eq(version, VERSION)) return ok(name, `${version}, as this installation`)
   const differs = `the hub is ${version}, this installation ${VERSION}.`
   if (semver.gt(version, VERSION)) return toFix(name, `${differs} Update this installation to ${version}.`)
   if (remote) return toFix(name, `${differs} Update the one at ${brokerUrl}.`)
+  if (foreground) return toFix(name, `${differs} It runs as a service: update it and restart that.`)
   return toFix(name, `${differs} It hands over to the next command that needs it.`, 'claude-peers peers')
 }
 
