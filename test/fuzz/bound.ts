@@ -22,6 +22,7 @@ export function fuzz<T>(name: string, arbitrary: Arbitrary<T>, holds: (given: T)
         numRuns: 10_000_000,
         interruptAfterTimeLimit: SECONDS * 1_000,
         markInterruptAsFailure: false,
+        includeErrorInReport: true,
       },
     )
     process.stdout.write(`fuzz: ${name}: ${outcome.numRuns} tries, CLAUDE_PEERS_FUZZ_SEED=${SEED}\n`)

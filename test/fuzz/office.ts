@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, expect } from 'vitest'
 import { createHome, type Home } from '../harness/home.ts'
-import { runHub, takeSeat, type HubProcess, type Seat } from '../harness/hub.ts'
+import { runHub, stockClient, takeSeat, type HubProcess, type Seat } from '../harness/hub.ts'
 
 /** A real hub that takes everything that the properties of a file do to it, and must do its work after each. */
 export function useFuzzedHub() {
@@ -11,10 +11,12 @@ export function useFuzzedHub() {
   let home: Home
   let hub: HubProcess
   let victim: Seat
+  let machineToken: string
   beforeAll(async () => {
     home = stack.use(await createHome())
     hub = stack.use(await runHub(home))
     victim = await takeSeat(hub, 'victim')
+    machineToken = (await stockClient(hub).machines.invite.mutate({ label: 'fuzzed' })).token
   })
   afterAll(() => stack.disposeAsync())
   afterEach(async () => {
@@ -32,6 +34,10 @@ export function useFuzzedHub() {
     },
     get headers() {
       return victim.headers
+    },
+    /** What another machine sends, which was invited. */
+    get guest() {
+      return { authorization: `Bearer ${machineToken}`, 'x-forwarded-for': '100.64.0.7' }
     },
   }
 }
