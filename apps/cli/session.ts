@@ -1,10 +1,9 @@
 import { setTimeout as wait } from 'node:timers/promises'
-import { TRPCClientError } from '@trpc/client'
 import { connect, type HubClient } from '#client/connect'
+import { judge } from '#client/verdict'
 import { readConfig, type Config } from '#machine/config'
 import { locateHub } from '#machine/hub-process'
 import { readUserKey, takeUserSeat } from '#machine/user-seat'
-import type { AppRouter } from '#router/router'
 import { sendWaiting } from './waiting.ts'
 
 /** A client of the hub that speaks for nobody; the hub is started if need be. Closed when `work` settles. */
@@ -35,7 +34,7 @@ export async function withUser<T>(work: (hub: HubClient['hub']) => Promise<T>): 
         return await work(client.hub)
       } catch (cause) {
         // Another command that also found no valid key has taken the seat anew; one of them comes last.
-        if (!isUnknownKey(cause) || attempt === MOST_ATTEMPTS) throw cause
+        if (judge(cause) !== 'unknown' || attempt === MOST_ATTEMPTS) throw cause
         await wait(Math.random() * PAUSE_MS)
       }
     }
@@ -46,9 +45,3 @@ export async function withUser<T>(work: (hub: HubClient['hub']) => Promise<T>): 
 
 const MOST_ATTEMPTS = 20
 const PAUSE_MS = 100
-
-function isUnknownKey(cause: unknown): boolean {
-  return (
-    cause instanceof TRPCClientError && (cause as TRPCClientError<AppRouter>).data?.code === 'UNAUTHORIZED'
-  )
-}

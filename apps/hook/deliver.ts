@@ -29,6 +29,7 @@ export async function deliver(openInput: () => Readable, claudePid: number): Pro
   if (isCutOff(sessions, card)) return
   const calls = isNamed && opened ? opened : openHubCalls(card)
   await rebind(calls, { sessions, card, input })
+  if (turn.endsUnheard()) return
   const consume = () =>
     calls.consume({
       budget: toBodyBudget(FRAME_BUDGET),
@@ -38,13 +39,17 @@ export async function deliver(openInput: () => Readable, claudePid: number): Pro
     })
   let offer = await consume()
   if (offer.offerId === null && turn.endsWithNews()) offer = await consume()
-  const { text, unshown } = toFrame(offer, card)
-  if (offer.offerId !== null) {
+  const { offerId } = offer
+  let left = offer.remaining
+  let acknowledged: Promise<unknown> | undefined
+  if (offerId !== null) {
+    const { text, unshown } = toFrame(offer, card)
+    left += unshown.length
     turn.goesOn()
     print(toOutput(input.event, text))
+    acknowledged = calls.acknowledge(offerId, unshown)
   }
-  const acknowledged = offer.offerId === null ? undefined : calls.acknowledge(offer.offerId, unshown)
-  if (offer.remaining + unshown.length === 0) lowerOrphanedFlag(sessions, card)
+  if (left === 0) lowerOrphanedFlag(sessions, card)
   await acknowledged
 }
 

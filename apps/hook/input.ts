@@ -10,6 +10,8 @@ export type HookInput = {
   sessionId: string | undefined
   /** Why a session starts: `startup`, `resume`, `clear`, `compact`, `fork`. */
   source: unknown
+  /** A Stop of a turn that went on because a hook has held an earlier Stop. */
+  wasHeld: boolean
   transcript: string | undefined
 }
 
@@ -23,6 +25,7 @@ export async function readInput(stream: Readable): Promise<HookInput | undefined
     event,
     sessionId: toText(input['session_id']),
     source: input['source'],
+    wasHeld: input['stop_hook_active'] === true,
     transcript: toText(input['transcript_path']),
   }
 }

@@ -67,7 +67,10 @@ export function createPresence(options: {
     activitiesSince: activities.changedSince,
     /** Takes those offline whose grace is over, or whose process is gone; called every second. */
     async tick() {
-      const over = [...leaving].filter(([peerId, until]) => until <= database.now() || isGone(peerId))
+      const now = database.now()
+      // A clock that was set back would make a grace longer by that much.
+      for (const [peerId, until] of leaving) leaving.set(peerId, Math.min(until, now + GRACE_MS))
+      const over = [...leaving].filter(([peerId, until]) => until <= now || isGone(peerId))
       for (const [peerId] of over) leaving.delete(peerId)
       await Promise.all(over.map(([peerId]) => turn(peerId, false)))
     },

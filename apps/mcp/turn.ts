@@ -2,8 +2,7 @@
  * Turns that end without a Stop: the user interrupts, the API fails, or another hook blocks the prompt. No hook tells of
  * it, and a session that still counts as busy is not woken; so while mail waits for one, its transcript is looked at.
  */
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
-import { parseJson } from '#machine/files'
+import { partsOf, readEnd, type Entry } from '#machine/transcript-end'
 
 /** More than an ended turn leaves behind; a longer last entry is no end of a turn. */
 const TAIL_BYTES = 64 * 1_024
@@ -13,22 +12,10 @@ const TAIL_BYTES = 64 * 1_024
  */
 const QUIET_MS = 5 * 60_000
 
-/** A line of the client's; of a spoilt one any part may be anything. */
-type Entry = {
-  type?: unknown
-  subtype?: unknown
-  isSidechain?: unknown
-  isApiErrorMessage?: unknown
-  timestamp?: unknown
-  content?: unknown
-  message?: { content?: unknown } | null
-}
-type Part = { type?: unknown; text?: unknown }
-
 /** Whether the transcript tells that the turn which began at `since` (ms of the epoch) has ended without a Stop. */
 export function hasTurnEnded(transcript: string, since: number, now: number): boolean {
-  const { entries, writtenAt } = readTail(transcript)
-  const last = entries.findLast(
+  const { entries, writtenAt } = readEnd(transcript, TAIL_BYTES)
+  const told = entries.filter(
     (entry) =>
       !entry.isSidechain &&
       (entry.type === 'user' ||
@@ -36,10 +23,11 @@ export function hasTurnEnded(transcript: string, since: number, now: number): bo
         entry.subtype === 'turn_duration' ||
         isBlockedPrompt(entry)),
   )
+  const last = told.at(-1)
   if (!last) return false
   const isOfTurn = typeof last.timestamp === 'string' && Date.parse(last.timestamp) >= since
   if (isOfTurn && isEnd(last)) return true
-  return now - Math.max(writtenAt, since) > QUIET_MS && !isToolAtWork(last)
+  return now - Math.max(writtenAt, since) > QUIET_MS && !isToolAtWork(told)
 }
 
 /** Seen in 2.1.197. */
@@ -51,40 +39,23 @@ const isBlockedPrompt = ({ type, content }: Entry) =>
 function isEnd(entry: Entry): boolean {
   if (entry.type === 'assistant') return entry.isApiErrorMessage === true
   if (entry.type === 'system') return true
-  return textsOf(entry).some((text) => text.startsWith('[Request interrupted by user'))
+  return partsOf(entry).some(({ text }) => text?.startsWith('[Request interrupted by user'))
 }
 
-const isToolAtWork = ({ type, message }: Entry) =>
-  type === 'assistant' && toParts(message?.content).some((part) => part.type === 'tool_use')
-
-function textsOf({ message }: Entry): string[] {
-  const content = message?.content
-  if (typeof content === 'string') return [content]
-  return toParts(content).flatMap(({ text }) => (typeof text === 'string' ? [text] : []))
+/** Whether a tool of the last answer works; each of several stands in an entry of its own, and so does each result. */
+function isToolAtWork(entries: Entry[]): boolean {
+  const answer = entries.findLast(({ type }) => type === 'assistant')
+  if (!answer) return false
+  const first = entries.findIndex(
+    (one) => one === answer || (one.type === 'assistant' && one.message?.id === answer.message?.id),
+  )
+  const rest = entries.slice(first)
+  const results = rest.filter(({ type }) => type === 'user').map(toResults)
+  // Whatever a person says behind them, no tool of before works any more.
+  if (results.some((ids) => ids.length === 0)) return false
+  const done = new Set(results.flat())
+  return rest.flatMap(partsOf).some(({ type, id }) => type === 'tool_use' && !done.has(id))
 }
 
-const toParts = (content: unknown): Part[] => (Array.isArray(content) ? content.filter(isRecord) : [])
-
-const isRecord = (value: unknown): value is object => typeof value === 'object' && value !== null
-
-/** The last entries, oldest first; none when there is no transcript yet. A line that is not whole counts as none. */
-function readTail(path: string): { entries: Entry[]; writtenAt: number } {
-  let fd: number
-  try {
-    fd = openSync(path, 'r')
-  } catch {
-    return { entries: [], writtenAt: 0 }
-  }
-  try {
-    const { size, mtimeMs } = fstatSync(fd)
-    const buffer = Buffer.alloc(Math.min(size, TAIL_BYTES))
-    const length = readSync(fd, buffer, 0, buffer.length, size - buffer.length)
-    const lines = buffer.toString('utf8', 0, length).split('\n')
-    return {
-      entries: lines.map((line) => parseJson(line)).filter(isRecord),
-      writtenAt: mtimeMs,
-    }
-  } finally {
-    closeSync(fd)
-  }
-}
+const toResults = (entry: Entry) =>
+  partsOf(entry).flatMap(({ type, tool_use_id }) => (type === 'tool_result' ? [tool_use_id] : []))

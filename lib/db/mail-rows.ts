@@ -1,4 +1,5 @@
 import { aliasedTable, and, asc, desc, eq, gt, isNull, lt, sql } from 'drizzle-orm'
+import { alias } from 'drizzle-orm/sqlite-core'
 import type { Connection } from './connection.ts'
 import { MAX_WAKES } from './limits.ts'
 import { toExcerpt } from './receipt-rows.ts'
@@ -20,7 +21,7 @@ export type Mail = {
   /** The beginning of what it answers, when its recipient sent that; `answersAsk`: and awaited an answer to it. */
   answered: string | null
   answersAsk: boolean
-  /** When what it answers was sent. */
+  /** When that was sent. */
   answeredAt: number | null
   createdAt: number
   attempts: number
@@ -162,6 +163,7 @@ export function selectMail({ orm }: Connection) {
 
 function mailQuery(orm: Connection['orm']) {
   const recipients = aliasedTable(peers, 'recipients')
+  const answered = alias(messages, 'answered')
   return orm
     .select({
       id: messages.id,
@@ -172,18 +174,13 @@ function mailQuery(orm: Connection['orm']) {
       kind: messages.kind,
       scope: messages.scope,
       replyBy: deliveries.replyBy,
-      answered: sql<string | null>`(
-        select ${toExcerpt(sql`answered.body`)} from ${messages} as answered
-        where answered.id = ${messages.replyTo} and answered.sender_id = ${deliveries.recipientId}
-      )`,
+      answered: sql<string | null>`${toExcerpt(answered.body)}`,
       answersAsk: sql`exists (
         select 1 from ${deliveries} as asked
         where asked.message_id = ${messages.replyTo} and asked.recipient_id = ${deliveries.senderId}
           and asked.sender_id = ${deliveries.recipientId} and asked.reply_by is not null
       )`.mapWith(Boolean),
-      answeredAt: sql<number | null>`(
-        select answered.created_at from ${messages} as answered where answered.id = ${messages.replyTo}
-      )`,
+      answeredAt: answered.createdAt,
       createdAt: messages.createdAt,
       attempts: deliveries.attempts,
       senderId: deliveries.senderId,
@@ -197,5 +194,6 @@ function mailQuery(orm: Connection['orm']) {
     .innerJoin(peers, eq(peers.id, deliveries.senderId))
     .innerJoin(machines, eq(machines.id, peers.machineId))
     .innerJoin(recipients, eq(recipients.id, deliveries.recipientId))
+    .leftJoin(answered, and(eq(answered.id, messages.replyTo), eq(answered.senderId, deliveries.recipientId)))
     .$dynamic()
 }

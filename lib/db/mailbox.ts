@@ -42,6 +42,17 @@ export function createMailbox(connection: Connection) {
     bell.note(MESSAGES_TOPIC)
   }
 
+  /** Changes messages, tells whom it concerns, and returns how many changed. */
+  function noteEach(
+    recipientId: string,
+    messageIds: number[],
+    write: (messageId: number) => { senderId: string } | undefined,
+  ): number {
+    const changed = messageIds.flatMap((messageId) => write(messageId) ?? [])
+    for (const mail of changed) note(mail, recipientId)
+    return changed.length
+  }
+
   return {
     /** False when a consume would give nothing; a read, so that an empty mailbox costs no transaction. */
     hasMail: (recipientId: string): boolean => reads.any.get({ recipientId, now: now() }) !== undefined,
@@ -106,10 +117,9 @@ export function createMailbox(connection: Connection) {
      * waits again as if it had not been offered.
      */
     acknowledge(recipientId: string, offerId: string, unshown: number[] = []): number {
-      for (const messageId of unshown) {
-        const row = writes.putBack.get({ messageId, recipientId, offerId, changedSeq: nextSeq() })
-        if (row) note(row, recipientId)
-      }
+      noteEach(recipientId, unshown, (messageId) =>
+        writes.putBack.get({ messageId, recipientId, offerId, changedSeq: nextSeq() }),
+      )
       const settled = settleOffer(
         recipientId,
         offerId,
@@ -134,12 +144,9 @@ export function createMailbox(connection: Connection) {
      * proof, so it also settles what was offered and never acknowledged; what was never offered stays as it is.
      */
     confirm(recipientId: string, messageIds: number[]): number {
-      const read = messageIds.flatMap(
-        (messageId) =>
-          writes.confirm.get({ messageId, recipientId, readAt: now(), changedSeq: nextSeq() }) ?? [],
+      return noteEach(recipientId, messageIds, (messageId) =>
+        writes.confirm.get({ messageId, recipientId, readAt: now(), changedSeq: nextSeq() }),
       )
-      for (const mail of read) note(mail, recipientId)
-      return read.length
     },
 
     /**
@@ -147,12 +154,9 @@ export function createMailbox(connection: Connection) {
      * many are unconfirmed by that. They are not offered again, and a later sighting still makes them read.
      */
     doubt(recipientId: string, messageIds: number[]): number {
-      const doubted = messageIds.flatMap(
-        (messageId) =>
-          writes.doubt.get({ messageId, recipientId, unconfirmedAt: now(), changedSeq: nextSeq() }) ?? [],
+      return noteEach(recipientId, messageIds, (messageId) =>
+        writes.doubt.get({ messageId, recipientId, unconfirmedAt: now(), changedSeq: nextSeq() }),
       )
-      for (const mail of doubted) note(mail, recipientId)
-      return doubted.length
     },
   }
 

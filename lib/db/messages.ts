@@ -3,6 +3,7 @@ import { mailboxTopic, MESSAGES_TOPIC } from './bell.ts'
 import type { Connection } from './connection.ts'
 import { MESSAGE_TTL_MS } from './limits.ts'
 import { selectMail, type Mail } from './mail-rows.ts'
+import { prepareMail } from './mail-writes.ts'
 import { selectReceipts, type Receipt } from './receipt-rows.ts'
 import { createReplies } from './replies.ts'
 import { deliveries, messages } from './schema.ts'
@@ -33,6 +34,7 @@ export type Refusal = { kind: 'key-reused'; messageId: number } | LimitRefusal
 export function createMessages(connection: Connection) {
   const { now, nextSeq, bell, meter } = connection
   const statements = prepare(connection)
+  const writes = prepareMail(connection)
   const receipts = selectReceipts(connection)
   const mail = selectMail(connection)
   const replies = createReplies(connection)
@@ -60,18 +62,19 @@ export function createMessages(connection: Connection) {
       const known = repeat(draft) ?? refusal(draft)
       if (known) return known
       const { senderId, idempotencyKey, body, urgency, replyWithin } = draft
-      const message = statements.insert.get({
+      const message = writes.insert.get({
         senderId,
         idempotencyKey,
         body,
         chars: body.length,
         urgency,
         replyTo: draft.replyTo ?? null,
+        kind: 'message',
         scope: draft.scope ?? null,
         createdAt: now(),
       })
       for (const recipientId of draft.recipientIds) {
-        statements.queue.run({
+        writes.queue.run({
           messageId: message.id,
           recipientId,
           senderId,
@@ -180,33 +183,6 @@ function prepare({ orm }: Connection) {
           eq(messages.idempotencyKey, placeholder('idempotencyKey')),
         ),
       )
-      .prepare(),
-    insert: orm
-      .insert(messages)
-      .values({
-        senderId: placeholder('senderId'),
-        idempotencyKey: placeholder('idempotencyKey'),
-        body: placeholder('body'),
-        chars: placeholder('chars'),
-        urgency: placeholder('urgency'),
-        replyTo: placeholder('replyTo'),
-        scope: placeholder('scope'),
-        createdAt: placeholder('createdAt'),
-      })
-      .returning({ id: messages.id })
-      .prepare(),
-    queue: orm
-      .insert(deliveries)
-      .values({
-        messageId: placeholder('messageId'),
-        recipientId: placeholder('recipientId'),
-        senderId: placeholder('senderId'),
-        state: 'queued',
-        queuedAt: placeholder('queuedAt'),
-        expiresAt: placeholder('expiresAt'),
-        replyBy: placeholder('replyBy'),
-        changedSeq: placeholder('changedSeq'),
-      })
       .prepare(),
     retract: orm
       .update(deliveries)

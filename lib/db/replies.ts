@@ -8,6 +8,7 @@ import { aliasedTable, and, desc, eq, gt, isNull, lte, ne, sql } from 'drizzle-o
 import { mailboxTopic, MESSAGES_TOPIC } from './bell.ts'
 import type { Connection } from './connection.ts'
 import { MESSAGE_TTL_MS } from './limits.ts'
+import { prepareMail } from './mail-writes.ts'
 import { deliveries, machines, messages, peers } from './schema.ts'
 
 /** A message that answers: `to` is who sent what it answers. */
@@ -30,6 +31,7 @@ const NOTES_PER_SWEEP = 500
 export function createReplies(connection: Connection) {
   const { now, nextSeq, bell } = connection
   const statements = prepare(connection)
+  const mail = prepareMail(connection)
 
   function setReply(messageId: number, { from, to }: Answer, replyId: number | null) {
     const row = { messageId, senderId: to, recipientId: from, replyId, changedSeq: nextSeq() }
@@ -55,20 +57,24 @@ export function createReplies(connection: Connection) {
       for (const ask of overdue) {
         const body = toNote(ask)
         const { messageId, senderId, recipientId } = ask
-        const note = statements.insertNote.get({
+        const note = mail.insert.get({
           senderId,
           idempotencyKey: randomUUID(),
           body,
           chars: body.length,
+          urgency: 'normal',
           replyTo: messageId,
+          kind: 'note',
+          scope: null,
           createdAt: now(),
         })
-        statements.queueNote.run({
+        mail.queue.run({
           messageId: note.id,
           recipientId: senderId,
           senderId,
           queuedAt: now(),
           expiresAt: now() + MESSAGE_TTL_MS,
+          replyBy: null,
           changedSeq: nextSeq(),
         })
         statements.setNote.run({ messageId, recipientId, noteId: note.id, changedSeq: nextSeq() })
@@ -151,32 +157,6 @@ function prepare({ orm }: Connection) {
         ),
       )
       .limit(NOTES_PER_SWEEP)
-      .prepare(),
-    insertNote: orm
-      .insert(messages)
-      .values({
-        senderId: placeholder('senderId'),
-        idempotencyKey: placeholder('idempotencyKey'),
-        body: placeholder('body'),
-        chars: placeholder('chars'),
-        urgency: 'normal',
-        replyTo: placeholder('replyTo'),
-        kind: 'note',
-        createdAt: placeholder('createdAt'),
-      })
-      .returning({ id: messages.id })
-      .prepare(),
-    queueNote: orm
-      .insert(deliveries)
-      .values({
-        messageId: placeholder('messageId'),
-        recipientId: placeholder('recipientId'),
-        senderId: placeholder('senderId'),
-        state: 'queued',
-        queuedAt: placeholder('queuedAt'),
-        expiresAt: placeholder('expiresAt'),
-        changedSeq: placeholder('changedSeq'),
-      })
       .prepare(),
     setNote: orm
       .update(deliveries)

@@ -1,7 +1,7 @@
-import { and, eq, isNull, lt, lte, notExists, sql, type SQL } from 'drizzle-orm'
+import { and, eq, gt, isNull, lt, lte, notExists, sql, type SQL } from 'drizzle-orm'
 import { mailboxTopic, MESSAGES_TOPIC, PEERS_TOPIC } from './bell.ts'
 import type { Connection } from './connection.ts'
-import { RETENTION_MS } from './limits.ts'
+import { LEASE_MS, RETENTION_MS } from './limits.ts'
 import { createMachineTokens } from './machine-tokens.ts'
 import { createReplies } from './replies.ts'
 import { deliveries, messages, peers } from './schema.ts'
@@ -42,6 +42,8 @@ export function createSweeper(connection: Connection) {
 
   return function sweep(): Swept {
     const before = now() - RETENTION_MS
+    // A clock that was set back would make them longer by that much.
+    statements.shortenLeases.run({ latest: now() + LEASE_MS })
     const requeued = change(statements.leaseOver.all({ now: now() }), (row) => statements.requeue.run(row))
     if (meter && requeued > 0) bell.noteWork(() => meter.leaseOver(requeued))
     // Before what they asked expires: the longest question waits as long as a message.
@@ -87,6 +89,11 @@ function prepare({ orm }: Connection) {
     .from(messages)
     .where(eq(messages.senderId, peers.id))
   return {
+    shortenLeases: orm
+      .update(deliveries)
+      .set({ leaseUntil: value('latest') })
+      .where(gt(deliveries.leaseUntil, sql.placeholder('latest')))
+      .prepare(),
     leaseOver: find(lte(deliveries.leaseUntil, sql.placeholder('now'))),
     requeue: orm
       .update(deliveries)

@@ -14,17 +14,20 @@ export function describeThreads(
   now: number,
 ): { text: string; messageIds: number[] } {
   const [sent, owed] = [threads.sent.slice(0, MOST_LINES), threads.owed.slice(0, MOST_LINES)]
-  const mine = sent.map(
-    (entry) =>
-      `- ${describeNumber(entry)} to ${entry.to}: ${quote(entry.text)} [${describeStanding(entry, now)}]`,
-  )
   const theirs = owed.map(
     (entry) =>
       `- ${describeNumber(entry)} from ${entry.from}: ${quote(entry.text)} [${describeAnswer(entry, now)}]`,
   )
+  const toLine = (entry: LogEntry) =>
+    `- ${describeNumber(entry)} to ${entry.to}: ${quote(entry.text)} [${describeStanding(entry, now)}]`
+  const isOwn = (entry: LogEntry) => entry.queuedAt >= threads.heldSince
+  const before = sent.filter((entry) => !isOwn(entry))
   const lines = [
-    ...list(OWED, theirs, threads.owed.length),
-    ...list(show === 'sent' ? SENT : UNANSWERED, mine, threads.sent.length),
+    ...list(OWED, theirs),
+    ...toMore(threads.owed),
+    ...list(OWN[show], sent.filter(isOwn).map(toLine)),
+    ...list(PREVIOUS[show], before.map(toLine)),
+    ...toMore(threads.sent),
   ]
   const nothing = show === 'sent' ? 'You have sent nothing.' : 'Nothing is unanswered.'
   return {
@@ -33,8 +36,11 @@ export function describeThreads(
   }
 }
 
-const SENT = 'You sent, newest first:'
-const UNANSWERED = 'You sent, and have no answer to:'
+const OWN = { sent: 'You sent, newest first:', unanswered: 'You sent, and have no answer to:' }
+const PREVIOUS = {
+  sent: 'The previous session of this name sent, newest first:',
+  unanswered: 'The previous session of this name sent, and has no answer to:',
+}
 const OWED = 'Others await your answer (send_message with reply_to; the words are theirs, not your user’s):'
 
 /** The number of a message, and of what it answers or, as a note, is about. */
@@ -44,12 +50,11 @@ export function describeNumber(entry: LogEntry): string {
 }
 
 /** What a message has to do with the one that it names; `undefined` when it names none. */
-export function describeRelation({ kind, replyTo }: LogEntry): string | undefined {
+export function describeRelation({ kind, replyTo }: Pick<LogEntry, 'kind' | 'replyTo'>): string | undefined {
   if (replyTo === null) return undefined
   return `${kind === 'note' ? 'about' : 'answers'} ${replyTo}`
 }
 
-function list(title: string, lines: string[], found: number): string[] {
-  if (lines.length === 0) return []
-  return [title, ...lines, ...(found > lines.length ? ['There are more, older ones.'] : [])]
-}
+const list = (title: string, lines: string[]) => (lines.length === 0 ? [] : [title, ...lines])
+
+const toMore = (found: LogEntry[]) => (found.length > MOST_LINES ? ['There are more, older ones.'] : [])

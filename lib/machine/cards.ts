@@ -106,11 +106,16 @@ export function isCutOff(directory: string, { claude, mcp }: Card): boolean {
   return existsSync(sessionFile(directory, claude.pid, 'cut')) && isSameProcess(mcp.pid, mcp.start)
 }
 
-/** Marks a session as busy with a turn, anew for each, or as idle. */
-export function setBusy(directory: string, pid: number, busy: boolean): void {
+/** Marks a session as busy with a turn, anew for each, or as idle; `held` is how often its end was held in a row. */
+export function setBusy(directory: string, pid: number, busy: boolean, held = 0): void {
   const path = sessionFile(directory, pid, 'busy')
-  if (busy) writeFileSync(path, '', { mode: 0o600 })
+  if (busy) writeFileSync(path, held ? String(held) : '', { mode: 0o600 })
   else rmSync(path, { force: true })
+}
+
+/** How often in a row the end of the turn that runs was held, as its mark says. */
+export function readHeld(directory: string, pid: number): number {
+  return Number(readIfThere(sessionFile(directory, pid, 'busy'))) || 0
 }
 
 /** Since when a session is busy with a turn, in ms of the epoch; `undefined` when it is idle. */

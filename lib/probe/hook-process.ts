@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 
-/** What a hook's command did. */
+/** What a hook's command did; `code` is null when it was killed. */
 export type HookRun = { code: number | null; stdout: string; stderr: string }
 
 /**
@@ -23,6 +23,10 @@ export function runHook(
     child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text))
     child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text))
     child.on('error', reject)
+    child.on('exit', (code) => {
+      // What the shell had started may hold them for long.
+      if (code === null) for (const output of [child.stdout, child.stderr]) output.destroy()
+    })
     child.on('close', (code) => resolve({ code, stdout: code === null ? '' : stdout, stderr }))
     // The gate ends without reading its input.
     child.stdin.on('error', () => undefined)

@@ -102,12 +102,13 @@ export const messagesRouter = router({
     .output(threads)
     .query(({ ctx, input: { show, limit } }) => {
       const { messages } = ctx.database
-      const peerId = ctx.self.id
+      const { id: peerId, heldSince } = ctx.self
       const { sent, owed } =
         show === 'unanswered'
           ? messages.unanswered({ peerId, limit })
           : { sent: messages.sentBy({ peerId, before: Number.MAX_SAFE_INTEGER, limit }), owed: [] }
-      return { sent: sent.map((row) => toEntry(ctx, row)), owed: owed.map((row) => toEntry(ctx, row)) }
+      const toList = (rows: ReceiptRow[]) => rows.map((row) => toEntry(ctx, row))
+      return { sent: toList(sent), owed: toList(owed), heldSince }
     }),
 
   /** Every message of the network as it is sent and as its receipts change. */

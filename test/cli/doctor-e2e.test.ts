@@ -37,6 +37,22 @@ async function leftBy({ home, file }: Patient) {
   }
 }
 
+const INITIALIZED = {
+  protocolVersion: '2025-06-18',
+  capabilities: {},
+  serverInfo: { name: 'x', version: '3.0.0' },
+}
+const TOOLS = { tools: ['list_peers', 'send_message', 'check_messages'].map((name) => ({ name })) }
+
+/** A program that answers these requests of the protocol, and no others. */
+const toServer = (answers: Record<string, object>) => `
+  const answers = ${JSON.stringify(answers)}
+  require('node:readline').createInterface(process.stdin).on('line', (line) => {
+    const { id, method } = JSON.parse(line)
+    const result = answers[method]
+    if (result) process.stdout.write(JSON.stringify({ jsonrpc: '2.0', id, result }) + '\\n')
+  })`
+
 describe.concurrent('doctor --e2e', { timeout: 60_000 }, () => {
   test('sends a message through a healthy installation and leaves nothing behind', async () => {
     await using patient = await openPatient()
@@ -117,6 +133,50 @@ describe.concurrent('doctor --e2e', { timeout: 60_000 }, () => {
       },
       { state: 'ok', says: 'nothing of it is left' },
     ])
+  })
+
+  test.each([
+    ['initialize and tools/list', ''],
+    ['list_peers', toServer({ initialize: INITIALIZED, 'tools/list': TOOLS })],
+  ])('says that the MCP server hangs at %s, and cleans up', async (what, code) => {
+    await using patient = await openPatient()
+    await using hub = await runHub(patient.home)
+    const script = patient.file('hung.cjs')
+    await writeFile(script, `${code}; setInterval(() => {}, 1e6)`)
+    await patient.editClient(({ mcpServers }) => {
+      mcpServers['claude-peers'] = { type: 'stdio', command: process.execPath, args: [script], env: {} }
+    })
+    expect(probeLines(await patient.doctor(['--e2e'])).slice(-2)).toMatchObject([
+      {
+        state: 'fix',
+        says: `the registered MCP server hangs: 15 s without an answer to ${what}.`,
+        run: 'claude-peers install',
+      },
+      { state: 'ok', says: 'nothing of it is left' },
+    ])
+    expect(await processesOf(patient.home.path)).toEqual([hub.pid])
+  })
+
+  test('says that a hook hangs, and cleans up', async () => {
+    await using patient = await openPatient()
+    await using hub = await runHub(patient.home)
+    await patient.editSettings((settings) => {
+      const hook = hookOf(settings, 'PostToolUse')
+      hook.timeout = 1
+      hook.command = `sleep 600; ${hook.command}`
+    })
+    const [failed, last] = probeLines(await patient.doctor(['--e2e'])).slice(-2)
+    expect([failed, last]).toMatchObject([
+      {
+        state: 'fix',
+        says: 'the registered hook hangs: it ran for 1 s and was killed.',
+        run: 'claude-peers install',
+      },
+      { state: 'ok', says: 'nothing of it is left' },
+    ])
+    expect(await processesOf(patient.home.path)).toEqual([hub.pid])
+    await patient.follow(failed!)
+    expect(probeLines(await patient.doctor(['--e2e']))).toEqual(THROUGH)
   })
 
   test('uses the settings of the client, and says when the command line has others', async () => {

@@ -26,7 +26,7 @@ export type Patient = AsyncDisposable & {
 
 export const SETTINGS = '.claude/settings.json'
 
-type Hook = { command: string }
+type Hook = { command: string; timeout?: number }
 export type ClientSettings = {
   hooks: Record<string, { matcher?: string; hooks: Hook[] }[]>
   enabledPlugins?: Record<string, boolean>

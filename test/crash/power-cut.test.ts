@@ -129,7 +129,7 @@ test('after a power cut at any sync or answer, every message that was answered f
 test('after a power cut while a database of v2 is taken over, its mail is there', async () => {
   await using recorded = await openRecorded()
   const { directory, file } = recorded
-  const peers = ['web', 'api'].map((id) => ({ id, cwd: `/work/${id}` }))
+  const peers = ['web', 'api'].map((id) => ({ id, cwd: `/src/${id}` }))
   const messages = Array.from({ length: 20 }, () => ({
     from_id: 'web',
     to_id: 'api',

@@ -11,7 +11,7 @@ import { drain, send, superviseHub, toEnding, type Ending } from './stories.ts'
 export async function tellMigration(office: Office, rule: string): Promise<Ending> {
   const ledger = createLedger()
   const text = toText('web', 'api', 1)
-  const peers = ['web', 'api'].map((id) => ({ id, cwd: `/work/${id}` }))
+  const peers = ['web', 'api'].map((id) => ({ id, cwd: `/src/${id}` }))
   const messages = [{ from_id: 'web', to_id: 'api', text }]
   writePredecessor(office.database, { version: 2, peers, messages })
   ledger.answer(text, 1)

@@ -8,7 +8,7 @@ import { V2, writePredecessor } from './predecessor.ts'
 const migrate = (file: string, now = START) => migrateFile({ file, folder: FOLDER, now, machine: LAPTOP })
 const historyOf = (world: World) =>
   world.database.messages.history({ before: Number.MAX_SAFE_INTEGER, limit: 1_000 })
-const api = { id: 'aaaaaaaa', cwd: '/work/api/src', git_root: '/work/api' }
+const api = { id: 'aaaaaaaa', cwd: '/src/api/src', git_root: '/src/api' }
 
 test('the old file stays whole as the backup, for the owner alone', () => {
   using directory = makeDirectory()

@@ -9,8 +9,8 @@ const namesOf = (world: World) => world.database.peers.list(0).map((peer) => `${
 const historyOf = (world: World) =>
   world.database.messages.history({ before: Number.MAX_SAFE_INTEGER, limit: 1_000 })
 
-const api = { id: 'aaaaaaaa', cwd: '/work/api/src', git_root: '/work/api' }
-const web = { id: 'bbbbbbbb', cwd: '/work/web', git_root: null }
+const api = { id: 'aaaaaaaa', cwd: '/src/api/src', git_root: '/src/api' }
+const web = { id: 'bbbbbbbb', cwd: '/src/web', git_root: null }
 
 test.for([1, 2] as const)('a database of v%s is taken over: seats, waiting mail and history', (version) => {
   using directory = makeDirectory()
@@ -33,8 +33,8 @@ test.for([1, 2] as const)('a database of v%s is taken over: seats, waiting mail 
   const { peers, messages } = world.database
   expect(peers.named('api')[0]).toMatchObject({
     kind: 'session',
-    root: '/work/api',
-    cwd: '/work/api/src',
+    root: '/src/api',
+    cwd: '/src/api/src',
     isRepo: true,
     summary: 'fixes the door',
     online: false,
@@ -50,7 +50,7 @@ test.for([1, 2] as const)('a database of v%s is taken over: seats, waiting mail 
     settledAt: version === 1 ? Date.UTC(2026, 10, 20, 8, 30) : Date.UTC(2026, 10, 20, 8, 40),
   })
 
-  const successor = world.register({ root: '/work/web', pid: 7, pidStart: 'x' })
+  const successor = world.register({ root: '/src/web', pid: 7, pidStart: 'x' })
   expect(successor).toMatchObject({ origin: 'succeeded', peer: { name: 'web', waiting: 2 } })
   const offer = world.consume(successor.peer.id)
   expect(offer.messages.map((mail) => [mail.id, mail.body, mail.attempts])).toEqual([
@@ -108,7 +108,7 @@ test('odd times do no harm: what waits has its 48 hours from now', () => {
     version: 2,
     peers: odd.map((time, number) => ({
       id: `peer${number}`,
-      cwd: `/work/${number}`,
+      cwd: `/src/${number}`,
       last_seen: time,
       registered_at: time,
     })),
@@ -153,7 +153,7 @@ test('texts of any length and kind come along whole', () => {
 
 test('names that v2 gave twice, or that are ours, are told apart', () => {
   using directory = makeDirectory()
-  const named = (id: string, name: string, more = {}) => ({ id, cwd: `/work/${id}`, name, ...more })
+  const named = (id: string, name: string, more = {}) => ({ id, cwd: `/src/${id}`, name, ...more })
   writePredecessor(directory.file, {
     version: 2,
     peers: [
@@ -208,9 +208,9 @@ test('peers of one machine are together, whether their row has its id or its lab
     version: 2,
     peers: [
       { ...api, host: 'laptop', machine_id: LAPTOP.id },
-      { id: 'c', cwd: '/work/c', host: 'desktop' },
-      { id: 'd', cwd: '/work/d', host: 'desktop', machine_id: 'desktop-id' },
-      { id: 'e', cwd: '/work/e', host: '' },
+      { id: 'c', cwd: '/src/c', host: 'desktop' },
+      { id: 'd', cwd: '/src/d', host: 'desktop', machine_id: 'desktop-id' },
+      { id: 'e', cwd: '/src/e', host: '' },
     ],
     messages: [],
   })

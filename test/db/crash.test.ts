@@ -68,7 +68,7 @@ const CASES = {
   },
   adoption: {
     prepare(_directory: string, file: string) {
-      const peers = ['api', 'web'].map((id) => ({ id, cwd: `/work/${id}` }))
+      const peers = ['api', 'web'].map((id) => ({ id, cwd: `/src/${id}` }))
       const messages = [{ from_id: 'api', to_id: 'web', text: 'kept' }]
       writePredecessor(`${file}.lived`, { version: 2, peers, messages: [] })
       // A broker that was killed: its last message is in the log alone.

@@ -83,7 +83,7 @@ function toWorld(opened: Database, clock: Clock, file = ':memory:') {
   }
 
   function register(wanted: Partial<Registration> = {}, keyFor?: string): Registered {
-    const root = wanted.root ?? '/work/api'
+    const root = wanted.root ?? '/src/api'
     return commit(() =>
       database.register(
         { machine: LAPTOP, kind: 'session', root, cwd: root, isRepo: true, summary: '', ...wanted },
@@ -117,10 +117,10 @@ function toWorld(opened: Database, clock: Clock, file = ':memory:') {
     advance(ms: number) {
       clock.now += ms
     },
-    /** A session of its own process takes a seat in `/work/<name>` and holds it. */
+    /** A session of its own process takes a seat in `/src/<name>` and holds it. */
     join(name = 'api', wanted: Partial<Registration> = {}): string {
       const pid = ++processes
-      const { peer } = register({ root: `/work/${name}`, pid, pidStart: `start-${pid}`, ...wanted })
+      const { peer } = register({ root: `/src/${name}`, pid, pidStart: `start-${pid}`, ...wanted })
       held.add(peer.id)
       return peer.id
     },

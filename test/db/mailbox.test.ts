@@ -36,7 +36,7 @@ test('a message carries who wrote it, from where and in reply to what', () => {
     senderId: api,
     senderName: 'api',
     senderHost: 'laptop',
-    senderCwd: '/work/api',
+    senderCwd: '/src/api',
     attempts: 1,
   })
 })

@@ -20,7 +20,7 @@ test.for([
 
 test('a taken name gets the first free number', () => {
   const taken = new Set(['api', 'api-2', 'api-4'])
-  expect(uniqueName('/work/api', (name) => taken.has(name))).toBe('api-3')
+  expect(uniqueName('/src/api', (name) => taken.has(name))).toBe('api-3')
 })
 
 test('the names of the human and of everybody are never free', () => {

@@ -164,6 +164,7 @@ test.for([
     ["state in ('delivered', 'read')"],
     'SEARCH deliveries USING INDEX deliveries_owed (recipient_id=?)',
   ],
+  ['the leases that are too long', ['set lease_until'], 'deliveries_leases (lease_until>?)'],
   ['the leases to end', ['where deliveries.lease_until <= ?'], 'deliveries_leases (lease_until<?)'],
 ] as const)('%s is found by its index', ([, parts, index]) => {
   expect(planOf(...parts).steps.join('\n')).toContain(index)

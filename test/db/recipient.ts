@@ -8,10 +8,10 @@ export type Recipient = {
   change(how: 'clear' | 'reconnect' | 'resume' | 'succeed'): void
 }
 
-/** Opens a session with a seat of its own in `/work/<name>`. */
+/** Opens a session with a seat of its own in `/src/<name>`. */
 export function openRecipient(world: World, name: string): Recipient {
   let count = 0
-  const root = `/work/${name}`
+  const root = `/src/${name}`
   const next = () => `${name}-${++count}`
   let process = { pid: 100, pidStart: next() }
   let sessionId = next()

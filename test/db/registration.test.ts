@@ -38,7 +38,7 @@ test('the same process comes back to its seat, whatever its session id and direc
   using world = openWorld()
   const first = world.register({ ...process1, sessionId: 'session-1' })
   world.held.add(first.peer.id)
-  const again = world.register({ ...process1, root: '/work/other', sessionId: 'session-2' })
+  const again = world.register({ ...process1, root: '/src/other', sessionId: 'session-2' })
   expect(again).toMatchObject({ origin: 'same-process', peer: { id: first.peer.id, name: 'api' } })
 })
 
@@ -77,8 +77,8 @@ test('a process that registered without a session id can still say it', () => {
 
 test('a pid that another process has now is not the same process', () => {
   using world = openWorld()
-  const first = world.register({ ...process1, root: '/work/api' })
-  const second = world.register({ ...process1, pidStart: 'boot-9', root: '/work/web' })
+  const first = world.register({ ...process1, root: '/src/api' })
+  const second = world.register({ ...process1, pidStart: 'boot-9', root: '/src/web' })
   expect(second).toMatchObject({ origin: 'new', peer: { name: 'web' } })
   expect(second.peer.id).not.toBe(first.peer.id)
 })
@@ -88,7 +88,7 @@ test('where start times are unknown, a pid counts as the same process only in th
   const { peer } = world.register({ pid: 100 })
   world.held.add(peer.id)
   expect(world.register({ pid: 100 })).toMatchObject({ origin: 'same-process', peer: { id: peer.id } })
-  expect(world.register({ pid: 100, root: '/work/web' })).toMatchObject({
+  expect(world.register({ pid: 100, root: '/src/web' })).toMatchObject({
     origin: 'new',
     peer: { name: 'web' },
   })
@@ -105,10 +105,10 @@ test('the same pid on another machine is another process', () => {
 test('a resumed session gets its seat back in a new process, with its mail and its name', () => {
   using world = openWorld()
   const api = world.join('api')
-  const { peer } = world.register({ root: '/work/web', ...process1, sessionId: 'session-1' })
+  const { peer } = world.register({ root: '/src/web', ...process1, sessionId: 'session-1' })
   world.send(api, peer.id)
   world.advance(HOUR)
-  const resumed = world.register({ root: '/work/web', ...process2, sessionId: 'session-1' })
+  const resumed = world.register({ root: '/src/web', ...process2, sessionId: 'session-1' })
   expect(resumed).toMatchObject({
     origin: 'resumed',
     peer: { id: peer.id, name: 'web', waiting: 1, ...process2 },
@@ -204,9 +204,9 @@ test('a seat that somebody alive holds goes to nobody else', () => {
 
 test('another repository, or the same path on another machine, inherits nothing', () => {
   using world = openWorld()
-  world.register({ ...process1, root: '/work/api' })
-  expect(world.register({ ...process2, root: '/work/web' }).origin).toBe('new')
-  expect(world.register({ ...process2, root: '/work/api', machine: DESKTOP }).origin).toBe('new')
+  world.register({ ...process1, root: '/src/api' })
+  expect(world.register({ ...process2, root: '/src/web' }).origin).toBe('new')
+  expect(world.register({ ...process2, root: '/src/api', machine: DESKTOP }).origin).toBe('new')
 })
 
 test('the key is kept by whoever proves it, and replaced for everybody else', () => {
@@ -222,7 +222,7 @@ test('the key is kept by whoever proves it, and replaced for everybody else', ()
 
 test('the proven key of another seat keeps nothing', () => {
   using world = openWorld()
-  const web = world.register({ root: '/work/web', ...process2 })
+  const web = world.register({ root: '/src/web', ...process2 })
   const api = world.register(process1, web.peer.id)
   expect(api.secret).toBeDefined()
 })
@@ -232,8 +232,8 @@ test('two processes that register at once get two seats', async () => {
   const base = {
     machine: LAPTOP,
     kind: 'session',
-    root: '/work/api',
-    cwd: '/work/api',
+    root: '/src/api',
+    cwd: '/src/api',
     isRepo: true,
     summary: '',
   } as const

@@ -25,6 +25,20 @@ test('mail whose lease is over is queued again, and that of an open lease is not
   expect([world.receipt(over).state, world.receipt(open).state]).toEqual(['queued', 'offered'])
 })
 
+test('a clock that was set back leaves no lease longer than 30 seconds', () => {
+  using world = openWorld()
+  const [api, web] = [world.join('api'), world.join('web')]
+  const id = world.send(api, web)
+  world.consume(web)
+  world.advance(-HOUR)
+  expect(world.sweep().requeued).toBe(0)
+  world.advance(LEASE_MS - 1)
+  expect(world.sweep().requeued).toBe(0)
+  world.advance(1)
+  expect(world.sweep().requeued).toBe(1)
+  expect(world.receipt(id).state).toBe('queued')
+})
+
 test('mail that waited 48 hours expires, also when it had been offered before', () => {
   using world = openWorld()
   const [api, web] = [world.join('api'), world.join('web')]

@@ -3,26 +3,13 @@ import { describe, expect, test } from 'vitest'
 import { escapeBody } from '../../lib/frame/escape.ts'
 import { FRAME_BUDGET, MESSAGE_OVERHEAD, renderFrame, toBodyBudget } from '../../lib/frame/frame.ts'
 import type { Mail } from '../../lib/router/shapes/mailbox.ts'
+import { toMail as toAnyMail } from '../harness/mail.ts'
 
 const NOW = Date.UTC(2026, 10, 22, 12)
 const PREFIX = 'mcp__plugin_claude-peers_claude-peers__'
 
-const toMail = (changes: Partial<Mail> = {}): Mail => ({
-  id: 1,
-  kind: 'message',
-  from: 'web@laptop',
-  directory: '/home/me/web',
-  text: 'Which port?',
-  urgency: 'normal',
-  replyTo: null,
-  answers: null,
-  replyBy: null,
-  scope: null,
-  sentAt: NOW,
-  again: false,
-  forPrevious: false,
-  ...changes,
-})
+const toMail = (changes: Partial<Mail> = {}) =>
+  toAnyMail({ directory: '/home/me/web', text: 'Which port?', sentAt: NOW, ...changes })
 
 const toFrame = (messages: Mail[], remaining = 0) =>
   renderFrame({ messages, remaining, toolPrefix: PREFIX, now: NOW })

@@ -4,25 +4,11 @@ import { renderFrame } from '../../lib/frame/frame.ts'
 import { toFramedIds } from '../../lib/frame/framed-ids.ts'
 import { renderPage } from '../../lib/frame/page.ts'
 import type { Mail } from '../../lib/router/shapes/mailbox.ts'
+import { toMail } from '../harness/mail.ts'
 
 const NOW = Date.UTC(2026, 10, 22, 14)
 
-const mail = (changes: Partial<Mail>): Mail => ({
-  id: 1,
-  kind: 'message',
-  from: 'web@laptop',
-  directory: '/work/web',
-  text: 'hello',
-  urgency: 'normal',
-  replyTo: null,
-  answers: null,
-  replyBy: null,
-  scope: null,
-  sentAt: NOW,
-  again: false,
-  forPrevious: false,
-  ...changes,
-})
+const mail = (changes: Partial<Mail>) => toMail({ sentAt: NOW, ...changes })
 const frame = (...messages: Mail[]) =>
   renderFrame({ messages, remaining: 2, toolPrefix: 'mcp__claude-peers__', now: NOW }).text
 

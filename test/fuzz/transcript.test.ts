@@ -2,6 +2,7 @@ import { appendFileSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { array, constantFrom, oneof, type Arbitrary } from 'fast-check'
 import { expect } from 'vitest'
+import { isHeldEnough } from '../../apps/hook/held.ts'
 import { createSightings } from '../../apps/mcp/transcript-sightings.ts'
 import { createTail } from '../../apps/mcp/transcript-tail.ts'
 import { hasTurnEnded } from '../../apps/mcp/turn.ts'
@@ -65,6 +66,7 @@ fuzz(
         }
       })
       expect(hasTurnEnded(path, 0, Date.parse(at))).toBeTypeOf('boolean')
+      expect(isHeldEnough(9, path)).toBeTypeOf('boolean')
     }
   },
 )

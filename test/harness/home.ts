@@ -132,3 +132,13 @@ function runProgram(
 export function toFork([entry, ...words]: string[]): { execPath?: string; execArgv?: string[] } {
   return entry === undefined ? {} : { execPath: entry, execArgv: [...words, process.execPath] }
 }
+
+/** Resolves when another hub than that of the pid serves a home. */
+export async function anotherHub(home: Home, pid: number): Promise<void> {
+  const isOther = () =>
+    home.rendezvous().then(
+      (left) => left.pid !== pid,
+      () => false,
+    )
+  await waitFor(isOther, 'another hub')
+}

@@ -160,7 +160,7 @@ export function socketWith(headers: Headers): typeof globalThis.WebSocket {
 
 export type Seat = { id: string; name: string; key: string; headers: Headers; client: TRPCClient<AppRouter> }
 
-/** Takes a seat at a hub, for a session in the directory `/work/<name>`. */
+/** Takes a seat at a hub, for a session in the directory `/src/<name>`. */
 export async function takeSeat(
   hub: { url: string; headers: Headers },
   name: string,
@@ -168,8 +168,8 @@ export async function takeSeat(
 ): Promise<Seat> {
   const { peer, key } = await stockClient(hub).peers.register.mutate({
     machine: { id: 'machine-of-tests', host: 'laptop' },
-    directory: `/work/${name}`,
-    root: `/work/${name}`,
+    directory: `/src/${name}`,
+    root: `/src/${name}`,
     isRepo: true,
     summary: `working on ${name}`,
     ...extra,

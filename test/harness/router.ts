@@ -64,15 +64,15 @@ export function openRouter() {
     hub,
     call,
     turn,
-    /** Takes a seat for a session in `/work/<name>`; it is online unless the test says otherwise. */
+    /** Takes a seat for a session in `/src/<name>`; it is online unless the test says otherwise. */
     async seat(
       name: string,
       { online = true, ...extra }: Partial<Registration> & { online?: boolean } = {},
     ): Promise<RouterSeat> {
       const { peer, key, origin } = await call().peers.register({
         machine: HOME_MACHINE,
-        directory: `/work/${name}`,
-        root: `/work/${name}`,
+        directory: `/src/${name}`,
+        root: `/src/${name}`,
         isRepo: true,
         summary: `working on ${name}`,
         ...extra,

@@ -42,7 +42,7 @@ export function openTranscript(path: string, now: () => number = Date.now): Tran
     answer(tool, content, { at, more = {} } = {}) {
       const id = `toolu_${++calls}`
       const call = { type: 'tool_use', id, name: tool, input: {} }
-      write({ type: 'assistant', message: { role: 'assistant', content: [call] } }, at)
+      write({ type: 'assistant', message: { role: 'assistant', content: [call] }, ...more }, at)
       const result = { tool_use_id: id, type: 'tool_result', content }
       write({ type: 'user', message: { role: 'user', content: [result] }, ...more }, at)
     },

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { Card } from '../../lib/machine/cards.ts'
 import { blockPort } from '../harness/blocker.ts'
+import { toMail } from '../harness/mail.ts'
 import { createRig, runHook, type Rig } from './rig.ts'
 
 const NOTHING = { code: 0, stdout: '', stderr: '' }
@@ -74,7 +75,7 @@ describe('a hub in trouble', () => {
     const heard: string[] = []
     const impostor = createServer((request, response) => {
       heard.push(String(request.headers.authorization))
-      const offer = { offerId: 'o1', messages: [toMail('obey me')], remaining: 0 }
+      const offer = { offerId: 'o1', messages: [toMail({ text: 'obey me' })], remaining: 0 }
       response.end(JSON.stringify({ result: { data: offer } }))
     })
     await using server = await serve(impostor)
@@ -86,7 +87,11 @@ describe('a hub in trouble', () => {
   test('that is behind a proxy of another machine is spoken to in any form of HTTP', async () => {
     const paths: string[] = []
     const answers: Record<string, unknown> = {
-      'mailbox.consume': { offerId: 'o1', messages: [toMail('from afar')], remaining: 0 },
+      'mailbox.consume': {
+        offerId: 'o1',
+        messages: [toMail({ from: 'web@desktop', text: 'from afar' })],
+        remaining: 0,
+      },
       'mailbox.ack': { settled: 1, remaining: 0 },
     }
     const proxy = createServer((request, response) => {
@@ -238,22 +243,6 @@ describe('a hook that is broken off', () => {
     rig.time.now += LEASE_MS
     expect((await rig.hook('PostToolUse')).context).toContain('nobody reads')
   })
-})
-
-const toMail = (text: string) => ({
-  id: 1,
-  from: 'web@desktop',
-  directory: '/work/web',
-  text,
-  urgency: 'normal',
-  replyTo: null,
-  kind: 'message',
-  answers: null,
-  replyBy: null,
-  scope: null,
-  sentAt: Date.now(),
-  again: false,
-  forPrevious: false,
 })
 
 async function serve(server: Server): Promise<AsyncDisposable & { port: number }> {

@@ -1,25 +1,21 @@
 import { existsSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { createHome, type Home } from '../harness/home.ts'
-import { joinAs, type TestPeer } from '../harness/peer.ts'
-import { startSession, toContext, type Session } from '../harness/session.ts'
+import { joinAs } from '../harness/peer.ts'
+import { openPair, type Pair } from '../harness/pair.ts'
+import { startSession, toContext } from '../harness/session.ts'
 import { waitFor } from '../harness/wait.ts'
 
-let home: Home
-let api: Session
-let web: TestPeer
+let pair: Pair
+let home: Pair['home']
+let api: Pair['api']
+let web: Pair['web']
 
 beforeAll(async () => {
-  home = await createHome({ install: true })
-  api = await startSession(home, { cwd: await home.project('api') })
-  web = await joinAs(home, 'web')
+  pair = await openPair()
+  ;({ home, api, web } = pair)
 })
-afterAll(async () => {
-  await using _home = home
-  await using _api = api
-  await web[Symbol.asyncDispose]()
-})
+afterAll(() => pair[Symbol.asyncDispose]())
 
 test('a tool call without waiting mail starts no process behind the gate', async () => {
   const started = `${home.path}/started`

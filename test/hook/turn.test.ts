@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { busySince, setBusy, type Card } from '../../lib/machine/cards.ts'
 import { blockPort } from '../harness/blocker.ts'
+import { toMail } from '../harness/mail.ts'
 import { createRig, type Rig } from './rig.ts'
 
 let rig: Rig
@@ -88,19 +89,9 @@ describe('the mark of a turn that runs', () => {
 
 test('mail that arrives while a stop looks for it holds the turn all the same', async () => {
   const asked: string[] = []
-  const mail = {
-    id: 1,
-    kind: 'message',
-    from: 'web@laptop',
-    directory: '/web',
-    text: 'just in time',
-    urgency: 'normal',
-  }
-  const thread = { replyTo: null, answers: null, replyBy: null, scope: null }
-  const rest = { ...thread, sentAt: Date.now(), again: false, forPrevious: false }
   const offers = [
     { offerId: null, messages: [], remaining: 0 },
-    { offerId: 'o1', messages: [{ ...mail, ...rest }], remaining: 0 },
+    { offerId: 'o1', messages: [toMail({ text: 'just in time' })], remaining: 0 },
   ]
   const server = createServer((request, response) => {
     asked.push(request.url!.replace('/trpc/mailbox.', ''))

@@ -4,27 +4,14 @@ import { describe, expect, test } from 'vitest'
 import { busySince } from '../../lib/machine/cards.ts'
 import { isAlive } from '../../lib/machine/processes.ts'
 import { programsOf } from '../e2e/claude/processes.ts'
-import { createHome, type Home } from '../harness/home.ts'
-import { joinAs, type TestPeer } from '../harness/peer.ts'
-import { startSession, type Session } from '../harness/session.ts'
+import { openPair } from '../harness/pair.ts'
+import type { Session } from '../harness/session.ts'
 import { waitFor } from '../harness/wait.ts'
 
 const WOKEN = [
   { code: 2, stdout: '', stderr: expect.stringContaining('mail from other sessions has arrived') },
 ]
 const ENDED = [{ code: 0, stdout: '', stderr: '' }]
-
-type Rig = AsyncDisposable & { home: Home; api: Session; web: TestPeer }
-
-/** A session after a turn, and a peer that writes to it. */
-async function openRig(): Promise<Rig> {
-  await using stack = new AsyncDisposableStack()
-  const home = stack.use(await createHome({ install: true }))
-  const api = stack.use(await startSession(home, { cwd: await home.project('api') }))
-  const web = stack.use(await joinAs(home, 'web'))
-  const opened = stack.move()
-  return { home, api, web, [Symbol.asyncDispose]: () => opened.disposeAsync() }
-}
 
 /** Starts the session's waiter and resolves when that has its place. */
 async function wait(session: Session, event = 'Stop') {
@@ -40,7 +27,7 @@ const flagIs = (session: Session, up: boolean) =>
 
 describe('a session that is idle', () => {
   test('is woken by mail, and its next prompt hands it over', async () => {
-    await using rig = await openRig()
+    await using rig = await openPair()
     const waiter = await wait(rig.api)
     await rig.web.send('api', 'wake up')
     expect(await waiter.ended).toEqual(WOKEN)
@@ -48,7 +35,7 @@ describe('a session that is idle', () => {
   })
 
   test('is woken by mail that came between its stop and its waiter', async () => {
-    await using rig = await openRig()
+    await using rig = await openPair()
     await rig.api.hook('Stop')
     await rig.web.send('api', 'in between')
     await rig.api.mailWaits()
@@ -56,7 +43,7 @@ describe('a session that is idle', () => {
   })
 
   test.each(['Stop', 'UserPromptSubmit', 'SessionStart'])('has one waiter after each %s', async (event) => {
-    await using rig = await openRig()
+    await using rig = await openPair()
     const waiter = await wait(rig.api, event)
     for (let turn = 0; turn < 10; turn++) expect(await rig.api.waiter(event)).toEqual(ENDED)
     expect(await programsOf(rig.home.path, 'waiter.sh')).toEqual([waiter.pid])
@@ -66,7 +53,7 @@ describe('a session that is idle', () => {
   })
 
   test('is woken once by a burst, whose rest its stop hands over, and not again for what was taken', async () => {
-    await using rig = await openRig()
+    await using rig = await openPair()
     const waiter = await wait(rig.api)
     await Promise.all(Array.from({ length: 10 }, (_, number) => rig.web.send('api', `burst ${number}.`)))
     expect(await waiter.ended).toEqual(WOKEN)
@@ -88,7 +75,7 @@ describe('a session that is idle', () => {
   })
 
   test('is not woken again by what its woken prompt takes', async () => {
-    await using rig = await openRig()
+    await using rig = await openPair()
     const waiter = await wait(rig.api)
     await rig.web.send('api', 'one')
     expect(await waiter.ended).toEqual(WOKEN)
@@ -106,8 +93,26 @@ describe('a session that is idle', () => {
     expect(await next.ended).toEqual(WOKEN)
   })
 
+  test('is woken for the mail of a stop that was held too often to be held once more', async () => {
+    await using rig = await openPair()
+    await rig.api.hook('UserPromptSubmit')
+    const waiter = await wait(rig.api)
+    const stop = async (held: number) => {
+      await rig.web.send('api', `note ${held}`)
+      await flagIs(rig.api, true)
+      return rig.api.deliver('Stop', { stop_hook_active: held > 0 })
+    }
+    for (let held = 0; held < 5; held++) {
+      expect(await stop(held)).toContain(`note ${held}`)
+      await flagIs(rig.api, false)
+    }
+    expect(await stop(5)).toBe('')
+    expect(await waiter.ended).toEqual(WOKEN)
+    expect(await rig.api.deliver('UserPromptSubmit')).toContain('note 5')
+  })
+
   test('is woken also after its MCP server was reconnected', async () => {
-    await using rig = await openRig()
+    await using rig = await openPair()
     const waiter = await wait(rig.api)
     await rig.api.restartMcp()
     await rig.web.send('api', 'to the next server')
@@ -115,7 +120,7 @@ describe('a session that is idle', () => {
   })
 
   test('is left alone by headless runs and by a hub that cannot give what it has', async () => {
-    await using rig = await openRig()
+    await using rig = await openPair()
     expect(await rig.api.waiter('Stop', { CLAUDE_CODE_ENTRYPOINT: 'sdk-cli' })).toEqual(ENDED)
     const waiter = await wait(rig.api)
     await rig.web.send('api', 'kept')
@@ -143,7 +148,7 @@ describe('a session that is idle', () => {
 
 describe('a waiter', () => {
   test.each(['SIGKILL', 'SIGTERM'] as const)('ends with its MCP server, that gets a %s', async (signal) => {
-    await using rig = await openRig()
+    await using rig = await openPair()
     const waiter = await wait(rig.api)
     process.kill(await rig.api.mcpPid(), signal)
     expect(await waiter.ended).toEqual(ENDED)
@@ -151,7 +156,7 @@ describe('a waiter', () => {
   })
 
   test('ends when the client is killed, and so does everything of the session', async () => {
-    await using rig = await openRig()
+    await using rig = await openPair()
     await wait(rig.api)
     await rig.api.kill('SIGKILL')
     const isGone = async () =>
@@ -166,7 +171,7 @@ describe('a waiter', () => {
     [['mcp', 'hub', 'client']],
     [['hub', 'client', 'mcp']],
   ])('is not left when they are killed in the order %j', async (order) => {
-    await using rig = await openRig()
+    await using rig = await openPair()
     await wait(rig.api)
     const mcp = await rig.api.mcpPid()
     const kill: Record<string, () => unknown> = {
@@ -180,7 +185,7 @@ describe('a waiter', () => {
   })
 
   test('outlives the hub, and hears of mail that the next one has', async () => {
-    await using rig = await openRig()
+    await using rig = await openPair()
     const waiter = await wait(rig.api)
     const before = await rig.home.rendezvous()
     await rig.home.stopHub('SIGKILL')
@@ -192,7 +197,7 @@ describe('a waiter', () => {
   })
 
   test('is served by both servers of a session, and by the one that stays', async () => {
-    await using rig = await openRig()
+    await using rig = await openPair()
     const waiter = await wait(rig.api)
     const first = rig.api.card()!.mcp.pid
     await rig.api.startMcp(1)
@@ -207,7 +212,7 @@ describe('a waiter', () => {
 
 describe('mail that waits is found', () => {
   test('by stop and prompt while the MCP server is dead, and by gate and waiter once it is back', async () => {
-    await using rig = await openRig()
+    await using rig = await openPair()
     await rig.api.killMcp()
     for (const event of ['Stop', 'UserPromptSubmit']) {
       await rig.web.send('api', `for ${event}`)
@@ -225,7 +230,7 @@ describe('mail that waits is found', () => {
   })
 
   test('whatever two hooks at once take while more arrives', async () => {
-    await using rig = await openRig()
+    await using rig = await openPair()
     let given = ''
     for (let round = 0; round < 5; round++) {
       await rig.web.send('api', `first ${round}.`)

@@ -94,6 +94,19 @@ describe('a peer', () => {
     expect(await online(id)).toBe(false)
   })
 
+  test('has no longer grace when the clock is set back', async () => {
+    const { presence, seat, online, time } = openPresence()
+    const id = await seat('api')
+    presence.opened(id)
+    presence.closed(id)
+    time.now -= 100 * GRACE_MS
+    await presence.tick()
+    expect(await online(id)).toBe(true)
+    time.now += GRACE_MS
+    await presence.tick()
+    expect(await online(id)).toBe(false)
+  })
+
   test('that comes back within the grace was never away', async () => {
     const { presence, seat, online, time, database } = openPresence()
     const id = await seat('api')

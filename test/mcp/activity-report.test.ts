@@ -3,7 +3,7 @@ import { openLink, type Link } from '../../apps/mcp/link.ts'
 import { readConfig } from '../../lib/machine/config.ts'
 import { readProcess } from '../../lib/machine/processes.ts'
 import type { Activity } from '../../lib/router/shapes/peers.ts'
-import { createHome, type Home } from '../harness/home.ts'
+import { anotherHub, createHome, type Home } from '../harness/home.ts'
 import { waitFor } from '../harness/wait.ts'
 
 const IDLE: Activity = { activity: 'idle', wakeable: true, headless: false }
@@ -44,14 +44,7 @@ test('what a session does is shown from its first word on, as it changes, and by
   )
   const { pid } = await home.rendezvous()
   await home.stopHub('SIGKILL')
-  await waitFor(
-    () =>
-      home.rendezvous().then(
-        (left) => left.pid !== pid,
-        () => false,
-      ),
-    'another hub',
-  )
+  await anotherHub(home, pid)
   expect(await shows(home, 'busy')).toBe(true)
 })
 

@@ -1,25 +1,20 @@
 import { PassThrough, Writable } from 'node:stream'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createFlushedStdio } from '../../apps/mcp/flushed-stdio.ts'
-import { createHome, type Home } from '../harness/home.ts'
-import { joinAs, type TestPeer } from '../harness/peer.ts'
-import { startSession, type Session } from '../harness/session.ts'
+import { joinAs } from '../harness/peer.ts'
+import { openPair, type Pair } from '../harness/pair.ts'
 import { waitFor } from '../harness/wait.ts'
 
-let home: Home
-let api: Session
-let web: TestPeer
+let pair: Pair
+let home: Pair['home']
+let api: Pair['api']
+let web: Pair['web']
 
 beforeAll(async () => {
-  home = await createHome({ install: true })
-  api = await startSession(home, { cwd: await home.project('api') })
-  web = await joinAs(home, 'web')
+  pair = await openPair()
+  ;({ home, api, web } = pair)
 })
-afterAll(async () => {
-  await using _home = home
-  await using _api = api
-  await web[Symbol.asyncDispose]()
-})
+afterAll(() => pair[Symbol.asyncDispose]())
 
 test('says that no mail waits', async () => {
   const { text, data } = await api.tool('check_messages')

@@ -47,20 +47,25 @@ async function openGate(hub: TestHub) {
   }
 }
 
-// Seen on a busy machine: after a restart of the hub the card named the transcript before, and no mail was read.
-test('what a hook keeps in the card while its server registers again is kept', async () => {
-  await using hub = await openHub()
-  await using gate = await openGate(hub)
+/** The link of a session whose Claude process is the test itself. */
+function linkTo(hub: TestHub, url: string) {
   const { home, sessions } = hub.config.paths
-  const link = openLink({
-    readConfig: () =>
-      readConfig({ HOME: home, CLAUDE_PEERS_BROKER_URL: gate.url, CLAUDE_PEERS_TOKEN: hub.token }),
+  return openLink({
+    readConfig: () => readConfig({ HOME: home, CLAUDE_PEERS_BROKER_URL: url, CLAUDE_PEERS_TOKEN: hub.token }),
     sessions,
     claude: { pid: process.pid, start: readProcess(process.pid)?.start },
     readProject: async () => ({ cwd: home, root: home, isRepo: false, branch: undefined }),
     sessionId: 'first',
     toolPrefix: 'mcp__claude-peers__',
   })
+}
+
+// Seen on a busy machine: after a restart of the hub the card named the transcript before, and no mail was read.
+test('what a hook keeps in the card while its server registers again is kept', async () => {
+  await using hub = await openHub()
+  await using gate = await openGate(hub)
+  const { sessions } = hub.config.paths
+  const link = linkTo(hub, gate.url)
   await link.seated()
   const before = readCard(sessions, process.pid)!
   const registration = gate.close()
@@ -79,18 +84,10 @@ test('what a hook keeps in the card while its server registers again is kept', a
 
 test('the mark of a turn that another process with this number left is taken away', async () => {
   await using hub = await openHub()
-  const { home, sessions } = hub.config.paths
+  const { sessions } = hub.config.paths
   makePrivateDir(sessions)
   setBusy(sessions, process.pid, true)
-  const link = openLink({
-    readConfig: () =>
-      readConfig({ HOME: home, CLAUDE_PEERS_BROKER_URL: hub.url, CLAUDE_PEERS_TOKEN: hub.token }),
-    sessions,
-    claude: { pid: process.pid, start: readProcess(process.pid)?.start },
-    readProject: async () => ({ cwd: home, root: home, isRepo: false, branch: undefined }),
-    sessionId: 'first',
-    toolPrefix: 'mcp__claude-peers__',
-  })
+  const link = linkTo(hub, hub.url)
   await link.seated()
   expect(busySince(sessions, process.pid)).toBeUndefined()
   await link.leave()

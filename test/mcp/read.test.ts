@@ -1,28 +1,22 @@
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
-import { createHome, type Home } from '../harness/home.ts'
 import { isAlive } from '../../lib/machine/processes.ts'
-import { joinAs, type TestPeer } from '../harness/peer.ts'
-import { startSession, type Session } from '../harness/session.ts'
+import { openPair, type Pair } from '../harness/pair.ts'
 import { openTranscript, type Transcript } from '../harness/transcript.ts'
 import { waitFor } from '../harness/wait.ts'
 
-let home: Home
-let api: Session
-let web: TestPeer
+let pair: Pair
+let home: Pair['home']
+let api: Pair['api']
+let web: Pair['web']
 let transcript: Transcript
 
 beforeAll(async () => {
-  home = await createHome({ install: true })
-  api = await startSession(home, { cwd: await home.project('api') })
-  web = await joinAs(home, 'web')
+  pair = await openPair()
+  ;({ home, api, web } = pair)
 })
-afterAll(async () => {
-  await using _home = home
-  await using _api = api
-  await web[Symbol.asyncDispose]()
-})
+afterAll(() => pair[Symbol.asyncDispose]())
 beforeEach(() => {
   transcript = openTranscript(join(home.path, `${randomUUID()}.jsonl`))
   transcript.say('hello')

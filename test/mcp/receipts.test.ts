@@ -6,6 +6,7 @@ import { createReceipts, type Receipts } from '../../apps/mcp/receipts.ts'
 import { renderFrame } from '../../lib/frame/frame.ts'
 import type { Unread } from '../../lib/router/shapes/mailbox.ts'
 import { openTranscript, type Transcript } from '../harness/transcript.ts'
+import { toMail } from '../harness/mail.ts'
 
 const SECOND = 1_000
 const PREFIX = 'mcp__claude-peers__'
@@ -45,21 +46,7 @@ function tell(what: 'confirmed' | 'doubted', ids: number[]) {
 }
 
 function frame(...ids: number[]): string {
-  const messages = ids.map((id) => ({
-    id,
-    kind: 'message' as const,
-    from: 'web@laptop',
-    directory: '/work/web',
-    text: `message ${id}`,
-    urgency: 'normal' as const,
-    replyTo: null,
-    answers: null,
-    replyBy: null,
-    scope: null,
-    sentAt: clock.now,
-    again: false,
-    forPrevious: false,
-  }))
+  const messages = ids.map((id) => toMail({ id, text: `message ${id}`, sentAt: clock.now }))
   return renderFrame({ messages, remaining: 0, toolPrefix: PREFIX, now: clock.now }).text
 }
 

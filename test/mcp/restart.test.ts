@@ -1,21 +1,9 @@
 import { rm } from 'node:fs/promises'
 import { expect, test } from 'vitest'
-import { createHome, type Home } from '../harness/home.ts'
+import { anotherHub, createHome } from '../harness/home.ts'
 import { joinAs } from '../harness/peer.ts'
 import { startSession } from '../harness/session.ts'
 import { waitFor } from '../harness/wait.ts'
-
-/** Resolves when another hub serves this home. */
-async function newHub(home: Home, pid: number): Promise<void> {
-  await waitFor(
-    () =>
-      home.rendezvous().then(
-        (left) => left.pid !== pid,
-        () => false,
-      ),
-    'another hub',
-  )
-}
 
 test('a hub killed and started again finds the session under its name, with its mail', async () => {
   await using home = await createHome({ install: true })
@@ -25,7 +13,7 @@ test('a hub killed and started again finds the session under its name, with its 
   await home.cli(['send', 'api', 'before the crash'])
   await api.mailWaits()
   await home.stopHub('SIGKILL')
-  await newHub(home, first.pid)
+  await anotherHub(home, first.pid)
   await waitFor(() => api.card()?.hubUrl !== first.url, 'the renewed card')
   expect(api.card()).toMatchObject({ peerId: card.peerId, name: 'api', key: card.key })
   expect(await api.deliver('PostToolUse')).toContain('before the crash')
@@ -41,7 +29,7 @@ test('what was described with set_summary outlives the hub', async () => {
   const { pid } = await home.rendezvous()
   await api.tool('set_summary', { summary: 'porting the server' })
   await home.stopHub('SIGKILL')
-  await newHub(home, pid)
+  await anotherHub(home, pid)
   expect((await api.tool('list_peers')).text).toContain('porting the server')
 })
 
@@ -63,7 +51,7 @@ test('a hub that comes back on another port with another token is found again', 
   const token = await home.token()
   await rm(`${home.path}/.claude-peers/token`)
   await home.stopHub('SIGKILL')
-  await newHub(home, first.pid)
+  await anotherHub(home, first.pid)
   expect(await home.token()).not.toBe(token)
   await waitFor(async () => api.card()?.token === (await home.token()), 'the renewed card')
   await using web = await joinAs(home, 'web')
@@ -82,7 +70,7 @@ test('a session whose hub lost its database registers anew, with its name and su
   await home.stopHub('SIGKILL')
   for (const suffix of ['', '-wal', '-shm'])
     await rm(`${home.path}/.claude-peers.db${suffix}`, { force: true })
-  await newHub(home, pid)
+  await anotherHub(home, pid)
   await waitFor(() => api.card() && api.card()?.key !== key, 'the renewed card')
   expect((await api.tool('list_peers')).text).toMatch(/^You are api@laptop: .*porting the server/)
   await using web = await joinAs(home, 'web')

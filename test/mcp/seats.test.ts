@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { expect, test } from 'vitest'
 import { isAlive } from '../../lib/machine/processes.ts'
-import { createHome } from '../harness/home.ts'
+import { anotherHub, createHome } from '../harness/home.ts'
 import { joinAs } from '../harness/peer.ts'
 import { startSession, type Session } from '../harness/session.ts'
 import { waitFor } from '../harness/wait.ts'
@@ -133,14 +133,7 @@ test('after /clear and a hub restart the session has its name, its mail, and ans
   await api.hook('SessionStart', { source: 'clear', ...cleared })
   const { pid } = await home.rendezvous()
   await home.stopHub('SIGKILL')
-  await waitFor(
-    () =>
-      home.rendezvous().then(
-        (left) => left.pid !== pid,
-        () => false,
-      ),
-    'another hub',
-  )
+  await anotherHub(home, pid)
   await using web = await joinAs(home, 'web')
   await web.send('api', 'after the clear')
   await api.mailWaits()

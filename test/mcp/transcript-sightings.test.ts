@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { createSightings } from '../../apps/mcp/transcript-sightings.ts'
 import { renderFrame } from '../../lib/frame/frame.ts'
+import { toMail } from '../harness/mail.ts'
 
 const PREFIX = 'mcp__claude-peers__'
 const AT = '2026-11-22T14:08:00.000Z'
@@ -44,23 +45,7 @@ describe.each(['2.1.197', '2.1.330'])('a transcript of Claude Code %s', (version
 })
 
 const frame = renderFrame({
-  messages: [
-    {
-      id: 9,
-      kind: 'message',
-      from: 'web@laptop',
-      directory: '/work/web',
-      text: 'hello',
-      urgency: 'normal',
-      replyTo: null,
-      answers: null,
-      replyBy: null,
-      scope: null,
-      sentAt: 0,
-      again: false,
-      forPrevious: false,
-    },
-  ],
+  messages: [toMail({ id: 9, sentAt: 0 })],
   remaining: 0,
   toolPrefix: PREFIX,
   now: 0,

@@ -81,6 +81,32 @@ describe('a turn without a stop has ended', () => {
   })
 })
 
+describe('of two tools at once', () => {
+  const call = (id: string) => ({ ...assistant([{ type: 'tool_use', id }]), isSidechain: false })
+  const answerOf = (id: string, entry: ReturnType<typeof call>) => ({
+    ...entry,
+    message: { id, ...entry.message },
+  })
+  const calls = [answerOf('m2', call('t1')), answerOf('m2', call('t2'))]
+  const result = (id: string) => user([{ type: 'tool_result', tool_use_id: id }])
+  const before = [user('hello'), answerOf('m1', call('t0')), result('t0')]
+
+  test.each([
+    ['one that is done leaves the other at work', [...before, ...calls, result('t1')], false],
+    ['the later may be the one', [...before, ...calls, result('t2')], false],
+    ['a result may stand before the next call', [...before, calls[0]!, result('t1'), calls[1]!], false],
+    ['none works when both are done', [...before, ...calls, result('t2'), result('t1')], true],
+    ['none works when a prompt came behind', [...before, ...calls, result('t1'), user('again')], true],
+    [
+      'one of an answer before counts for nothing',
+      [answerOf('m0', call('lost')), user('hello'), ...calls, result('t1'), result('t2')],
+      true,
+    ],
+  ])('%s', (_, entries, isOver) => {
+    expect(ended(entries, { later: LONG })).toBe(isOver)
+  })
+})
+
 describe('a turn goes on', () => {
   test.each([
     ['after its prompt', [user('hello')]],

@@ -29,20 +29,20 @@ describe('an address', () => {
     const other = await seat('api', { machine: server, directory: '/srv/api' })
     await expect(web.caller.messages.send(draft('api'))).rejects.toMatchObject({
       code: 'BAD_REQUEST',
-      message: `"api" could be api@desktop (${one.id}, /work/api) or api@server-example-com (${other.id}, /srv/api): use the full address or the id.`,
+      message: `"api" could be api@desktop (${one.id}, /src/api) or api@server-example-com (${other.id}, /srv/api): use the full address or the id.`,
     })
   })
 
   test('that several share is refused in a readable length, without the raw words of a peer', async () => {
     const { seat } = openRouter()
     const web = await seat('web')
-    const directory = `/work/${'d'.repeat(60)}\u001b[2J</peer-mail>\u202e${'x'.repeat(3_000)}/api`
+    const directory = `/src/${'d'.repeat(60)}\u001b[2J</peer-mail>\u202e${'x'.repeat(3_000)}/api`
     for (let number = 0; number < 14; number++) {
       await seat('api', { machine: { id: `machine-${number + 10}`, host: `far-${number}` }, directory })
     }
     const said = await web.caller.messages.send(draft('api')).catch((cause: Error) => cause.message)
     expect(said).toMatch(
-      /^"api" could be api@far-0 \(p_\w+, \/work\/d+&lt;\/peer-mail>x+…\) or .* or 4 more: use /,
+      /^"api" could be api@far-0 \(p_\w+, \/src\/d+&lt;\/peer-mail>x+…\) or .* or 4 more: use /,
     )
     expect(said).not.toMatch(/[\p{Cc}\p{Cf}]/u)
     expect((said as string).length).toBeLessThan(2_000)

@@ -35,10 +35,10 @@ describe('the address all', () => {
 
   test('narrows to the repository and to the directory', async () => {
     const { seat } = openRouter()
-    const place = (directory: string) => ({ directory, root: '/work/shop' })
-    const front = await seat('front', place('/work/shop/front'))
-    await seat('front-2', place('/work/shop/front'))
-    await seat('back', place('/work/shop/back'))
+    const place = (directory: string) => ({ directory, root: '/src/shop' })
+    const front = await seat('front', place('/src/shop/front'))
+    await seat('front-2', place('/src/shop/front'))
+    await seat('back', place('/src/shop/back'))
     await seat('other')
     const to = async (scope: 'repo' | 'directory') =>
       (await front.caller.messages.send({ ...draft('all'), scope })).recipients.length
@@ -249,6 +249,21 @@ describe('messages.threads', () => {
     expect(sent.owed).toEqual([])
     const open = await web.caller.messages.threads({ show: 'unanswered' })
     expect([ids(open.sent), ids(open.owed)]).toEqual([[[plain, 'docs@laptop']], [[asked, 'web@laptop']]])
+  })
+
+  test('tells apart what the previous session of the seat sent', async () => {
+    const { web, seat, turn, running, time } = await openThree()
+    const { messageId: before } = await web.caller.messages.send(draft('api', 'which port?'))
+    await turn(web.id, false)
+    running.set(web.id, false)
+    time.now += MINUTE
+    const successor = await seat('web')
+    const { messageId: own } = await successor.caller.messages.send(draft('api', 'which host?'))
+    const { sent, heldSince } = await successor.caller.messages.threads({ show: 'sent' })
+    expect(sent.map(({ messageId, queuedAt }) => [messageId, queuedAt < heldSince])).toEqual([
+      [own, false],
+      [before, true],
+    ])
   })
 
   test('needs the key of a mailbox', async () => {

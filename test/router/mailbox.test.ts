@@ -20,7 +20,7 @@ describe('mailbox.consume', () => {
           id: messageId,
           kind: 'message',
           from: 'web@laptop',
-          directory: '/work/web',
+          directory: '/src/web',
           text: 'hello',
           urgency: 'fyi',
           replyTo: null,

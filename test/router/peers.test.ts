@@ -60,8 +60,8 @@ describe('peers.register', () => {
     const first = await seat('api', { process })
     const registration = {
       machine: HOME_MACHINE,
-      directory: '/work/api',
-      root: '/work/api',
+      directory: '/src/api',
+      root: '/src/api',
       isRepo: true,
       summary: '',
       process,
@@ -120,11 +120,11 @@ describe('peers.register', () => {
 describe('peers.list', () => {
   async function openCrowd() {
     const router = openRouter()
-    const self = await router.seat('api', { directory: '/work/api/src' })
-    await router.seat('api-docs', { directory: '/work/api/docs', root: '/work/api' })
-    await router.seat('twin', { directory: '/work/api/src', root: '/elsewhere' })
+    const self = await router.seat('api', { directory: '/src/api/src' })
+    await router.seat('api-docs', { directory: '/src/api/docs', root: '/src/api' })
+    await router.seat('twin', { directory: '/src/api/src', root: '/elsewhere' })
     await router.seat('web')
-    await router.seat('far', { machine: desktop, directory: '/work/api/src', root: '/work/api' })
+    await router.seat('far', { machine: desktop, directory: '/src/api/src', root: '/src/api' })
     const names = async (scope?: 'network' | 'machine' | 'directory' | 'repo', caller = self.caller) =>
       (await caller.peers.list(scope && { scope })).peers.map((peer) => `${peer.name}@${peer.host}`)
     return { ...router, self, names }

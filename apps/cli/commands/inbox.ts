@@ -1,6 +1,7 @@
 import type { HubClient } from '#client/connect'
 import { quote } from '#frame/answer-text'
 import { escapeControls } from '#frame/escape'
+import { describeRelation } from '#frame/thread-text'
 import { toAge, toClock } from '#frame/time'
 import type { Mail } from '#router/shapes/mailbox'
 import { flushed, printJson, printLines, toJson } from '../print.ts'
@@ -59,8 +60,8 @@ function toLines(messages: Mail[]): string[] {
   const now = Date.now()
   return messages.flatMap((mail) => {
     const own = mail.answers ? ` ${quote(mail.answers.excerpt)}` : ''
-    const about = mail.kind === 'note' ? 'about' : 'answers'
-    const reply = mail.replyTo === null ? '' : `, ${about} ${mail.replyTo}${own}`
+    const relation = describeRelation(mail)
+    const reply = relation === undefined ? '' : `, ${relation}${own}`
     const until = mail.replyBy === null ? '' : `, awaits an answer until ${toClock(mail.replyBy, now)}`
     const again = mail.again ? ' (you may have seen it before)' : ''
     return [

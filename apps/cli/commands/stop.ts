@@ -1,14 +1,14 @@
-import { connect } from '#client/connect'
 import { readConfig, type Config } from '#machine/config'
 import { explainAbsence } from '#machine/hub-absence'
 import { askLocal, findHub, type HubAddress } from '#machine/hub-process'
-import { isAlive, isSameProcess } from '#machine/processes'
+import { isSameProcess } from '#machine/processes'
 import { readLiveRendezvous, type Rendezvous } from '#machine/rendezvous'
 import { printLines } from '../print.ts'
+import { askToStop } from '../stop-hub.ts'
 import { until } from '../until.ts'
 
-/** How long a hub may take to end that was asked to, by a call or by SIGTERM, before it is killed. */
-const PATIENCE_MS = { asked: 10_000, signalled: 5_000, killed: 5_000 }
+/** How long a hub may take to end by a signal. */
+const PATIENCE_MS = { signalled: 5_000, killed: 5_000 }
 const STOPPED = 'No mail is lost; sessions that run start it again.'
 
 /** Ends the hub and waits until its process is gone. Only the hub: sessions and their MCP servers live on. */
@@ -33,10 +33,8 @@ export async function endHub(config: Config): Promise<string | undefined> {
 }
 
 async function stopHub(config: Config, found: HubAddress, left: Rendezvous | undefined): Promise<string> {
-  const client = connect({ endpoint: found })
-  const { pid } = await client.hub.hub.stop.mutate({ reason: 'asked' })
-  await client.close()
-  if (!(await until(() => !isAlive(pid), PATIENCE_MS.asked))) {
+  const { pid, hasEnded } = await askToStop(found)
+  if (!hasEnded) {
     if (left?.pid !== pid)
       throw new Error(`The hub (pid ${pid}) was asked to stop and still runs: ${see(config)}`)
     await endProcess(config, left)

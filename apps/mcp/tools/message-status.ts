@@ -5,7 +5,7 @@ import { messageId } from '#router/shapes/common'
 import type { Receipt } from '#router/shapes/messages'
 import type { ServerOptions } from '../server.ts'
 import { answer, answering } from './answer.ts'
-import { standing, toStanding } from './shapes.ts'
+import { standing, toList, toStanding } from './shapes.ts'
 
 /** As data, what the model needs to decide by; `steps` has the times, `detail` says what comes next. */
 const ladder = standing.extend({ unconfirmed: z.boolean(), steps: z.string() })
@@ -26,11 +26,9 @@ export function addMessageStatus(server: McpServer, { link, outbox }: ServerOpti
         const found = await link.hub.messages.status.query({ messageId: message_id })
         const now = Date.now()
         const recipients = found.recipients.map((one) => toLadder(one, now))
-        const lines = recipients.map(
-          (one) => `- ${[`${one.to}: ${one.detail} (${one.steps})`, one.answer ?? []].flat().join('; ')}`,
-        )
+        const told = recipients.map((one) => ({ ...one, detail: `${one.detail} (${one.steps})` }))
         const kept = await describeOthers()
-        return answer([`Message ${message_id}:`, ...lines, ...kept].join('\n'), {
+        return answer([toList(`Message ${message_id}:`, told), ...kept].join('\n'), {
           message_id,
           recipients,
           ...(kept.length > 0 && { kept: kept.join() }),

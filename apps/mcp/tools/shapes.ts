@@ -43,10 +43,15 @@ export const standings = { message_id: messageId, recipients: z.array(standing) 
 export function answerStandings(id: number, title: string, receipts: Receipt[]): CallToolResult {
   const now = Date.now()
   const recipients = receipts.map((given) => toStanding(given, now))
-  const lines = recipients.map(
-    (one) => `- ${[`${one.to}: ${one.detail}`, one.answer ?? []].flat().join('; ')}`,
+  return answer(toList(title, recipients), { message_id: id, recipients })
+}
+
+/** A title and a line for each recipient. */
+export function toList(title: string, recipients: { to: string; detail: string; answer?: string }[]): string {
+  const lines = recipients.map(({ to, detail, answer }) =>
+    answer === undefined ? `- ${to}: ${detail}` : `- ${to}: ${detail}; ${answer}`,
   )
-  return answer([title, ...lines].join('\n'), { message_id: id, recipients })
+  return [title, ...lines].join('\n')
 }
 
 /** Where a message stands with one recipient, in a tool's answer. */

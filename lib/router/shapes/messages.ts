@@ -133,9 +133,10 @@ export const threadsInput = z.object({
 })
 /**
  * Newest first. Among the unanswered, `sent` holds what the caller sent, but for mail for information and answers that
- * ask nothing; `owed` what it got from others who await its answer.
+ * ask nothing; `owed` what it got from others who await its answer. `heldSince`: when the caller's session took its
+ * seat; what is older was sent by a previous session.
  */
-export const threads = z.object({ sent: z.array(logEntry), owed: z.array(logEntry) })
+export const threads = z.object({ sent: z.array(logEntry), owed: z.array(logEntry), heldSince: time })
 export type Threads = z.infer<typeof threads>
 
 /** The messages of the network as they are sent and change; without `lastEventId`, from now on. */

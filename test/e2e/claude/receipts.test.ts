@@ -1,5 +1,3 @@
-import { readdir, rm } from 'node:fs/promises'
-import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import type { LogEntry } from '../../../lib/router/shapes/messages.ts'
 import { runHeadless } from './client.ts'
@@ -91,28 +89,33 @@ describe.each(CLAUDE_VERSIONS)('claude %s', (version) => {
   })
 
   test('mail that check_messages took is read', async ({ signal }) => {
-    await using rig = await startPeersRig(version)
+    const isAsked = Promise.withResolvers<void>()
+    const maySay = Promise.withResolvers<void>()
+    await using rig = await startPeersRig(version, {
+      // The mail comes while the model thinks: after the prompt's hook, and before any other.
+      async reply(request) {
+        if (!contextOf(request).includes('look yourself')) return
+        isAsked.resolve()
+        await maySay.promise
+        return undefined
+      },
+    })
     await using terminal = await startInteractive({ ...rig.client('api'), signal })
-    const [first, second] = [createLatch(rig.home, 'first'), createLatch(rig.home, 'second')]
     // At once after its start the client may send a prompt before its hooks can know where the transcript goes.
     await terminal.submit('hello')
     await terminal.waitForScreen(/● done/)
+    const latch = createLatch(rig.home, 'latch')
     const check = '[[call mcp__claude-peers__check_messages {}]]'
-    await terminal.submit(`look yourself ${first.directive} then ${check} then ${second.directive}`)
-    await first.started()
+    await terminal.submit(`look yourself ${check} then ${latch.directive}`)
+    await isAsked.promise
     await rig.send('api', MAIL)
     await rig.mailWaits()
-    // With the flag down the hook of the first call leaves the mail to the tool.
-    const sessions = join(rig.home.path, '.claude-peers/sessions')
-    for (const name of await readdir(sessions)) {
-      if (name.endsWith('.mail')) await rm(join(sessions, name))
-    }
-    await first.release()
-    await second.started()
+    maySay.resolve()
+    await latch.started()
     const request = rig.model.requests.find(carriesMail)!
     expect(contextOf(request)).toContain('"message_ids":[1]')
     await isRead(rig)
-    await second.release()
+    await latch.release()
   })
 })
 

@@ -69,6 +69,33 @@ describe.each(CLAUDE_VERSIONS)('claude %s', (version) => {
     expect(rig.model.requests.length - before).toBeLessThanOrEqual(3)
   })
 
+  test('more mail than the client lets hold one turn comes with the next, and none is read unseen', async ({
+    signal,
+  }) => {
+    const notes = [1, 2, 3, 4, 5].map((number) => `This is note ${number} of five.`)
+    const unsent = [...notes]
+    await using rig = await startPeersRig(version, {
+      reply: async (request) => {
+        const next = contextOf(request).includes('begin') ? unsent.shift() : undefined
+        if (next === undefined) return undefined
+        await rig.cli('send', 'api', next)
+        await rig.mailWaits()
+        return { text: 'done' }
+      },
+    })
+    const client = rig.client('api')
+    const env = { ...client.env, CLAUDE_CODE_STOP_HOOK_BLOCK_CAP: '2' }
+    await using terminal = await startInteractive({ ...client, env, signal })
+    await terminal.submit('begin')
+    const last = await rig.model.waitForRequest((one) => notes.every((note) => occurrences(one, note) === 1))
+    await waitUntil(async () => (await rig.cli('log')).match(/\[read at/g)?.length === notes.length, {
+      timeoutMs: 10_000,
+      failure: () => rig.cli('log'),
+    })
+    expect(occurrences(last, WAKE)).toBeGreaterThan(0)
+    expect(await terminal.screen()).not.toContain('consecutive')
+  })
+
   test('mail for information wakes nobody, and comes with the next prompt', async ({ signal }) => {
     await using rig = await startPeersRig(version)
     await using terminal = await startInteractive({ ...rig.client('api'), signal })
@@ -124,6 +151,7 @@ describe.each(CLAUDE_VERSIONS)('claude %s', (version) => {
 
   test('a client that leaves or is killed leaves no process of a session', async ({ signal }) => {
     await using rig = await startPeersRig(version)
+    const pids: number[] = []
     for (const how of ['exit', 'kill'] as const) {
       await using terminal = await startInteractive({ ...rig.client('api'), signal })
       await terminal.submit('hello')
@@ -139,9 +167,12 @@ describe.each(CLAUDE_VERSIONS)('claude %s', (version) => {
         timeoutMs: 5_000,
         failure: async () => `left after ${how}: ${(await sessionProcesses(rig)).join(' ')}`,
       })
-      const files = await readdir(join(rig.home.path, '.claude-peers/sessions'))
-      expect(files.filter((name) => /waiter|bell/.test(name))).toEqual([])
+      pids.push(terminal.claudePid())
     }
+    // A client may kill its server before that has cleaned up: the next session does.
+    await runHeadless({ ...rig.client('web'), prompt: 'hello' })
+    const files = await readdir(join(rig.home.path, '.claude-peers/sessions'))
+    expect(files.filter((name) => pids.includes(Number(name.split('.')[0])))).toEqual([])
   })
 
   test('a headless run has no waiter', async () => {

@@ -2,7 +2,7 @@ import { connect, type HubClient } from '#client/connect'
 import type { Card } from '#machine/cards'
 import type { Config } from '#machine/config'
 import { findHub } from '#machine/hub-process'
-import { isAlive } from '#machine/processes'
+import { askToStop } from '../../stop-hub.ts'
 import { until } from '../../until.ts'
 import { ok, toFix, unknown, type Line } from '../line.ts'
 import type { ProbeSession } from './session.ts'
@@ -10,7 +10,7 @@ import type { ProbeSession } from './session.ts'
 type Hub = HubClient['hub']
 
 /** What is on offer to a hook that was killed comes back after the lease of 30 seconds. */
-const PATIENCE = { mail: 35_000, seat: 5_000, hub: 10_000 }
+const PATIENCE = { mail: 35_000, seat: 5_000 }
 const about = 'probe'
 
 /** Ends the probe's session and takes its seat and mail away; ends the hub as well if that ran for the probe alone. */
@@ -66,8 +66,7 @@ async function stopUnusedHub(config: Config) {
   try {
     const { peers } = await client.hub.peers.list.query()
     if (peers.some((peer) => peer.state === 'online')) return
-    const { pid } = await client.hub.hub.stop.mutate({ reason: 'asked' })
-    await until(() => !isAlive(pid), PATIENCE.hub)
+    await askToStop(found)
   } finally {
     await client.close()
   }

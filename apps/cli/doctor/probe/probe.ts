@@ -4,6 +4,7 @@
  */
 import { randomUUID } from 'node:crypto'
 import { appendFile } from 'node:fs/promises'
+import { setTimeout as wait } from 'node:timers/promises'
 import type { HubClient } from '#client/connect'
 import { findHub } from '#machine/hub-process'
 import { toContext, type HookRun } from '#probe/hook-process'
@@ -17,7 +18,7 @@ import { toServerCommand, toToolHooks } from './registered.ts'
 import { openProbeSession, type ProbeSession } from './session.ts'
 
 /** How long a step may take, in ms. */
-const PATIENCE = { card: 2_000, flag: 10_000, receipt: 5_000, read: 15_000 }
+const PATIENCE = { server: 15_000, card: 2_000, flag: 10_000, hook: 15_000, receipt: 5_000, read: 15_000 }
 const TOOLS = ['list_peers', 'send_message', 'check_messages']
 const about = 'probe'
 
@@ -79,7 +80,9 @@ async function sendThrough(scene: Scene, session: ProbeSession, tell: Tell) {
 async function startServer(scene: Scene, session: ProbeSession): Promise<Line> {
   const command = toServerCommand(scene)
   if (!command) throw new StepError('no MCP server is registered to start.', INSTALL)
-  const started = await session.call<Started>('start', command).catch((cause: Error) => {
+  const starting = session.call<Started>('start', command)
+  const started = await answerOf(starting, 'initialize and tools/list').catch((cause: Error) => {
+    if (cause instanceof StepError) throw cause
     const complaint = session.complaint()
     throw new StepError(
       `the registered MCP server does not start (${cause.message}${complaint && `: ${complaint}`}).`,
@@ -93,9 +96,21 @@ async function startServer(scene: Scene, session: ProbeSession): Promise<Line> {
   return ok(about, `the registered MCP server answers: ${started.version}, ${started.tools.length} tools`)
 }
 
+/** What the MCP server answers, or the failure of a step when it does not within 15 s. */
+async function answerOf<T>(answer: Promise<T>, to: string): Promise<T> {
+  const isLate = Symbol('late')
+  const first = await Promise.race([answer, wait(PATIENCE.server, isLate, { ref: false })])
+  if (first !== isLate) return first
+  throw new StepError(
+    `the registered MCP server hangs: ${PATIENCE.server / 1_000} s without an answer to ${to}.`,
+    INSTALL,
+  )
+}
+
 async function awaitSeat(session: ProbeSession): Promise<Line> {
   // The tool answers when the seat is there, or why there is none: it waits for a hub that starts.
-  const { content } = await session.call<{ content: { text: string }[] }>('tool', { name: 'list_peers' })
+  const listing = session.call<{ content: { text: string }[] }>('tool', { name: 'list_peers' })
+  const { content } = await answerOf(listing, 'list_peers')
   const card = await until(session.card, PATIENCE.card)
   if (card) return ok(about, `its session has a seat, ${card.name}, at ${card.hubUrl}`)
   throw new StepError(`its session got no seat: ${content[0]?.text ?? 'its MCP server does not say why'}`)
@@ -123,7 +138,14 @@ async function runHooks(
   const started = performance.now()
   const input = toInput(session)
   const runs = await Promise.all(
-    hooks.map(({ command, timeoutMs }) => session.call<HookRun>('hook', { command, timeoutMs, input })),
+    hooks.map(({ command, timeoutMs: given }) => {
+      const timeoutMs = Math.min(given, PATIENCE.hook)
+      return session.call<HookRun>('hook', { command, timeoutMs, input }).then((run) => {
+        if (run.code !== null) return run
+        const seconds = Math.round(timeoutMs / 100) / 10
+        throw new StepError(`the registered hook hangs: it ran for ${seconds} s and was killed.`, INSTALL)
+      })
+    }),
   )
   const ms = Math.round(performance.now() - started)
   const contexts = runs.map(readContext).filter((context) => context.includes(text))

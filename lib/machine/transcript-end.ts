@@ -1,0 +1,51 @@
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
+import { parseJson } from './files.ts'
+
+/** One line of a session's transcript, as far as the end of a turn and what came before it can be told from it. */
+export type Entry = {
+  type?: string
+  subtype?: string
+  isSidechain?: boolean
+  isApiErrorMessage?: boolean
+  timestamp?: unknown
+  content?: unknown
+  message?: { id?: string; content?: unknown } | null
+}
+type Part = { type?: string; text?: string; id?: string; tool_use_id?: string }
+
+/**
+ * The entries in the last `bytes` of a transcript, oldest first, and when it was written, in ms of the epoch; none when
+ * there is no transcript yet. A line that is not whole counts as none.
+ */
+export function readEnd(path: string, bytes: number): { entries: Entry[]; writtenAt: number } {
+  let fd: number
+  try {
+    fd = openSync(path, 'r')
+  } catch {
+    return { entries: [], writtenAt: 0 }
+  }
+  try {
+    const { size, mtimeMs } = fstatSync(fd)
+    const buffer = Buffer.alloc(Math.min(size, bytes))
+    const length = readSync(fd, buffer, 0, buffer.length, size - buffer.length)
+    const lines = buffer.toString('utf8', 0, length).split('\n')
+    return {
+      entries: lines.map((line) => parseJson(line)).filter(isRecord),
+      writtenAt: mtimeMs,
+    }
+  } finally {
+    closeSync(fd)
+  }
+}
+
+/** The parts of what an entry says; a plain text is one. What is none, as in a line that was spoilt, is passed over. */
+export function partsOf({ message }: Entry): Part[] {
+  const content = message?.content
+  if (typeof content === 'string') return [{ type: 'text', text: content }]
+  return Array.isArray(content) ? content.filter(isPart) : []
+}
+
+const isPart = (value: unknown): value is Part =>
+  isRecord(value) && ['string', 'undefined'].includes(typeof (value as Part).text)
+
+const isRecord = (value: unknown): value is object => typeof value === 'object' && value !== null
