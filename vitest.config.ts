@@ -6,7 +6,7 @@ export default defineConfig({
   test: {
     ...testReporters(),
     include: ['test/**/*.test.ts'],
-    exclude: ['test/e2e/claude/**', 'test/crash/**'],
+    exclude: ['test/e2e/claude/**', 'test/crash/**', 'test/fleet/**'],
     // Tests of whole processes wait more than they work.
     maxWorkers: Math.max(2, availableParallelism()),
     // A hub that a test starts never reaches the desktop of whoever runs it.

@@ -17,7 +17,7 @@ export type GuardOptions = {
   /** A token that several machines share, if one is configured. */
   sharedToken: string | undefined
   /** The tokens of other machines; `undefined` before the database is open. */
-  tokens: () => Pick<MachineTokens, 'find' | 'any'> | undefined
+  tokens: () => Pick<MachineTokens, 'find' | 'isOver' | 'any'> | undefined
   /** Whether the hub is called by this name or address. */
   isKnownHost: (host: string) => boolean
   throttle: Throttle
@@ -66,6 +66,8 @@ export function createGuard({ localToken, sharedToken, tokens, isKnownHost, thro
     }
     const held = text === undefined ? undefined : identify(text, origin)
     if (held) return held
+    // Nobody guesses those: the sessions of a machine that was shut out ask on until they are told so.
+    if (text !== undefined && tokens()?.isOver(text)) return fromHere ? WRONG_TOKEN : UNAUTHORIZED
     const wait = throttle.waitOf(source)
     if (wait > 0) return toWait(wait)
     if (!fromHere && !shared && tokens()?.any() === false) return REMOTE_OFF

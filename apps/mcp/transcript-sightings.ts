@@ -55,7 +55,7 @@ export function createSightings(toolPrefix: string): (line: string) => Sighting[
     const line = parseJson(text) as Line | null | undefined
     if (typeof line !== 'object' || line === null || line.isSidechain === true) return []
     if (line.type === 'assistant') remember(line)
-    const at = Date.parse(String(line.timestamp))
+    const at = typeof line.timestamp === 'string' ? Date.parse(line.timestamp) : Number.NaN
     if (Number.isNaN(at)) return []
     return toContexts(line, toAnswers)
       .flatMap(toFramedIds)

@@ -25,7 +25,7 @@ export function hasTurnEnded(transcript: string, since: number, now: number): bo
   )
   const last = told.at(-1)
   if (!last) return false
-  const isOfTurn = Date.parse(last.timestamp ?? '') >= since
+  const isOfTurn = typeof last.timestamp === 'string' && Date.parse(last.timestamp) >= since
   if (isOfTurn && isEnd(last)) return true
   return now - Math.max(writtenAt, since) > QUIET_MS && !isToolAtWork(told)
 }

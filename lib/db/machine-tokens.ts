@@ -23,6 +23,11 @@ export function createMachineTokens(connection: Connection) {
     token.machineId === null && token.createdAt + INVITATION_MS <= now()
   const isLive = (token: MachineToken) => token.revokedAt === null && !isExpired(token)
   const live = (token: MachineToken | undefined) => (token && isLive(token) ? token : undefined)
+  function match(text: string): MachineToken | undefined {
+    const [, id, secret] = /^(m_[0-9a-z]{13})\.([\w-]{43})$/.exec(text) ?? []
+    const token = id === undefined ? undefined : get(id)
+    return token && matchesKey(secret!, token.tokenHash) ? token : undefined
+  }
 
   return {
     /** Invites a machine; `undefined` when another live token has the label. The text is told here and never again. */
@@ -36,10 +41,11 @@ export function createMachineTokens(connection: Connection) {
       return { row: get(id)!, text: `${id}.${secret}` }
     },
     /** The live token of this text; `undefined` for one that is wrong, revoked, or an invitation that is over. */
-    find(text: string): MachineToken | undefined {
-      const [, id, secret] = /^(m_[0-9a-z]{13})\.([\w-]{43})$/.exec(text) ?? []
-      const token = id === undefined ? undefined : get(id)
-      return token && matchesKey(secret!, token.tokenHash) ? live(token) : undefined
+    find: (text: string): MachineToken | undefined => live(match(text)),
+    /** Whether a text was that of a token which is revoked, or an invitation which is over. */
+    isOver: (text: string): boolean => {
+      const token = match(text)
+      return token !== undefined && !isLive(token)
     },
     /** The token with this id, if it is live. */
     live: (id: string): MachineToken | undefined => live(get(id)),

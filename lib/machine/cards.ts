@@ -69,7 +69,8 @@ export function sweepCards(directory: string): number {
   })
   // The card goes last: it holds the start time that tells a reused pid apart.
   gone.sort((left, right) => Number(left.endsWith('.json')) - Number(right.endsWith('.json')))
-  for (const name of gone) rmSync(join(directory, name), { force: true })
+  // Also what is no file: it would end every session at its start.
+  for (const name of gone) rmSync(join(directory, name), { force: true, recursive: true })
   return gone.length
 }
 
@@ -145,13 +146,23 @@ function listNames(directory: string): string[] {
   }
 }
 
+/** A card is kept whole or not at all; one that a hand or a disk has spoilt is written anew by its session. */
 function isCard(value: unknown): value is Card {
-  if (typeof value !== 'object' || value === null) return false
-  const card = value as Partial<Record<keyof Card, unknown>>
+  if (!isRecord(value)) return false
+  const card: Partial<Record<keyof Card, unknown>> = value
   const texts = [card.hubUrl, card.token, card.peerId, card.name, card.key, card.toolPrefix]
   return (
-    texts.every((text) => typeof text === 'string') &&
-    [card.claude, card.mcp].every((one) => typeof one === 'object' && one !== null) &&
-    Array.isArray(card.sessionIds)
+    [...texts, card.transcript ?? ''].every((text) => typeof text === 'string') &&
+    [card.claude, card.mcp, card.hub ?? card.mcp].every(isProcess) &&
+    Array.isArray(card.sessionIds) &&
+    card.sessionIds.every((id) => typeof id === 'string')
   )
 }
+
+const isProcess = (value: unknown) =>
+  isRecord(value) &&
+  Number.isSafeInteger(value['pid']) &&
+  (value['start'] === undefined || typeof value['start'] === 'string')
+
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null

@@ -70,7 +70,8 @@ const MOST_ENTRIES = 1_000
 const MOST_BYTES = 16 * 1_024 * 1_024
 /** As long as the hub keeps settled messages. */
 const REFUSED_KEPT_MS = 30 * 24 * 60 * 60_000
-const NAME = /^\d{15}-[0-9a-f]{16}\.json$/
+/** A place is a time of this millennium or the next few: behind a larger one nothing could be kept in order. */
+const NAME = /^[01]\d{14}-[0-9a-f]{16}\.json$/
 
 /** Opens the spool of a user, which need not exist yet; nothing is created before there is something to keep. */
 export function openSpool(directory: string, now: () => number = Date.now): Spool {
@@ -145,7 +146,7 @@ function openFolder<T>(directory: string, shape: z.ZodType<T>) {
   function read(name: string) {
     const before = known.get(name)
     if (before) return before
-    const text = readIfThere(join(directory, name))
+    const text = readText(join(directory, name))
     const found = { value: shape.safeParse(parseJson(text)).data, bytes: Buffer.byteLength(text ?? '') }
     // Another process has just removed it, if there is nothing.
     if (text !== undefined) known.set(name, found)
@@ -172,6 +173,15 @@ function openFolder<T>(directory: string, shape: z.ZodType<T>) {
       rmSync(join(directory, name), { force: true })
       known.delete(name)
     },
+  }
+}
+
+/** What cannot be read, as a directory, is no entry: it must not keep the others. */
+function readText(path: string): string | undefined {
+  try {
+    return readIfThere(path)
+  } catch {
+    return ''
   }
 }
 

@@ -7,9 +7,9 @@ export type Entry = {
   subtype?: string
   isSidechain?: boolean
   isApiErrorMessage?: boolean
-  timestamp?: string
+  timestamp?: unknown
   content?: unknown
-  message?: { id?: string; content?: string | Part[] }
+  message?: { id?: string; content?: unknown } | null
 }
 type Part = { type?: string; text?: string; id?: string; tool_use_id?: string }
 
@@ -30,7 +30,7 @@ export function readEnd(path: string, bytes: number): { entries: Entry[]; writte
     const length = readSync(fd, buffer, 0, buffer.length, size - buffer.length)
     const lines = buffer.toString('utf8', 0, length).split('\n')
     return {
-      entries: lines.flatMap((line) => (parseJson(line) as Entry | undefined) ?? []),
+      entries: lines.map((line) => parseJson(line)).filter(isRecord),
       writtenAt: mtimeMs,
     }
   } finally {
@@ -38,8 +38,14 @@ export function readEnd(path: string, bytes: number): { entries: Entry[]; writte
   }
 }
 
-/** The parts of what an entry says; a plain text is one. */
+/** The parts of what an entry says; a plain text is one. What is none, as in a line that was spoilt, is passed over. */
 export function partsOf({ message }: Entry): Part[] {
-  const content = message?.content ?? []
-  return typeof content === 'string' ? [{ type: 'text', text: content }] : content
+  const content = message?.content
+  if (typeof content === 'string') return [{ type: 'text', text: content }]
+  return Array.isArray(content) ? content.filter(isPart) : []
 }
+
+const isPart = (value: unknown): value is Part =>
+  isRecord(value) && ['string', 'undefined'].includes(typeof (value as Part).text)
+
+const isRecord = (value: unknown): value is object => typeof value === 'object' && value !== null

@@ -22,11 +22,13 @@ type Appearance = { id: number; text: string; again: boolean }
 export const toText = (from: string, to: string, number: number) => `[${from}>${to}#${number}]`
 
 export function createLedger() {
-  const answered = new Map<string, number>()
+  const answered = new Map<string, number | undefined>()
   const seen: Appearance[] = []
   return {
-    /** The hub has answered a send: from here on the message must never be lost. */
-    answer(text: string, id: number) {
+    /**
+     * A send was answered: from here on the message must never be lost. It has no id yet where its own machine keeps it.
+     */
+    answer(text: string, id?: number) {
       const before = answered.get(text)
       if (before !== undefined && before !== id)
         throw new Error(`${text} was answered as ${before} and ${id}`)
@@ -60,7 +62,11 @@ export function createLedger() {
 
 const MESSAGE = /<peer-message id="(\d+)"([^>]*)>\n(\[[^\n\]]+\])/g
 
-function idOf({ text }: Appearance, first: Map<string, Appearance>, answered: Map<string, number>): number {
+function idOf(
+  { text }: Appearance,
+  first: Map<string, Appearance>,
+  answered: Map<string, number | undefined>,
+): number {
   return answered.get(text) ?? first.get(text)!.id
 }
 

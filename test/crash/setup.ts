@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestProject } from 'vitest/node'
+import { toSeed } from '../harness/seed.ts'
 import { summarize, writeGuarantees } from './report.ts'
 import { buildShim } from './shim.ts'
 
@@ -18,7 +19,7 @@ declare module 'vitest' {
 
 export default function setup(project: TestProject): () => void {
   const directory = mkdtempSync(join(tmpdir(), 'claude-peers-crash-'))
-  const seed = toSeed(process.env['CLAUDE_PEERS_CRASH_SEED'])
+  const seed = toSeed('CLAUDE_PEERS_CRASH_SEED') ?? randomInt(1, 1_000_000)
   process.stdout.write(`crash tests, seed ${seed} (repeat with CLAUDE_PEERS_CRASH_SEED=${seed})\n`)
   const crash = { seed, shim: buildShim(directory), directory }
   project.provide('crash', crash)
@@ -27,13 +28,4 @@ export default function setup(project: TestProject): () => void {
     if (process.env['CLAUDE_PEERS_CRASH_WRITE']) writeGuarantees(crash)
     rmSync(directory, { recursive: true, force: true })
   }
-}
-
-function toSeed(text: string | undefined): number {
-  if (!text) return randomInt(1, 1_000_000)
-  const seed = Number(text)
-  if (!Number.isInteger(seed) || seed < 1) {
-    throw new Error(`CLAUDE_PEERS_CRASH_SEED is a whole number above 0, not ${text}`)
-  }
-  return seed
 }

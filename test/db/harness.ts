@@ -43,6 +43,9 @@ export function openPlain(file: string, options: Sqlite.Options = {}): Sqlite.Da
   return Object.assign(sqlite, { [Symbol.dispose]: () => void sqlite.close() })
 }
 
+/** Where syncs cost nothing, for what has no disk on trial. */
+export const MEMORY = existsSync('/dev/shm') ? '/dev/shm' : undefined
+
 /** A directory that is gone at the end of the test. */
 export function makeDirectory(parent = tmpdir()): Disposable & { path: string; file: string } {
   const path = mkdtempSync(join(parent, 'claude-peers-db-'))

@@ -27,6 +27,19 @@ describe('the token of a machine', () => {
     expect(stored).not.toContain(text.split('.')[1])
   })
 
+  test('is over once it is revoked, or was not used in time, and still known by its text', () => {
+    using world = openWorld()
+    const [used, unused] = [join(world), invite(world, 'server')]
+    const { machineTokens } = world.database
+    const over = () => [used, unused].map(({ text }) => machineTokens.isOver(text))
+    expect(over()).toEqual([false, false])
+    world.commit(() => machineTokens.revoke('desktop'))
+    expect(over()).toEqual([true, false])
+    world.clock.now += DAY
+    expect(over()).toEqual([true, true])
+    expect(machineTokens.isOver(`${used.text}x`)).toBe(false)
+  })
+
   test('is not found by another text', () => {
     using world = openWorld()
     const [one, other] = [invite(world), invite(world, 'server')]

@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs'
 import { array, check, defaultReportMessage, property } from 'fast-check'
 import { expect, test } from 'vitest'
 import { LEASE_MS } from '../../lib/db/limits.ts'
@@ -6,13 +5,10 @@ import type { Mail } from '../../lib/db/mail-rows.ts'
 import type { Offer } from '../../lib/db/mailbox.ts'
 import type { Draft } from '../../lib/db/messages.ts'
 import { toMail } from '../../lib/router/views.ts'
-import { makeDirectory, openFileWorld, type World } from './harness.ts'
+import { makeDirectory, MEMORY, openFileWorld, type World } from './harness.ts'
 import { action, RECIPIENTS, SENDERS, type Action } from './mailbox-actions.ts'
 import { createModel, type Model } from './mailbox-model.ts'
 import { openRecipient } from './recipient.ts'
-
-/** Where syncs cost nothing: the order of the operations is on trial here, not the disk. */
-const MEMORY = existsSync('/dev/shm') ? '/dev/shm' : undefined
 
 test('in any order of what senders, readers, their sessions and the hub do, no mail is lost or repeated in silence', () => {
   const holds = property(array(action, { minLength: 1, maxLength: 60, size: 'max' }), (actions) => {

@@ -10,8 +10,10 @@ import { killProcessesOf, processesOf } from '../e2e/claude/processes.ts'
 import { waitFor } from './wait.ts'
 
 const root = join(import.meta.dirname, '../..')
+const CLI = join(root, 'bin/claude-peers.cjs')
 const run = promisify(execFile)
 
+export type RunOptions = { input?: string; env?: Record<string, string> }
 export type CliRun = { stdout: string; stderr: string; code: number }
 
 /**
@@ -22,9 +24,13 @@ export type Home = AsyncDisposable & {
   path: string
   /** An environment made from scratch, for every process of this user. */
   env: Record<string, string>
+  /** The words before every program of this user, such as those that enter a network of its own; mostly none. */
+  enter: string[]
   /** Makes a directory below the home; with `git`, a repository on branch main. */
   project(name: string, options?: { git?: boolean }): Promise<string>
-  cli(args: string[], options?: { input?: string; env?: Record<string, string> }): Promise<CliRun>
+  cli(args: string[], options?: RunOptions): Promise<CliRun>
+  /** Runs another program of this user. */
+  run(words: string[], options?: RunOptions): Promise<CliRun>
   /** What the running hub left about itself. */
   rendezvous(): Promise<Rendezvous>
   token(): Promise<string>
@@ -36,7 +42,8 @@ export type Home = AsyncDisposable & {
 export async function createHome({
   host = 'laptop',
   install = false,
-}: { host?: string; install?: boolean } = {}): Promise<Home> {
+  enter = [],
+}: { host?: string; install?: boolean; enter?: string[] } = {}): Promise<Home> {
   const path = await realpath(await mkdtemp(join(tmpdir(), 'claude-peers-')))
   const env = {
     HOME: path,
@@ -61,13 +68,16 @@ export async function createHome({
   const home: Home = {
     path,
     env,
+    enter,
     async project(name, { git = false } = {}) {
       const directory = join(path, name)
       await mkdir(directory, { recursive: true })
       if (git) await run('git', ['init', '--quiet', '--initial-branch=main', directory], { env })
       return directory
     },
-    cli: (args, options = {}) => runCli(args, { env: { ...env, ...options.env }, input: options.input }),
+    cli: (args, options) => home.run([process.execPath, CLI, ...args], options),
+    run: (words, options = {}) =>
+      runProgram([...enter, ...words], { env: { ...env, ...options.env }, input: options.input }),
     rendezvous,
     token: async () => (await readFile(join(path, '.claude-peers/token'), 'utf8')).trim(),
     stopHub,
@@ -102,20 +112,25 @@ async function survivors(path: string, stopHub: () => Promise<void>): Promise<st
   return left.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
 }
 
-function runCli(
-  args: string[],
+function runProgram(
+  [program, ...args]: string[],
   { env, input }: { env: Record<string, string>; input: string | undefined },
 ): Promise<CliRun> {
   return new Promise((resolve) => {
     const child = execFile(
-      process.execPath,
-      [join(root, 'bin/claude-peers.cjs'), ...args],
+      program!,
+      args,
       { env, cwd: env['HOME'], timeout: 60_000, maxBuffer: 64 * 1_024 * 1_024 },
       (cause, stdout, stderr) => resolve({ stdout, stderr, code: cause ? Number(cause.code ?? 1) : 0 }),
     )
     child.stdin!.on('error', () => undefined)
     child.stdin!.end(input ?? '')
   })
+}
+
+/** What makes `fork` start Node behind the words that enter a network. */
+export function toFork([entry, ...words]: string[]): { execPath?: string; execArgv?: string[] } {
+  return entry === undefined ? {} : { execPath: entry, execArgv: [...words, process.execPath] }
 }
 
 /** Resolves when another hub than that of the pid serves a home. */

@@ -124,7 +124,8 @@ export function spawnHub(
     script = join(import.meta.dirname, '../../dist/hub.js'),
   }: { env?: Record<string, string>; args?: string[]; script?: string | undefined } = {},
 ) {
-  const child = spawn(process.execPath, [script, ...args], {
+  const [program, ...words] = [...home.enter, process.execPath, script, ...args]
+  const child = spawn(program!, words, {
     env: { ...home.env, ...env },
     cwd: home.path,
     stdio: ['ignore', 'pipe', 'pipe'],

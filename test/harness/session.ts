@@ -8,7 +8,7 @@ import { readIfThere } from '../../lib/machine/files.ts'
 import { isAlive } from '../../lib/machine/processes.ts'
 import { toCaller } from '../../lib/probe/calls.ts'
 import { toContext, type HookRun } from '../../lib/probe/hook-process.ts'
-import type { Home } from './home.ts'
+import { toFork, type Home } from './home.ts'
 import { waitFor } from './wait.ts'
 
 export type ToolResult = { isError?: boolean; text: string; data: Record<string, unknown> }
@@ -75,6 +75,7 @@ export async function startSession(
   { cwd, sessionId = randomUUID(), env = {}, wrapper = [], command, registered = true }: SessionOptions,
 ): Promise<Session> {
   const child = fork(join(import.meta.dirname, 'session-process.ts'), {
+    ...toFork(home.enter),
     cwd,
     env: { ...home.env, CLAUDE_CODE_SESSION_ID: sessionId, ...env },
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],

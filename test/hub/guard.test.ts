@@ -7,6 +7,7 @@ const HUB = '100.64.0.1'
 const LOCAL = 'l'.repeat(43)
 const SHARED = 'open-sesame'
 const MACHINE = `m_${'0'.repeat(13)}.${'s'.repeat(43)}`
+const REVOKED = `m_${'1'.repeat(13)}.${'s'.repeat(43)}`
 const token = { id: 'm_0000000000000', machineId: 'machine-desktop' } as MachineToken
 
 type Place = { from?: string; called?: string; host?: string | undefined } & Record<
@@ -21,7 +22,11 @@ function open({ shared = false, machines = true, opened = true, now = () => 0 } 
     sharedToken: shared ? SHARED : undefined,
     tokens: () =>
       opened
-        ? { find: (text) => (machines && text === MACHINE ? token : undefined), any: () => machines }
+        ? {
+            find: (text) => (machines && text === MACHINE ? token : undefined),
+            isOver: (text) => text === REVOKED,
+            any: () => machines,
+          }
         : undefined,
     isKnownHost: (host) => ['localhost', '127.0.0.1', '::1', 'studio'].includes(host),
     throttle: createThrottle({ now }),
@@ -179,6 +184,15 @@ describe('after ten wrong tokens within a minute', () => {
     const guard = open()
     fail(guard)
     expect(kind(guard.there(MACHINE))).toBe('machine')
+  })
+
+  test('a machine that was shut out is still told that, and its asking counts as no guess', () => {
+    const guard = open()
+    for (let time = 0; time < 2 * MAX_WRONG; time++) expect(kind(guard.there(REVOKED))).toBe(401)
+    expect(kind(guard.there('wrong'))).toBe(401)
+    fail(guard, '100.64.0.8')
+    expect(kind(guard.there('wrong', { from: '100.64.0.8' }))).toBe(429)
+    expect(kind(guard.there(REVOKED, { from: '100.64.0.8' }))).toBe(401)
   })
 
   test('one IPv6 network is one address', () => {

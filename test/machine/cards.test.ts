@@ -97,6 +97,25 @@ describe('a session card', () => {
     expect(readCard(directory, own.pid)).toBeUndefined()
   })
 
+  test.each([
+    ['a session id that is no text', { sessionIds: [0] }],
+    ['a client without a number', { claude: {} }],
+    ['a server whose start is no text', { mcp: { pid: 1, start: 1 } }],
+    ['a hub that is no process', { hub: 'studio' }],
+    ['a transcript that is no path', { transcript: {} }],
+  ])('with %s counts as none: its session writes it anew', (_, spoilt) => {
+    writeCard(directory, toCard(own))
+    const path = join(directory, `${own.pid}.json`)
+    writeFileSync(path, JSON.stringify({ ...toCard(own), ...spoilt }))
+    expect(readCard(directory, own.pid)).toBeUndefined()
+  })
+
+  test('of a client that is gone is swept also where a directory has its name', () => {
+    mkdirSync(join(directory, `${NOBODY}.json`, 'within'), { recursive: true })
+    expect(sweepCards(directory)).toBe(1)
+    expect(readdirSync(directory)).toEqual([])
+  })
+
   test('cannot be swept where there are none', () => {
     expect(sweepCards(join(directory, 'nowhere'))).toBe(0)
   })

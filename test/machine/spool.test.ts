@@ -24,6 +24,16 @@ test('what is kept is there for every process, oldest first, also when the clock
   expect(texts(spool.list())).toEqual(['two', 'three', 'four'])
 })
 
+test('what is no entry, and what has a place that no time reaches, keeps nothing else', () => {
+  using own = createSpool()
+  const { path, spool } = own
+  mkdirSync(join(path, '000000000000001-00000000000000aa.json'), { recursive: true })
+  writeFileSync(join(path, '999999999999999-00000000000000bb.json'), '{}')
+  spool.add(toEntry('one'))
+  spool.add(toEntry('two'))
+  expect(texts(spool.list())).toEqual(['one', 'two'])
+})
+
 test('nobody else can read it', () => {
   using own = createSpool()
   const { name } = own.spool.add(toEntry('a secret'))

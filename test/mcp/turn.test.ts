@@ -127,3 +127,16 @@ describe('a turn goes on', () => {
     expect(ended([], { later: LONG })).toBe(false)
   })
 })
+
+test.each([
+  [[null]],
+  [{ type: 'user', message: null, timestamp: at(10) }],
+  [{ type: 'user', message: { content: [null, { text: 1 }] }, timestamp: at(10) }],
+  [{ type: 'user', message: { content: 'hello' }, timestamp: { toString: null, valueOf: null } }],
+])('a line in which nothing is what it should be ends no turn, and no server: %j', (line) => {
+  expect(ended([line])).toBe(false)
+})
+
+test.each([{}, [null, 1], [{ type: null }]])('an answer of the shape %j has no tool at work', (content) => {
+  expect(ended([assistant(content)], { later: LONG })).toBe(true)
+})
