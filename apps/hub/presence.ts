@@ -53,10 +53,10 @@ export function createPresence(options: {
       else leaving.set(peerId, database.now() + GRACE_MS)
     },
     async left(peerId) {
-      if (links.has(peerId)) {
-        goodbyes.add(peerId)
-        return
-      }
+      const open = links.get(peerId) ?? 0
+      if (open > 0) goodbyes.add(peerId)
+      // Of two links one is that of a server that has replaced the one that leaves.
+      if (open > 1) return
       leaving.delete(peerId)
       await turn(peerId, false)
     },

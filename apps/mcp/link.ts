@@ -6,7 +6,15 @@
 import { connect, type HubClient } from '#client/connect'
 import { LONGEST_RETRY_MS, toRetryDelay } from '#client/retry-delay'
 import { judge } from '#client/verdict'
-import { readCard, removeCard, setBusy, sweepCards, writeCard, type Card } from '#machine/cards'
+import {
+  listEndedCards,
+  readCard,
+  removeCard,
+  setBusy,
+  sweepCards,
+  writeCard,
+  type Card,
+} from '#machine/cards'
 import type { Config } from '#machine/config'
 import { locateHub, type HubAddress } from '#machine/hub-process'
 import { isSameProcess, readProcess } from '#machine/processes'
@@ -16,6 +24,7 @@ import { createAnnouncer, type Waiting } from './announcer.ts'
 import { openBell } from './bell.ts'
 import type { Activity } from '#router/shapes/peers'
 import { createActivityReport } from './activity-report.ts'
+import { sayFarewell } from './farewell.ts'
 import type { ClaudeProcess } from './identity.ts'
 import { describeSession } from './registration.ts'
 import { followTranscript } from './transcript.ts'
@@ -137,7 +146,8 @@ export function openLink(options: LinkOptions): Link {
     const found = readCard(sessions, claude.pid)
     const { sessionIds, ...given } = await describe(found)
     registration = given.registration
-    await locate({ fresh: true })
+    const address = await locate({ fresh: true })
+    if (remote()) await sayFarewell(ended.splice(0), address)
     key = found?.key ?? key
     const { peer, ...registered } = await client.hub.peers.register.mutate(registration)
     if (left) return
@@ -240,6 +250,7 @@ export function openLink(options: LinkOptions): Link {
     if (!isOthers) void settle()
   }
 
+  const ended = listEndedCards(sessions)
   sweepCards(sessions)
   // Without a card of this very process, the mark of a turn is that of another one which had its number.
   const found = readCard(sessions, claude.pid)

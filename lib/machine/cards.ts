@@ -50,12 +50,17 @@ export function readCard(directory: string, pid: number): Card | undefined {
 }
 
 /** The cards of the sessions whose MCP server runs. */
-export function listLiveCards(directory: string): Card[] {
-  return listNames(directory)
+export const listLiveCards = (directory: string): Card[] =>
+  listCards(directory).filter(({ mcp }) => isSameProcess(mcp.pid, mcp.start))
+
+/** The cards that sessions left whose Claude process has ended without a goodbye. */
+export const listEndedCards = (directory: string): Card[] =>
+  listCards(directory).filter(({ claude }) => !isSameProcess(claude.pid, claude.start))
+
+const listCards = (directory: string): Card[] =>
+  listNames(directory)
     .flatMap((name) => (name.endsWith('.json') ? [Number(name.slice(0, -'.json'.length))] : []))
     .flatMap((pid) => readCard(directory, pid) ?? [])
-    .filter(({ mcp }) => isSameProcess(mcp.pid, mcp.start))
-}
 
 /** A file of a session, and the writer of one that was not finished. */
 const SESSION_FILE = /^(\d+)\.(?:json|mail|bell|busy|waiter|cut|hub)(?:\.(\d+)(?:\.tmp)?)?$/

@@ -61,7 +61,7 @@ export type Presence = {
   arrived(peerId: string): void
   opened(peerId: string): void
   closed(peerId: string): void
-  /** The peer says goodbye: it is offline when its link closes, without a grace; without a link, at once. */
+  /** The peer says goodbye: it is offline at once, without a grace, unless it has more than one link. */
   left(peerId: string): Promise<void>
   /** Keeps what a session says that it does while it is online; what anybody else says is not kept. */
   setActivity(peerId: string, activity: Activity): void

@@ -87,7 +87,10 @@ export const peersRouter = router({
       return toPeer(ctx.self, ctx.hub)
     }),
 
-  /** Says goodbye: offline from the end of its link on, without a grace. The seat keeps its name and its mail. */
+  /**
+   * Says goodbye: offline at once, without a grace, unless another link of it is open. The seat keeps its name and its
+   * mail.
+   */
   leave: peerProcedure.output(peer).mutation(async ({ ctx }) => {
     await ctx.hub.presence.left(ctx.self.id)
     return toPeer(ctx.database.peers.get(ctx.self.id)!, ctx.hub)

@@ -150,11 +150,12 @@ describe('a peer', () => {
     expect(await online(id)).toBe(false)
   })
 
-  test('that said goodbye is offline as soon as its link is closed', async () => {
+  test('that said goodbye is offline, and stays so when its link is closed', async () => {
     const { presence, seat, online } = openPresence()
     const id = await seat('api')
     presence.opened(id)
     await presence.left(id)
+    expect(await online(id)).toBe(false)
     presence.closed(id)
     expect(await online(id)).toBe(false)
   })

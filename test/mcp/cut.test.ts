@@ -185,6 +185,18 @@ test('what a session wrote that is gone is sent by the next one of its machine, 
   expect(list.find((peer) => peer.name === 'far')?.id).toBe(seat)
 }, 90_000)
 
+test('a session that was killed with its server leaves its name to the next one at once', async () => {
+  await using world = await openOne()
+  const { near, far, home } = world
+  const { peerId } = far.card()!
+  await far.killMcp()
+  await send(near, 'far@laptop', 'b1')
+  await far.kill('SIGKILL')
+  await using next = await startSession(home, { cwd: await home.project('far') })
+  expect(next.card()).toMatchObject({ peerId, name: 'far' })
+  await waitFor(() => next.hasMailFlag(), 'the mail')
+}, 60_000)
+
 test('a server that is killed before it hears that the hub has its message sends it once', async () => {
   await using world = await openOne()
   const { near, far, proxy } = world
