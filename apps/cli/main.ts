@@ -1,7 +1,8 @@
 import { Command, CommanderError, InvalidArgumentError } from 'commander'
 import { escapeControls } from '#frame/escape'
 import { VERSION } from '#machine/package'
-import { EXIT, toExitCode } from './exit.ts'
+import { suggest } from '#machine/suggest'
+import { EXIT, explain, toExitCode } from './exit.ts'
 
 const HELP = `
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 no hub to talk to. "hub", "migrate" and
@@ -35,7 +36,7 @@ async function main(args: string[]): Promise<number> {
   } catch (cause) {
     if (cause instanceof CommanderError) return cause.exitCode === 0 ? 0 : EXIT.usage
     if ((cause as NodeJS.ErrnoException).code === 'EPIPE') return 0
-    process.stderr.write(`claude-peers: ${escapeControls((cause as Error).message)}\n`)
+    process.stderr.write(`claude-peers: ${escapeControls(explain(cause as Error))}\n`)
     return toExitCode(cause)
   }
 }
@@ -164,7 +165,11 @@ function addNetworkCommands(program: Command) {
   const hub = program
     .command('hub')
     .description('run the hub in the foreground; invite, list and revoke other machines')
-    .action(async () => (await import('./commands/run.ts')).run('hub.js', ['--foreground']))
+    .allowExcessArguments()
+    .action(async () => {
+      if (hub.args.length > 0) hub.error(`error: ${toUnknown(hub)}`)
+      await runHub(['--foreground'])
+    })
   hub
     .command('invite')
     .description('print the line that joins another machine to this hub')
@@ -202,6 +207,14 @@ function addNetworkCommands(program: Command) {
     .description('show every setting and where it comes from')
     .option('--json', 'print JSON')
     .action(async (options) => (await import('./commands/config.ts')).config(options))
+}
+
+/** What commander says of a command that has no action of its own. */
+function toUnknown({ args, commands }: Command): string {
+  const names = commands.map((command) => command.name())
+  const meant = suggest(args[0]!, names)
+  const next = meant ? `Did you mean "hub ${meant}"?` : `There are ${names.join(', ')}.`
+  return `"hub ${args[0]}" is no command. ${next}`
 }
 
 function toNumber(text: string): number {

@@ -26,7 +26,7 @@ process.exitCode = await main(process.argv.slice(2)).catch(toExitCode)
 async function main(args: string[]): Promise<number> {
   const config = readConfig()
   if (config.remote) {
-    throw new ConfigError(`The hub of this machine is ${config.brokerUrl}: start it there, not here.`)
+    throw new ConfigError(toElsewhere(config.brokerUrl, args))
   }
   if (args.includes('--migrate')) return migrateOnly(config)
   if (args.includes('--backup')) return backUp(config, args)
@@ -76,6 +76,13 @@ async function serve(
   // A client starts another by itself; a supervisor does so only after a failure.
   const isFailure = FAILURES.has(reason) || (foreground && reason === TOKEN_CHANGED)
   return isFailure ? HUB_EXIT.failed : 0
+}
+
+function toElsewhere(url: string, args: string[]): string {
+  const verb = ['migrate', 'backup', 'restore'].find((one) => args.includes(`--${one}`))
+  return verb
+    ? `The mail of this machine is at the hub at ${url}: run "claude-peers ${verb}" on that hub's machine.`
+    : `The hub of this machine is ${url}: start it there, not here.`
 }
 
 /** `--replaces=<pid>`: the older hub that is to hand over. */

@@ -27,9 +27,9 @@ export function toPaths(home: string = findHome()) {
   }
 }
 
-/** As `os.homedir()`, which a hook would have to load. */
+/** As `os.homedir()`, which a hook would have to load, but never empty: with `HOME=` that answers `''`. */
 function findHome(): string {
-  return process.env['HOME'] || process.getBuiltinModule('node:os').homedir()
+  return process.env['HOME'] || process.getBuiltinModule('node:os').userInfo().homedir
 }
 
 /** Makes a directory that only its owner can enter, also when it was there with other rights. */

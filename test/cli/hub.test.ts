@@ -73,6 +73,17 @@ describe('hub', () => {
     })
     expect([code, stderr]).toEqual([6, expect.stringContaining('start it there, not here')])
   })
+
+  test.each(['migrate', 'backup'])('nor is its %s: that is said in its own words', async (verb) => {
+    await using home = await createHome()
+    const { code, stderr } = await home.cli([verb], {
+      env: { CLAUDE_PEERS_BROKER_URL: 'http://hub.example:7899' },
+    })
+    expect([code, stderr]).toEqual([
+      6,
+      expect.stringContaining(`run "claude-peers ${verb}" on that hub's machine`),
+    ])
+  })
 })
 
 describe('migrate', () => {

@@ -84,12 +84,12 @@ describe.concurrent('one line on another machine', () => {
     await using studio = await openStudio()
     await using laptop = await openMachine()
     const [url, token] = await studio.invite('laptop')
-    const { code, stdout } = await laptop.cli(['join', url, '--host', 'Blue', '--json'], { input: token })
+    const { code, stdout } = await laptop.cli(['join', url, '--host', 'B lue', '--json'], { input: token })
     expect([code, JSON.parse(stdout)]).toEqual([
       0,
       {
         url,
-        host: 'blue',
+        host: 'b-lue',
         hub: { host: 'studio', version: '3.0.0' },
         file: settingsOf(laptop),
         changed: true,
@@ -97,8 +97,9 @@ describe.concurrent('one line on another machine', () => {
       },
     ])
     expect((await studio.home.cli(['hub', 'machines'])).stdout).toMatch(
-      /^laptop: joined .* calls itself blue · /,
+      /^laptop: joined .* calls itself b-lue · /,
     )
+    expect(await readSettings(laptop)).toMatchObject({ host: 'b-lue' })
   })
 
   test('is refused where another machine has that name, and --host helps', async () => {
@@ -193,6 +194,12 @@ describe.concurrent('join writes nothing and says why', () => {
   test('when the name is unknown', async () => {
     expect(await refusal(['http://studio.invalid:7899', WRONG])).toEqual(
       said(3, /finds no such name \((ENOTFOUND|EAI_AGAIN)\).*private network/),
+    )
+  })
+
+  test('when the port was left out of an http URL', async () => {
+    expect(await refusal(['http://studio.invalid', WRONG])).toEqual(
+      said(3, /Is ":7899" missing from the URL/),
     )
   })
 

@@ -51,7 +51,8 @@ test.each([
   [['join'], /missing required argument 'url'/],
   [['hub', 'invite'], /missing required argument 'label'/],
   [['hub', 'revoke'], /missing required argument 'label'/],
-  [['hub', 'invte'], /too many arguments|unknown command/],
+  [['hub', 'invte'], /"hub invte" is no command\. Did you mean "hub invite"\?/],
+  [['hub', 'xyz'], /"hub xyz" is no command\. There are invite, machines, revoke\./],
   [['status', 'extra'], /too many arguments/],
   [['peers', '--yaml'], /unknown option '--yaml'/],
   [['message'], /missing required argument 'id'/],
@@ -172,5 +173,17 @@ test('a checkout that was not built says so', async () => {
     1,
     '',
     expect.stringMatching(/^claude-peers: .*npm run build.*\n$/),
+  ])
+})
+
+test('a HOME that is not there is told with what it must be', async () => {
+  await using home = await createHome()
+  const { status, stderr } = spawnSync(process.execPath, [BIN, 'send', 'api', 'x'], {
+    env: { ...home.env, HOME: `${home.path}/none` },
+    encoding: 'utf8',
+  })
+  expect([status, stderr]).toEqual([
+    1,
+    expect.stringMatching(/none\) must be a directory that you may write to/),
   ])
 })

@@ -1,9 +1,10 @@
 import { writeFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { homedir, hostname, networkInterfaces, tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { isAbsolute, join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { readConfig } from '../../lib/machine/config.ts'
+import { toPaths } from '../../lib/machine/paths.ts'
 
 let home: string
 beforeEach(async () => {
@@ -185,6 +186,12 @@ test('an empty variable and an empty file count as none', () => {
   )
   expect(read(Object.fromEntries(names.map((name) => [name, ''])))).toEqual(read())
   expect(readConfig({ HOME: '' }).paths.home).toBe(homedir())
+})
+
+test('an empty HOME is none: nothing goes into the current directory', () => {
+  vi.stubEnv('HOME', '')
+  expect(isAbsolute(toPaths().database)).toBe(true)
+  vi.unstubAllEnvs()
 })
 
 describe('the hub is elsewhere', () => {

@@ -45,7 +45,7 @@ export async function join(
   const change = await changeSettings(before, {
     broker_url: url,
     token,
-    ...(!isFixed && { host: given ?? joined.host }),
+    ...(!isFixed && { host: wanted === undefined && given !== undefined ? given : joined.host }),
   })
   const notes = [...toNotes(url, joined), ...toOverrides(), ...(await toOldMail(before, url))]
   if (options.json) return printJson({ url, host: joined.host, hub: joined.hub, ...change, notes })

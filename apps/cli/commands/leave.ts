@@ -29,7 +29,7 @@ export async function leave({ json }: { json?: boolean }): Promise<void> {
       ? `${toWaiting(waiting)} there for sessions of this machine, for 48 hours: they come when you join again.`
       : 'Mail that waits there for sessions of this machine is kept for 48 hours, should you join again.',
     ...(kept > 0
-      ? [`${toWaiting(kept)} on this computer for that hub to answer, and go there if you join again.`]
+      ? [`${toWaiting(kept)} on this computer for that hub to answer: sent if you join again.`]
       : []),
     `Its token still opens that hub: "claude-peers hub revoke ${config.host}" there ends that.`,
   ])

@@ -1,6 +1,6 @@
 import { TRPCClientError } from '@trpc/client'
 import { connect, type HubClient } from '#client/connect'
-import type { Config } from '#machine/config'
+import { DEFAULT_PORT, type Config } from '#machine/config'
 import { HubUnavailableError } from '#machine/hub-process'
 import { readMachineId } from '#machine/machine-id'
 import { askRemote, type RemotePlace } from '#machine/remote-hub'
@@ -19,7 +19,7 @@ export async function enterHub(
 ): Promise<Joined> {
   const look = await askRemote(place, PATIENCE_MS)
   if (look.kind === 'refused') throw new Error(look.reason)
-  if (look.kind) throw new HubUnavailableError(look.reason)
+  if (look.kind) throw new HubUnavailableError(look.reason + toPortHint(place.url))
   const id = readMachineId(config.paths.machineId)
   const client = connect({ endpoint: place, timeoutMs: PATIENCE_MS })
   try {
@@ -37,6 +37,12 @@ export async function enterHub(
   } finally {
     await client.close()
   }
+}
+
+/** Port 80 is seldom meant; behind https it is a proxy's. */
+function toPortHint(url: string): string {
+  const { protocol, port } = new URL(url)
+  return protocol === 'http:' && port === '' ? ` Is ":${DEFAULT_PORT}" missing from the URL?` : ''
 }
 
 /** A hub of before says NOT_FOUND to a procedure that it does not have. */
