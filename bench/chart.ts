@@ -10,7 +10,7 @@ const COLORS = ['#3b82f6', '#f97316', '#10b981', '#a855f7']
 
 /** Draws a chart. Every panel begins at zero and ends at a round number. */
 export function toSvg({ title, xLabel, isLogarithmic = false, panels }: Chart): string {
-  const height = TOP + panels.length * (PANEL + GAP)
+  const height = TOP + panels.length * (PANEL + GAP) + 20
   const xs = [
     ...new Set(panels.flatMap(({ series }) => series.flatMap(({ points }) => points.map(([x]) => x)))),
   ]

@@ -12,6 +12,12 @@ type Section = { text: string; reached: boolean }
 
 const toSection = (rows: Row[]): Section => ({ text: toTable(rows), reached: allReached(rows) })
 
+/** What broke in one part is no reason to lose the others. */
+function toFailure(cause: Error): Section {
+  process.stderr.write(`${cause.stack}\n`)
+  return { text: `Not measured: ${cause.message}`, reached: false }
+}
+
 /** Each is loaded when it is measured: what another part loads is no part of it. */
 const parts: Record<string, () => Promise<Section>> = {
   hook: async () => toSection(await (await import('./hook.ts')).benchHook()),
@@ -34,7 +40,7 @@ const missed: string[] = []
 for (const [name, measure] of Object.entries(parts)) {
   if (wanted.length > 0 && !wanted.includes(name)) continue
   process.stderr.write(`measuring ${name} …\n`)
-  const { text, reached } = await measure()
+  const { text, reached } = await measure().catch(toFailure)
   if (!reached) missed.push(name)
   sections.push(`## ${name}\n\n${text}\n`)
   process.stdout.write(`${sections.at(-1)!}\n`)

@@ -34,7 +34,8 @@ export async function benchPeers(): Promise<Row[]> {
   const samples = await interleave(subjects, ROUNDS)
   return opened.map(({ name, mail, target }) => {
     const measure = `send + consume + ack, ${CLIENTS} clients, against ${name}`
-    if (mail instanceof Error) return toMissingRow({ measure, reason: mail.message, target })
+    if (mail instanceof Error)
+      return toMissingRow({ measure, reason: mail.message.replaceAll(/\s+/g, ' '), target })
     return toRateRow({
       measure: `${measure} (${mail.version})`,
       subject: samples['own']!,
