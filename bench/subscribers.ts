@@ -1,6 +1,6 @@
 /** What a live subscriber costs, and how fast all of them are told of a change. */
-import { startChild } from './child.ts'
-import { startBenchHub, WITH_MEMORY_PROBE } from './hub-process.ts'
+import { startChild, type Child } from './child.ts'
+import { startBenchHub, WITH_MEMORY_PROBE, type BenchHub } from './hub-process.ts'
 import { openPool, takeSeats, type Pool } from './load.ts'
 import { interleave } from './measure.ts'
 import { amount } from './options.ts'
@@ -11,6 +11,8 @@ const SUBSCRIBERS = amount(5_000, 200)
 const ROUNDS = amount(15, 2)
 const HEAP_ROUNDS = amount(3, 1)
 const HEAP_BOUND_KIB = 20
+/** Each `peers.watch` remembers whom it told of. */
+const [CROWD, CROWD_SUBSCRIBERS] = [amount(1_000, 100), amount(200, 50)]
 
 export async function benchSubscribers(): Promise<Row[]> {
   return [...(await benchHeap()), await benchPresence()]
@@ -19,35 +21,63 @@ export async function benchSubscribers(): Promise<Row[]> {
 /** The heap of the hub with and without subscribers, after collections, in KiB for each of them. */
 async function benchHeap(): Promise<Row[]> {
   const samples = await interleave(
-    { peers: () => weigh('peers'), sessions: () => weigh('sessions') },
+    {
+      sessions: () => weigh(openMailboxes, SUBSCRIBERS),
+      peers: () => weigh(openPeers, SUBSCRIBERS),
+      crowd: () => weigh(openPeersOfCrowd, CROWD_SUBSCRIBERS),
+    },
     HEAP_ROUNDS,
   )
-  const count = SUBSCRIBERS.toLocaleString('en')
-  const toHeapRow = (feed: string, given: number[]) =>
-    toBoundRow({
-      measure: `heap a live subscriber of ${feed}, ${count} subscribers`,
-      samples: given,
-      most: HEAP_BOUND_KIB,
-      unit: 'KiB',
-    })
+  const heapOf = (feed: string, count: number) =>
+    `heap a live subscriber of ${feed}, ${toWords(count)} subscribers`
+  const bound = { most: HEAP_BOUND_KIB, unit: 'KiB' }
+  const sessions = {
+    measure: heapOf('`mailbox.watch` (one a session)', SUBSCRIBERS),
+    samples: samples.sessions,
+  }
   return [
-    toHeapRow('`mailbox.watch` (one a session)', samples.sessions),
-    toHeapRow('`peers.watch`', samples.peers),
+    toBoundRow({ ...sessions, ...bound }),
+    toBoundRow({ measure: heapOf('`peers.watch`', SUBSCRIBERS), samples: samples.peers, ...bound }),
+    toRow({
+      measure: `${heapOf('`peers.watch`', CROWD_SUBSCRIBERS)} that know ${toWords(CROWD)} peers, against those that know none`,
+      subject: samples.crowd,
+      baseline: samples.peers,
+      unit: 'KiB',
+    }),
   ]
 }
 
-async function weigh(feed: 'peers' | 'sessions'): Promise<number> {
+type Place = { subscribers: Child; hub: BenchHub; pool: Pool; count: number }
+/** Opens so many in all; the first of them come before the memory is first looked at. */
+type Opening = (place: Place) => Promise<(from: number, to: number) => Promise<unknown>>
+
+/** What is loaded for the first subscribers is no cost of the others. */
+const FIRST = 10
+
+async function weigh(prepare: Opening, count: number): Promise<number> {
   await using hub = await startBenchHub(WITH_MEMORY_PROBE)
   await using subscribers = startSubscribers()
   using pool = openPool(hub, 64)
-  const seats = feed === 'sessions' ? await takeSeats(pool, SUBSCRIBERS, 'session') : []
-  // What is loaded for the first subscriber is no cost of the others.
-  await watchPeers(subscribers, hub, 10)
+  const open = await prepare({ subscribers, hub, pool, count })
+  await open(0, FIRST)
   const before = await hub.memory()
-  if (feed === 'peers') await watchPeers(subscribers, hub, SUBSCRIBERS)
-  else await watchMailboxes(subscribers, hub, seats)
+  await open(FIRST, count)
   const after = await hub.memory()
-  return (after.heapUsed - before.heapUsed) / SUBSCRIBERS / 1_024
+  return (after.heapUsed - before.heapUsed) / (count - FIRST) / 1_024
+}
+
+async function openMailboxes({ subscribers, hub, pool, count }: Place) {
+  const seats = await takeSeats(pool, count, 'session')
+  return (from: number, to: number) => watchMailboxes(subscribers, hub, seats.slice(from, to))
+}
+
+async function openPeers({ subscribers, hub }: Place) {
+  return (from: number, to: number) => watchPeers(subscribers, hub, to - from)
+}
+
+async function openPeersOfCrowd(place: Place) {
+  await takeSeats(place.pool, CROWD, 'crowd')
+  return openPeers(place)
 }
 
 /** From the call that changes somebody's presence until the last subscriber was told, against a bare broadcast. */
@@ -71,7 +101,7 @@ async function benchPresence(): Promise<Row> {
     ROUNDS,
   )
   return toRow({
-    measure: `${SUBSCRIBERS.toLocaleString('en')} subscribers, presence change to the last one told, against a raw \`ws\` broadcast serialised once`,
+    measure: `${toWords(SUBSCRIBERS)} subscribers, presence change to the last one told, against a raw \`ws\` broadcast serialised once`,
     subject: samples.hub,
     baseline: samples.raw,
     target: { most: 2 },
@@ -102,3 +132,5 @@ function openSeat(pool: Pool) {
     },
   }
 }
+
+const toWords = (count: number) => count.toLocaleString('en')
