@@ -12,7 +12,11 @@ import { openPeer, type TestPeer } from '../test/harness/peer.ts'
 import { waitFor } from '../test/harness/wait.ts'
 
 const MACHINE = { id: 'bench-machine', host: 'bench' }
-const MEMORY_PROBE = join(import.meta.dirname, 'fixture/memory-probe.ts')
+const MEMORY_PROBE = join(import.meta.dirname, 'fixture/memory-probe.cjs')
+const END_WITH_PARENT = join(import.meta.dirname, 'fixture/end-with-parent.cjs')
+
+/** A hub ends within a second or two; one that hangs must not hold the benchmark up for ever. */
+const STOP_WAIT_MS = 20_000
 
 export type BenchHub = Awaited<ReturnType<typeof startBenchHub>>
 
@@ -48,7 +52,7 @@ export async function startBenchHub(options: BenchHubOptions = {}) {
   const started = performance.now()
   const child = fork(script, [], {
     env,
-    execArgv: nodeArgs,
+    execArgv: ['--require', END_WITH_PARENT, ...nodeArgs],
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   })
   const exited = once(child, 'exit')
@@ -80,11 +84,14 @@ export async function startBenchHub(options: BenchHubOptions = {}) {
     async [Symbol.asyncDispose]() {
       await Promise.all(peers.map((peer) => peer[Symbol.asyncDispose]()))
       child.kill('SIGTERM')
-      await exited
+      const impatience = setTimeout(() => child.kill('SIGKILL'), STOP_WAIT_MS)
+      const [, signal] = await exited
+      clearTimeout(impatience)
+      if (signal === 'SIGKILL') throw new Error(`the hub did not end within ${STOP_WAIT_MS} ms`)
       if (options.home === undefined) await rm(home, { recursive: true, force: true })
     },
   }
 }
 
 /** Has a hub tell of its memory. */
-export const WITH_MEMORY_PROBE = { nodeArgs: ['--expose-gc', '--import', MEMORY_PROBE] }
+export const WITH_MEMORY_PROBE = { nodeArgs: ['--expose-gc', '--require', MEMORY_PROBE] }
