@@ -13,12 +13,19 @@ export function openBenchDatabase(file: string): Database {
     .database
 }
 
-/** Adds online peers; returns their ids. */
-export async function addPeers(database: Database, count: number, prefix = 'peer'): Promise<string[]> {
+/**
+ * Adds peers; returns their ids. Those of a hub that will start should be offline: it gives what was online 15 seconds to
+ * come back, and then tells everybody that it is gone.
+ */
+export async function addPeers(
+  database: Database,
+  count: number,
+  { online = true }: { online?: boolean } = {},
+): Promise<string[]> {
   const ids: string[] = []
   await database.queue.run(() => {
     for (let number = 0; number < count; number++) {
-      const root = `/bench/${prefix}-${number}`
+      const root = `/bench/peer-${number}`
       const { peer } = database.register(
         {
           machine: { id: 'bench-machine', host: 'bench' },
@@ -30,7 +37,7 @@ export async function addPeers(database: Database, count: number, prefix = 'peer
         },
         { isHeld: () => true },
       )
-      database.peers.setOnline(peer.id, true)
+      database.peers.setOnline(peer.id, online)
       ids.push(peer.id)
     }
   })

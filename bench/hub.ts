@@ -1,114 +1,91 @@
-/** What the hub adds to its own statements, and how its reads grow with what is stored. */
-import { randomUUID } from 'node:crypto'
+/** What the hub adds to node:http and to its statements, and how its reads grow with what is stored. */
 import { mkdtemp, rm } from 'node:fs/promises'
-import { Agent } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { requestJson } from '../lib/client/request.ts'
-import type { Database } from '../lib/db/open.ts'
+import { startChild } from './child.ts'
 import { addMessages, addPeers, openBenchDatabase } from './database.ts'
-import type { TestPeer } from '../test/harness/peer.ts'
 import { startBenchHub } from './hub-process.ts'
+import { openPool, spread, takeSeats, type Pool, type Seat } from './load.ts'
 import { interleave, timed } from './measure.ts'
-import { toRow, type Row } from './table.ts'
+import { benchMixed } from './mixed.ts'
+import { amount } from './options.ts'
+import { toBoundRow, toRow, type Row } from './table.ts'
+import { cpuOf } from './usage.ts'
 
-const ROUNDS = 15
-const CALLS = 640
+const ROUNDS = amount(15, 2)
 const CLIENTS = 64
+/** Enough that the CPU of a round is measured to a hundredth. */
+const CALLS = amount(6_400, 640)
+const READS = amount(20_000, 1_000)
+const LIST_BOUND_MS = 10
 
 export async function benchHub(): Promise<Row[]> {
-  return [...(await benchCalls()), ...(await benchGrowth())]
+  return [...(await benchEmptyConsume()), ...(await benchReads()), await benchMixed()]
 }
 
-/** Calls over HTTP against the same operations in this process, on a file of its own. */
-async function benchCalls(): Promise<Row[]> {
+/** A consume that finds nothing, over HTTP, against a bare server that runs the same statement. */
+async function benchEmptyConsume(): Promise<Row[]> {
   const directory = await mkdtemp(join(tmpdir(), 'claude-peers-bench-'))
-  const database = openBenchDatabase(join(directory, 'direct.db'))
-  const own = await addPeers(database, 300)
+  await using raw = startChild('baseline/raw-http.ts', [join(directory, 'raw.db')])
+  const port = await raw.call<number>('listen')
   await using hub = await startBenchHub()
-  const senders: TestPeer[] = []
-  for (let number = 0; number < CLIENTS; number++) senders.push(await hub.join(`/bench/sender-${number}`))
-  const recipients: string[] = []
-  for (let number = 0; number < 236; number++)
-    recipients.push((await hub.join(`/bench/recipient-${number}`)).id)
-  using pool = openPool(hub)
-  let turn = 0
+  using hubPool = openPool(hub, CLIENTS)
+  using rawPool = openPool({ url: `http://127.0.0.1:${port}`, token: hub.token }, CLIENTS)
+  const seats = await takeSeats(hubPool, CLIENTS, 'empty')
 
-  const direct = (clients: number) => ({
-    empty: () => spread(clients, async () => void database.mailbox.hasMail(own[turn++ % own.length]!)),
-    send: () => spread(clients, () => sendDirect(database, own, turn++)),
-  })
-  const called = (clients: number) => ({
-    empty: () =>
-      spread(clients, (client) => pool.call(senders[client]!, 'mailbox.consume', { budget: 8_000 })),
-    send: () =>
-      spread(clients, (client) =>
-        pool.call(senders[client]!, 'messages.send', {
-          to: recipients[turn++ % recipients.length],
-          message: newText(),
-          idempotencyKey: randomUUID(),
-        }),
-      ),
-  })
   const samples = await interleave(
     {
-      empty1: called(1).empty,
-      emptyDirect: direct(1).empty,
-      empty64: called(CLIENTS).empty,
-      send1: called(1).send,
-      sendDirect1: direct(1).send,
-      send64: called(CLIENTS).send,
-      sendDirect64: direct(CLIENTS).send,
+      hub: () => consumeAll(hubPool, seats, hub.pid),
+      raw: () => consumeAll(rawPool, seats, raw.pid),
     },
     ROUNDS,
   )
-  database.close()
   await rm(directory, { recursive: true, force: true })
+  const measure = `consume-empty, ${CLIENTS} clients, against node:http and the same statement`
   const unit = `ms for ${CALLS}`
+  const [cpu, wall] = [(one: Spent) => one.cpu, (one: Spent) => one.wall]
   return [
     toRow({
-      measure: 'consume-empty, 1 client, against the statement in process',
-      subject: samples.empty1,
-      baseline: samples.emptyDirect,
+      measure: `${measure}: CPU of the server`,
+      subject: samples.hub.map(cpu),
+      baseline: samples.raw.map(cpu),
+      target: { most: 2.5 },
       unit,
     }),
     toRow({
-      measure: 'consume-empty, 64 clients, against the statement in process',
-      subject: samples.empty64,
-      baseline: samples.emptyDirect,
-      unit,
-    }),
-    toRow({
-      measure: 'durable send, 1 client, against the same in process',
-      subject: samples.send1,
-      baseline: samples.sendDirect1,
-      unit,
-    }),
-    toRow({
-      measure: 'durable send, 64 clients, against the same in process',
-      subject: samples.send64,
-      baseline: samples.sendDirect64,
+      measure: `${measure}: wall`,
+      subject: samples.hub.map(wall),
+      baseline: samples.raw.map(wall),
       unit,
     }),
   ]
 }
 
+type Spent = { cpu: number; wall: number }
+
+async function consumeAll(pool: Pool, seats: Seat[], pid: number): Promise<Spent> {
+  const before = cpuOf(pid)
+  const wall = await spread(CLIENTS, CALLS, (client) =>
+    pool.call('mailbox.consume', { budget: 8_000 }, seats[client]!.key),
+  )
+  return { wall, cpu: cpuOf(pid) - before }
+}
+
 /** Reads in process with many messages against few. */
-async function benchGrowth(): Promise<Row[]> {
+async function benchReads(): Promise<Row[]> {
   const directory = await mkdtemp(join(tmpdir(), 'claude-peers-bench-'))
-  const open = async (name: string, messages: number, peers: number) => {
+  const open = async (name: string, messages: number, state: 'delivered' | 'queued') => {
     const database = openBenchDatabase(join(directory, `${name}.db`))
-    const ids = await addPeers(database, peers)
-    await addMessages(database, ids, { peers, messages, state: 'delivered' })
+    const ids = await addPeers(database, 1_000)
+    await addMessages(database, ids, { peers: 1_000, messages, state })
     return { database, ids }
   }
-  const few = await open('few', 1_000, 1_000)
-  const many = await open('many', 100_000, 1_000)
-  const waiting = await open('waiting', 0, 1_000)
-  await addMessages(waiting.database, waiting.ids, { peers: 1_000, messages: 100_000, state: 'queued' })
+  const few = await open('few', 1_000, 'delivered')
+  const many = await open('many', 100_000, 'delivered')
+  const waiting = await open('waiting', 100_000, 'queued')
   const consume = ({ database, ids }: typeof few) =>
     timed(() => {
-      for (let number = 0; number < 20_000; number++) database.mailbox.hasMail(ids[number % ids.length]!)
+      for (let number = 0; number < READS; number++) database.mailbox.hasMail(ids[number % ids.length]!)
     })
   const list = ({ database }: typeof few) =>
     timed(() => {
@@ -125,74 +102,22 @@ async function benchGrowth(): Promise<Row[]> {
   )
   for (const { database } of [few, many, waiting]) database.close()
   await rm(directory, { recursive: true, force: true })
-  const bound = [10]
+  const toListRow = (state: string, list: number[]) =>
+    toBoundRow({
+      measure: `list of 1,000 peers, 100,000 messages ${state}`,
+      samples: list,
+      most: LIST_BOUND_MS,
+      unit: 'ms',
+    })
   return [
     toRow({
-      measure: 'consume-empty with 100,000 stored messages, against 1,000',
+      measure: 'consume-empty with 100,000 stored messages and 1,000 peers, against 1,000 messages',
       subject: samples.manyEmpty,
       baseline: samples.fewEmpty,
-      target: { most: 1.2 },
-      unit: 'ms for 20,000',
+      target: { most: 1.1 },
+      unit: `ms for ${READS}`,
     }),
-    toRow({
-      measure: 'list of 1,000 peers, 100,000 messages delivered, against 10 ms',
-      subject: samples.listDelivered,
-      baseline: bound,
-      target: { most: 1 },
-    }),
-    toRow({
-      measure: 'list of 1,000 peers, 100,000 messages waiting, against 10 ms',
-      subject: samples.listWaiting,
-      baseline: bound,
-      target: { most: 1 },
-    }),
+    toListRow('delivered', samples.listDelivered),
+    toListRow('waiting', samples.listWaiting),
   ]
-}
-
-/** The time of CALLS calls, made by so many clients at once. */
-function spread(clients: number, call: (client: number) => Promise<unknown>): Promise<number> {
-  return timed(() =>
-    Promise.all(
-      Array.from({ length: clients }, async (_, client) => {
-        for (let number = 0; number < CALLS / clients; number++) await call(client)
-      }),
-    ),
-  )
-}
-
-/** 300 characters that were not said before: a repetition would be refused. */
-const newText = () => randomUUID().padEnd(300, 'x')
-
-async function sendDirect(database: Database, ids: string[], turn: number): Promise<void> {
-  const sender = ids[turn % CLIENTS]!
-  const recipient = ids[CLIENTS + (turn % (ids.length - CLIENTS))]!
-  const outcome = await database.queue.run(() =>
-    database.messages.send({
-      senderId: sender,
-      recipientIds: [recipient],
-      idempotencyKey: randomUUID(),
-      body: newText(),
-      urgency: 'normal',
-    }),
-  )
-  if (outcome.kind !== 'sent') throw new Error(`not sent: ${outcome.kind}`)
-}
-
-function openPool(hub: { url: string; token: string }) {
-  const agent = new Agent({ keepAlive: true, maxSockets: CLIENTS })
-  return {
-    async call(peer: TestPeer, path: string, body: object) {
-      const headers = { authorization: `Bearer ${hub.token}`, 'x-claude-peers-key': peer.key }
-      const answer = await requestJson({
-        method: 'POST',
-        url: `${hub.url}/trpc/${path}`,
-        headers,
-        body,
-        timeoutMs: 10_000,
-        agent,
-      })
-      if (answer.status !== 200) throw new Error(`${path}: ${answer.status} ${JSON.stringify(answer.body)}`)
-    },
-    [Symbol.dispose]: () => agent.destroy(),
-  }
 }

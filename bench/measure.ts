@@ -3,21 +3,21 @@
  * of them alike, and figures are told as ratios.
  */
 
-/** Milliseconds of each round. */
+/** What the rounds gave, such as milliseconds. */
 export type Samples = number[]
 
-/** Runs every subject once to warm up, then `rounds` times in turn. A subject returns its own time in ms. */
-export async function interleave<Name extends string>(
-  subjects: Record<Name, () => Promise<number> | number>,
+/** Runs every subject once to warm up, then `rounds` times in turn. A subject returns what it cost, such as its ms. */
+export async function interleave<Subjects extends Record<string, () => unknown>>(
+  subjects: Subjects,
   rounds: number,
-): Promise<Record<Name, Samples>> {
-  const names = Object.keys(subjects) as Name[]
-  const samples = Object.fromEntries(names.map((name) => [name, []])) as unknown as Record<Name, Samples>
-  for (const name of names) await subjects[name]()
+): Promise<{ [Name in keyof Subjects]: Awaited<ReturnType<Subjects[Name]>>[] }> {
+  const names: (keyof Subjects)[] = Object.keys(subjects)
+  const samples = Object.fromEntries(names.map((name) => [name, [] as unknown[]]))
+  for (const name of names) await subjects[name]!()
   for (let round = 0; round < rounds; round++) {
-    for (const name of names) samples[name].push(await subjects[name]())
+    for (const name of names) samples[name as string]!.push(await subjects[name]!())
   }
-  return samples
+  return samples as { [Name in keyof Subjects]: Awaited<ReturnType<Subjects[Name]>>[] }
 }
 
 /** The middle value. */

@@ -10,42 +10,27 @@ import { CLAUDE_VERSIONS, installClaude } from '../test/e2e/claude/install.ts'
 import { contextOf, startModel, type Model } from '../test/e2e/claude/model.ts'
 import { startPeersRig } from '../test/e2e/claude/peers.ts'
 import { startInteractive } from '../test/e2e/claude/terminal.ts'
-import { createHome, type Home } from '../test/harness/home.ts'
+import type { Home } from '../test/harness/home.ts'
 import { joinAs } from '../test/harness/peer.ts'
-import { startSession } from '../test/harness/session.ts'
 import { waitFor } from '../test/harness/wait.ts'
-import { interleave, median, quantile, timed, type Samples } from './measure.ts'
-import { toRow, type Row } from './table.ts'
+import { interleave, timed, type Samples } from './measure.ts'
+import { amount } from './options.ts'
+import { benchRing } from './ring.ts'
+import { toBoundRow, toRow, type Row } from './table.ts'
 
 const run = promisify(execFile)
-const RINGS = 20
-const HEADLESS_ROUNDS = 8
+const RINGS = amount(20, 2)
+const HEADLESS_ROUNDS = amount(8, 1)
 /** The bound of the project's plan, for the 95th of 100 rings. */
 const BOUND_MS = 300
 
 export async function benchWake(): Promise<Row[]> {
-  const rows = [toFigure('a message wakes a stand-in client', await wakeFake())]
+  const rows = await benchRing()
   for (const version of CLAUDE_VERSIONS) {
     rows.push(...(await wakeClient(version)))
   }
   for (const version of CLAUDE_VERSIONS) rows.push(...(await runWithAndWithout(version)))
   return rows
-}
-
-/** From the call that sends to the end of the waiter, that wakes. */
-async function wakeFake(): Promise<Samples> {
-  await using home = await createHome({ install: true })
-  await using api = await startSession(home, { cwd: await home.project('api') })
-  await using web = await joinAs(home, 'web')
-  const samples: Samples = []
-  for (let ring = 0; ring < RINGS; ring++) {
-    const woken = api.waiter()
-    await waitFor(() => api.waiterPid(), 'the waiter')
-    samples.push(await timed(async () => (await web.send('api', `ring ${ring}`), await woken)))
-    await api.deliver('UserPromptSubmit')
-    await api.deliver('Stop')
-  }
-  return samples
 }
 
 /** From the call that sends to the arrival of the request that holds the message. */
@@ -73,7 +58,13 @@ async function wakeClient(version: string): Promise<Row[]> {
   }
   const measure = `a message is in a request of Claude Code ${version}`
   return [
-    toFigure(measure, samples),
+    toBoundRow({
+      measure: `${measure}, ${RINGS} times, p95`,
+      samples,
+      share: 0.95,
+      most: BOUND_MS,
+      unit: 'ms',
+    }),
     toRow({ measure: `${measure}, against \`node -e 0\``, subject: samples, baseline: node }),
   ]
 }
@@ -140,15 +131,4 @@ async function startOther(version: string, given: { mcpServers: Record<string, M
   const client: ClientOptions = { binary, home, modelUrl: model.url, cwd: home.projects.api }
   const started = stack.move()
   return { model, client, [Symbol.asyncDispose]: () => started.disposeAsync() }
-}
-
-function toFigure(measure: string, samples: Samples): Row {
-  const p95 = quantile(samples, 0.95)
-  return {
-    measure: `${measure}, ${samples.length} times, p95`,
-    subject: `${p95.toFixed(0)} ms (p50 ${median(samples).toFixed(0)})`,
-    baseline: `${BOUND_MS} ms`,
-    ratio: p95 / BOUND_MS,
-    target: { most: 1 },
-  }
 }

@@ -1,0 +1,27 @@
+/** What a process uses, as Linux tells it; of other systems nothing is known here. */
+import { readdirSync, readFileSync } from 'node:fs'
+
+/** The processor time of a process so far, with all its threads, in ms. */
+export function cpuOf(pid: number): number {
+  const tasks = `/proc/${pid}/task`
+  const times = readdirSync(tasks).map((task) => Number(read(`${tasks}/${task}/schedstat`).split(' ')[0]))
+  return times.reduce((sum, nanoseconds) => sum + nanoseconds, 0) / 1e6
+}
+
+/** The memory that a process holds now, in MB (10⁶ bytes). */
+export const residentOf = (pid: number): number => memoryLine(read(`/proc/${pid}/status`), 'VmRSS')
+
+/** The most memory that it ever held, in MB. */
+export const peakOf = (pid: number): number => memoryLine(read(`/proc/${pid}/status`), 'VmHWM')
+
+/** How many file descriptors it has open. */
+export const descriptorsOf = (pid: number): number => readdirSync(`/proc/${pid}/fd`).length
+
+/** A line of a status file, in MB. Throws when there is none. */
+export function memoryLine(status: string, name: 'VmRSS' | 'VmHWM'): number {
+  const kib = new RegExp(`^${name}:\\s*(\\d+) kB$`, 'm').exec(status)?.[1]
+  if (kib === undefined) throw new Error(`the status of the process has no ${name}`)
+  return (Number(kib) * 1_024) / 1e6
+}
+
+const read = (path: string) => readFileSync(path, 'utf8')
