@@ -45,7 +45,11 @@ export function createSockets(options: {
     wss: server,
     router: appRouter,
     maxBatchSize: MAX_BATCH,
-    createContext: ({ req, res }) => ({ ...contexts.get(req)!, drained: () => drained(res) }),
+    createContext: ({ req, res }) => ({
+      ...contexts.get(req)!,
+      drained: () => drained(res),
+      feeds: { open: 0 },
+    }),
     onError: ({ error, path }) =>
       path === undefined ? options.onTrouble(error) : options.onError(error, path),
   })

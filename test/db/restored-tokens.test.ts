@@ -18,10 +18,7 @@ function bind(world: World, text: string, machine: { id: string; host: string })
 }
 
 /** What is done before a backup, and after it; returns what `restore` says and the tokens that are live then. */
-async function restoreOver(
-  before: (world: World) => void,
-  after: (world: World) => void,
-) {
+async function restoreOver(before: (world: World) => void, after: (world: World) => void) {
   using directory = makeDirectory()
   const { file } = directory
   const from = join(directory.path, 'backup.db')
