@@ -60,6 +60,7 @@ export function createSockets(options: {
       server.handleUpgrade(request, socket, head, (client) => {
         if (context.caller.kind === 'machine') keep(byToken, context.caller.tokenId, client)
         keepAlive.watch(client)
+        holdBack(client)
         handle(client, request)
       })
     },
@@ -97,6 +98,20 @@ function closeClient(client: WebSocket, { code, reason }: { code: number; reason
     })
     client.close(code, reason)
   })
+}
+
+/**
+ * Reads nothing more of a client that does not read what it is answered: the answers to what it sends meanwhile would fill
+ * the memory. One that stays so is taken for cut off.
+ */
+function holdBack(client: WebSocket) {
+  const check = () => {
+    if (client.isPaused || client.bufferedAmount <= MAX_BUFFERED_BYTES) return
+    client.pause()
+    void drained(client).then(() => client.resume())
+  }
+  client.on('message', check)
+  client.on('ping', check)
 }
 
 /** ws has no event for this: it keeps what the kernel does not take, and tells only how much. */

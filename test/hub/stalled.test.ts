@@ -79,3 +79,39 @@ test('a subscriber that does not read costs the hub at most 1 MiB, however much 
   stalled.destroy()
   await once(stalled, 'close')
 })
+
+test('a caller that does not read its answers is not read itself, until it does', async () => {
+  const ends = spyOnSockets()
+  await using server = await openServer()
+  server.serve()
+  const stalled = await subscribe(server, 'peers.watch')
+  stalled.pause()
+  const calls = Array.from({ length: 250 }, (_, id) => ({
+    id: id + 10,
+    method: 'query',
+    params: { path: 'hub.health' },
+  }))
+  const frame = toFrame(JSON.stringify(calls))
+  let largest = 0
+  // Their answers are 30 MB; the kernel takes some 10 MB of that.
+  for (let round = 0; round < 1_000; round++) {
+    stalled.write(frame)
+    await new Promise((resolve) => setImmediate(resolve))
+    largest = Math.max(largest, ends[0]!.bufferedAmount)
+  }
+  expect(largest).toBeGreaterThan(256 * 1_024)
+  expect(largest).toBeLessThan(2 * 1_024 * 1_024)
+  expect(stalled.writableLength).toBeGreaterThan(0)
+
+  stalled.resume()
+  await waitFor(() => stalled.writableLength === 0, 'the rest of what it says')
+  await waitFor(() => !ends[0]!.isPaused && ends[0]!.bufferedAmount === 0, 'the rest of the answers')
+  stalled.destroy()
+  await once(stalled, 'close')
+})
+
+/** One text frame, masked with zeros. */
+function toFrame(text: string): Buffer {
+  const head = Buffer.from([0x81, 0x80 | 126, text.length >> 8, text.length & 0xff, 0, 0, 0, 0])
+  return Buffer.concat([head, Buffer.from(text)])
+}
