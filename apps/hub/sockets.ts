@@ -45,11 +45,12 @@ export function createSockets(options: {
     wss: server,
     router: appRouter,
     maxBatchSize: MAX_BATCH,
-    createContext: ({ req, res }) => ({
-      ...contexts.get(req)!,
-      drained: () => drained(res),
-      feeds: { open: 0 },
-    }),
+    createContext({ req, res }) {
+      const context = contexts.get(req)!
+      // Without a limit of calls, those that wait for their turn would have none either.
+      const turn = context.mayCall && createTurns(res)
+      return { ...context, drained: () => drained(res), feeds: { open: 0 }, ...(turn && { turn }) }
+    },
     onError: ({ error, path }) =>
       path === undefined ? options.onTrouble(error) : options.onError(error, path),
   })
@@ -98,6 +99,16 @@ function closeClient(client: WebSocket, { code, reason }: { code: number; reason
     })
     client.close(code, reason)
   })
+}
+
+/** Queries of one frame begin together, and their answers may be large: each waits until the one before was sent. */
+function createTurns(client: WebSocket): () => Promise<void> {
+  let last = Promise.resolve()
+  const wait = async () => {
+    await new Promise((resolve) => setImmediate(resolve))
+    await drained(client)
+  }
+  return () => (last = last.then(wait))
 }
 
 /**
