@@ -3,9 +3,13 @@ import type { Duplex } from 'node:stream'
 import { TRPC_ERROR_CODES_BY_KEY, type TRPC_ERROR_CODE_KEY } from '@trpc/server/rpc'
 import { drain, hasUnreadBody } from './body.ts'
 
+/** Sends a value as JSON. */
+export const sendJson = (response: ServerResponse, status: number, body: unknown): void =>
+  sendText(response, status, JSON.stringify(body))
+
 /** Sends JSON. A client whose body was left unread hears the answer, and is then hung up on. */
-export function sendJson(response: ServerResponse, status: number, body: unknown): void {
-  const payload = Buffer.from(JSON.stringify(body))
+export function sendText(response: ServerResponse, status: number, text: string): void {
+  const payload = Buffer.from(text)
   const unread = hasUnreadBody(response.req)
   response.writeHead(status, {
     'content-type': 'application/json',

@@ -12,11 +12,13 @@ import {
   type AnyTRPCRouter,
 } from '@trpc/server'
 import { getHTTPStatusCodeFromError } from '@trpc/server/http'
-import { sendJson } from './answer.ts'
+import { sendText } from './answer.ts'
 import { readBody } from './body.ts'
 
 /** A stock client batches all that it calls in one turn; as many writes share one commit. */
 export const MAX_BATCH = 256
+/** How much a batch of queries answers, in characters: what comes after that is refused, so that many large ones fit. */
+const MAX_ANSWERED = 8 * 1_024 * 1_024
 
 export type CallOptions<Context> = {
   router: AnyTRPCRouter
@@ -32,6 +34,7 @@ type OneCall<Context> = CallOptions<Context> & {
   signal: AbortSignal
 }
 type Answer = { status: number; body: unknown }
+type Reply = { status: number; text: string }
 
 /** Answers one HTTP request whose path below the mount is `path`: one procedure, or several of a batch. */
 export async function serveCall<Context>(
@@ -41,36 +44,58 @@ export async function serveCall<Context>(
 ): Promise<void> {
   const left = new AbortController()
   response.once('close', () => left.abort())
-  const answer = await answerCall(request, exchange, left.signal).catch((cause: unknown) =>
-    toFailure(cause, { ...exchange, input: undefined }),
+  const { status, text } = await answerCall(request, exchange, left.signal).catch((cause: unknown) =>
+    toReply(toFailure(cause, { ...exchange, input: undefined })),
   )
-  sendJson(response, answer.status, answer.body)
+  sendText(response, status, text)
 }
 
 async function answerCall<Context>(
   request: IncomingMessage,
   { query, ...call }: Exchange<Context>,
   signal: AbortSignal,
-): Promise<Answer> {
+): Promise<Reply> {
   const isBatch = query.get('batch') === '1'
   const paths = isBatch ? call.path.split(',') : [call.path]
   if (paths.length > MAX_BATCH) {
     throw new TRPCError({ code: 'BAD_REQUEST', message: `A batch holds at most ${MAX_BATCH} calls.` })
   }
   const input = parse(request.method === 'GET' ? query.get('input') : await readBody(request))
-  if (!isBatch) return callOne(request, { ...call, input, batchIndex: 0, signal })
+  if (!isBatch) return toReply(await callOne(request, { ...call, input, batchIndex: 0, signal }))
   const inputs = toInputs(input)
-  const answers = await Promise.all(
-    paths.map((path, batchIndex) =>
-      callOne(request, { ...call, path, input: inputs[String(batchIndex)], batchIndex, signal }),
-    ),
-  )
-  const statuses = new Set(answers.map((answer) => answer.status))
+  const calls = paths.map((path, batchIndex) => {
+    return { ...call, path, input: inputs[String(batchIndex)], batchIndex, signal }
+  })
+  // Writes share a commit when they come together; queries share nothing, and may answer much.
+  const replies =
+    request.method === 'GET'
+      ? await answerInTurn(request, calls)
+      : await Promise.all(calls.map(async (one) => toReply(await callOne(request, one))))
+  const statuses = new Set(replies.map((reply) => reply.status))
   return {
-    status: statuses.size === 1 ? answers[0]!.status : 207,
-    body: answers.map((answer) => answer.body),
+    status: statuses.size === 1 ? replies[0]!.status : 207,
+    text: `[${replies.map((reply) => reply.text).join(',')}]`,
   }
 }
+
+async function answerInTurn<Context>(request: IncomingMessage, calls: OneCall<Context>[]): Promise<Reply[]> {
+  const replies: Reply[] = []
+  let answered = 0
+  for (const call of calls) {
+    const isFull = answered > MAX_ANSWERED
+    const reply = toReply(isFull ? toFailure(new TRPCError(TOO_MUCH), call) : await callOne(request, call))
+    answered += reply.text.length
+    replies.push(reply)
+  }
+  return replies
+}
+
+const TOO_MUCH = {
+  code: 'PAYLOAD_TOO_LARGE',
+  message: 'The answers before this one in the batch are more than 8 MB: ask for it by itself.',
+} as const
+
+const toReply = ({ status, body }: Answer): Reply => ({ status, text: JSON.stringify(body) })
 
 async function callOne<Context>(request: IncomingMessage, call: OneCall<Context>): Promise<Answer> {
   try {

@@ -60,7 +60,7 @@ async function claim(config: Config, stop: boolean): Promise<Claim> {
 }
 
 function describe(restored: Restored, { file, from }: { file: string; from: string }): string[] {
-  const { waiting, applied, kept, knowsMachine, nextMessageId } = restored
+  const { waiting, applied, kept, knowsMachine, nextMessageId, unchecked } = restored
   const marked = waiting === 0 ? '' : ', marked as possibly seen before'
   return [
     `Restored ${file} from ${from}: ${toMessages(waiting)} waiting${marked}.`,
@@ -70,7 +70,12 @@ function describe(restored: Restored, { file, from }: { file: string; from: stri
     ...(knowsMachine
       ? []
       : [
-          'No session of this machine has a seat in it: they get new ones. Those of other machines keep theirs, and their tokens stay valid.',
+          'No session of this machine has a seat in it: they get new ones. Those of other machines keep theirs.',
+        ]),
+    ...(unchecked.length === 0
+      ? []
+      : [
+          `The tokens of these machines are valid, as they were in the backup: ${unchecked.join(', ')}. Revoke again what was revoked since: claude-peers hub revoke <label>.`,
         ]),
     'The hub starts with the next session or command that needs it, or as a service when you start that.',
   ]

@@ -45,7 +45,12 @@ export function createSockets(options: {
     wss: server,
     router: appRouter,
     maxBatchSize: MAX_BATCH,
-    createContext: ({ req, res }) => ({ ...contexts.get(req)!, drained: () => drained(res) }),
+    createContext({ req, res }) {
+      const context = contexts.get(req)!
+      // Without a limit of calls, those that wait for their turn would have none either.
+      const turn = context.mayCall && createTurns(res)
+      return { ...context, drained: () => drained(res), feeds: { open: 0 }, ...(turn && { turn }) }
+    },
     onError: ({ error, path }) =>
       path === undefined ? options.onTrouble(error) : options.onError(error, path),
   })
@@ -56,6 +61,7 @@ export function createSockets(options: {
       server.handleUpgrade(request, socket, head, (client) => {
         if (context.caller.kind === 'machine') keep(byToken, context.caller.tokenId, client)
         keepAlive.watch(client)
+        holdBack(client)
         handle(client, request)
       })
     },
@@ -93,6 +99,30 @@ function closeClient(client: WebSocket, { code, reason }: { code: number; reason
     })
     client.close(code, reason)
   })
+}
+
+/** Queries of one frame begin together, and their answers may be large: each waits until the one before was sent. */
+function createTurns(client: WebSocket): () => Promise<void> {
+  let last = Promise.resolve()
+  const wait = async () => {
+    await new Promise((resolve) => setImmediate(resolve))
+    await drained(client)
+  }
+  return () => (last = last.then(wait))
+}
+
+/**
+ * Reads nothing more of a client that does not read what it is answered: the answers to what it sends meanwhile would fill
+ * the memory. One that stays so is taken for cut off.
+ */
+function holdBack(client: WebSocket) {
+  const check = () => {
+    if (client.isPaused || client.bufferedAmount <= MAX_BUFFERED_BYTES) return
+    client.pause()
+    void drained(client).then(() => client.resume())
+  }
+  client.on('message', check)
+  client.on('ping', check)
 }
 
 /** ws has no event for this: it keeps what the kernel does not take, and tells only how much. */

@@ -2,7 +2,7 @@
  * Copies of the whole database. A backup is taken while the hub runs and writes: SQLite copies one state of it, and what is
  * committed meanwhile is not in it. It becomes visible under its name only when it is whole, checked and on the disk.
  */
-import { chmodSync, closeSync, existsSync, linkSync, openSync, renameSync, rmSync, statSync } from 'node:fs'
+import { chmodSync, closeSync, linkSync, lstatSync, openSync, renameSync, rmSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import Sqlite from 'better-sqlite3'
 import { backupNameIn, pruneBackups } from './backups.ts'
@@ -45,8 +45,8 @@ export async function backUpDatabase(options: BackupOptions): Promise<Backup> {
   if (!intoDirectory) checkTarget(target)
   const wanted = intoDirectory ? backupNameIn(target, file, now) : target
   const part = `${wanted}.${process.pid}.part`
+  create(part, wanted)
   try {
-    closeSync(openSync(part, 'wx', 0o600))
     await copy(file, part)
     finish(part)
     const waiting = checkIntegrity(part, countWaiting)
@@ -56,7 +56,7 @@ export async function backUpDatabase(options: BackupOptions): Promise<Backup> {
     const removed = keep === undefined ? [] : pruneBackups(path, keep)
     return { path, bytes: statSync(path).size, waiting, removed }
   } catch (cause) {
-    throw toDamage(file, cause)
+    throw isOfTarget(cause) ? toUnwritable(wanted, cause) : toDamage(file, cause)
   } finally {
     removeDatabaseFile(part)
   }
@@ -78,13 +78,34 @@ function checkKind(kind: Inspection['kind'], file: string) {
 const isDirectory = (path: string) => statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false
 
 function checkTarget(target: string) {
-  if (existsSync(target)) {
+  if (lstatSync(target, { throwIfNoEntry: false })) {
     throw new BackupError(
       `${target} is there already and was left as it is: give another name, or a directory.`,
     )
   }
   if (isDirectory(dirname(target))) return
   throw new BackupError(`There is no directory ${dirname(target)}: make it first. Nothing was backed up.`)
+}
+
+function create(part: string, wanted: string) {
+  try {
+    closeSync(openSync(part, 'wx', 0o600))
+  } catch (cause) {
+    throw toUnwritable(wanted, cause)
+  }
+}
+
+/** The database is only read: whatever cannot be written is the backup. */
+const OF_TARGET = /^E[A-Z]+$|^SQLITE_(?:FULL|CANTOPEN|READONLY|IOERR_(?:WRITE|FSYNC|DIR_FSYNC|TRUNCATE))/
+
+const isOfTarget = (cause: unknown) => OF_TARGET.test((cause as { code?: string }).code ?? '')
+
+function toUnwritable(path: string, cause: unknown): BackupError {
+  const reason = (cause as Error).message
+  return new BackupError(
+    `${path} cannot be written (${reason}): nothing was backed up. Make room there, or give another place.`,
+    { cause },
+  )
 }
 
 async function copy(file: string, target: string): Promise<void> {

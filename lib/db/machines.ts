@@ -1,4 +1,4 @@
-import { and, asc, eq, ne, sql } from 'drizzle-orm'
+import { and, asc, eq, gte, ne, sql } from 'drizzle-orm'
 import type { Connection } from './connection.ts'
 import { toName, uniqueName } from './names.ts'
 import { formerMachineId } from './old-rows.ts'
@@ -44,6 +44,8 @@ export function createMachines(connection: Connection) {
     withoutToken: (exceptId: string): MachineRow[] => statements.withoutToken.all({ exceptId }),
     /** How many sessions of a machine are online. */
     sessionsOnline: (id: string): number => statements.sessionsOnline.get({ id })!.count,
+    /** How many seats of a machine were heard of since then. */
+    seatsSince: (id: string, since: number): number => statements.seatsSince.get({ id, since })!.count,
   }
 }
 
@@ -73,6 +75,11 @@ function prepare({ orm }: Connection) {
         ),
       )
       .orderBy(asc(machines.host), asc(machines.id))
+      .prepare(),
+    seatsSince: orm
+      .select({ count: sql<number>`count(*)` })
+      .from(peers)
+      .where(and(eq(peers.machineId, id), gte(peers.seenAt, sql.placeholder('since'))))
       .prepare(),
     sessionsOnline: orm
       .select({ count: sql<number>`count(*)` })

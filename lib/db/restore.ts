@@ -20,10 +20,12 @@ import {
   removeDatabaseFile,
   replaceDatabaseFile,
 } from './replace-file.ts'
+import { keepTokens } from './restore-tokens.ts'
 
 /**
  * What a restore did: `waiting` messages wait again, `applied` migrations made the backup as new as this version, and the
- * database as it was before is at `kept`. `knowsMachine`: sessions of this machine have their seats in it.
+ * database as it was before is at `kept`. `knowsMachine`: sessions of this machine have their seats in it. `unchecked`: the
+ * labels of the machine tokens that are valid because they were so in the backup, and that nothing newer tells of.
  */
 export type Restored = {
   waiting: number
@@ -31,6 +33,7 @@ export type Restored = {
   nextMessageId: number
   kept: string | undefined
   knowsMachine: boolean
+  unchecked: string[]
 }
 
 export type RestoreOptions = {
@@ -66,7 +69,7 @@ export function restoreDatabase(options: RestoreOptions): Restored {
   try {
     copyWhole(from, prepared)
     const applied = bringUpToDate(prepared, { from, folder })
-    const told = goOn(prepared, { machineId, now })
+    const told = goOn(prepared, { machineId, now, present: present === 'absent' ? undefined : file })
     finish(prepared)
     return { ...told, applied, kept: putInPlace(prepared, { file, present, now }) }
   } finally {
@@ -136,8 +139,8 @@ function bringUpToDate(prepared: string, { from, folder }: { from: string; folde
 /** Makes the copy a history of its own. */
 function goOn(
   prepared: string,
-  { machineId, now }: { machineId: string; now: number },
-): Pick<Restored, 'waiting' | 'nextMessageId' | 'knowsMachine'> {
+  { machineId, now, present }: { machineId: string; now: number; present: string | undefined },
+): Pick<Restored, 'waiting' | 'nextMessageId' | 'knowsMachine' | 'unchecked'> {
   return change(prepared, (sqlite) => {
     beginEpoch(sqlite)
     // An offer ends with the hub that made it. What waited in the backup waits its whole time from now on.
@@ -148,7 +151,8 @@ function goOn(
       )
       .run(now + MESSAGE_TTL_MS)
     const knowsMachine = sqlite.prepare('select 1 from machines where id = ?').get(machineId) !== undefined
-    return { waiting, nextMessageId: skipNumbers(sqlite), knowsMachine }
+    const unchecked = keepTokens(sqlite, { present, now })
+    return { waiting, nextMessageId: skipNumbers(sqlite), knowsMachine, unchecked }
   })
 }
 

@@ -16,6 +16,10 @@ export type Context = {
   drained?: () => Promise<void>
   /** Takes one call from what the caller may make now; set for WebSockets, whose calls nobody else counts. */
   mayCall?: (() => boolean) | undefined
+  /** Resolves when a query may be answered: after those before it, once their answers are taken; set for WebSockets of others. */
+  turn?: () => Promise<void>
+  /** How many feeds the caller's connection follows now; set for WebSockets. */
+  feeds?: { open: number }
 }
 
 /**

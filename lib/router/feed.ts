@@ -1,8 +1,10 @@
-import { tracked } from '@trpc/server'
+import { tracked, TRPCError } from '@trpc/server'
 import type { Context } from './context.ts'
 
 /** Rows read at once. The widest are peers with paths of 4 KiB: a page of them is 250 KiB on the wire. */
 const PAGE = 25
+/** The most feeds of one connection; each takes 30 KiB of memory (seen), and work at each change. A session has one. */
+const MAX_FEEDS = 32
 
 export type FeedOptions<Row> = {
   ctx: Context
@@ -24,6 +26,7 @@ export async function* followChanges<Row extends { changedSeq: number }>(
   options: FeedOptions<Row>,
 ): AsyncGenerator<Row[], void> {
   const { ctx, signal, read } = options
+  using _place = takePlace(ctx)
   using listener = ctx.database.bell.listen(options.topic, signal)
   let cursor = options.cursor
   for (;;) {
@@ -35,6 +38,18 @@ export async function* followChanges<Row extends { changedSeq: number }>(
     yield rows
     if (rows.length < PAGE && !(await listener.rung())) return
   }
+}
+
+/** Counts a feed of a connection until it ends. */
+function takePlace({ feeds = { open: 0 } }: Context): Disposable {
+  if (feeds.open >= MAX_FEEDS) {
+    throw new TRPCError({
+      code: 'TOO_MANY_REQUESTS',
+      message: `One connection follows ${MAX_FEEDS} feeds at most: end one first.`,
+    })
+  }
+  feeds.open++
+  return { [Symbol.dispose]: () => void feeds.open-- }
 }
 
 /** The cursor that a client kept; `undefined` for none, or one that was not given in this history of the database. */

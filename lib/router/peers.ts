@@ -35,6 +35,7 @@ export const peersRouter = router({
           { ...rest, cwd: directory, pid: process?.pid, pidStart: process?.start },
           { isHeld: (row) => isHeld(hub, row), keyFor: caller?.id },
         )
+        if (registered.origin === 'new' && ctx.caller.kind !== 'local') checkSeats(ctx, rest.machine.id)
         // The link of a session opens some milliseconds later: nobody should see it offline until then.
         if (process) database.peers.setOnline(registered.peer.id, true)
         return { ...registered, peer: database.peers.get(registered.peer.id)! }
@@ -115,6 +116,18 @@ export const peersRouter = router({
     .input(feedInput)
     .subscription(({ ctx, input, signal }) => watchPeers(ctx, input?.lastEventId, signal)),
 })
+
+/** Each listed seat is told to everybody who looks. One machine has as many only by a mistake, or in bad faith. */
+const MOST_SEATS = 2_000
+
+/** Throws TOO_MANY_REQUESTS, which takes the new seat back. */
+function checkSeats({ database }: Context, machineId: string): void {
+  if (database.machines.seatsSince(machineId, database.now() - LISTED_MS) <= MOST_SEATS) return
+  throw new TRPCError({
+    code: 'TOO_MANY_REQUESTS',
+    message: `This machine has had sessions in ${MOST_SEATS} places in the last 48 hours, which is the most: use a directory of before, or wait.`,
+  })
+}
 
 async function* watchPeers(
   ctx: Context,

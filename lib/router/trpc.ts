@@ -17,16 +17,16 @@ export const router = t.router
 export const createCallerFactory = t.createCallerFactory
 
 /** Open to whoever reaches the hub, also without a token. */
-export const publicProcedure = t.procedure.use(({ ctx, next }) => {
+export const publicProcedure = t.procedure.use(async ({ ctx, type, next }) => {
   checkPace(ctx)
+  if (type === 'query') await ctx.turn?.()
   return next()
 })
 
 /** Open to every holder of a token, also one that was only invited. */
-export const guestProcedure = t.procedure.use(({ ctx, next }) => {
-  checkPace(ctx)
-  return next({ ctx: { ...ctx, caller: requireToken(ctx) } })
-})
+export const guestProcedure = publicProcedure.use(({ ctx, next }) =>
+  next({ ctx: { ...ctx, caller: requireToken(ctx) } }),
+)
 
 /** Open to the machines of the network. */
 export const procedure = guestProcedure.use(({ ctx, next }) => {

@@ -164,4 +164,28 @@ describe('a machine', () => {
     expect(socket.readyState).toBe(socket.OPEN)
     socket.terminate()
   })
+
+  test('follows 32 feeds over one WebSocket at most, and another when one ends', async () => {
+    const { headers } = await joinAnother()
+    const socket = new WebSocket(`${fort.url.replace('http', 'ws')}/trpc`, { headers })
+    const heard: string[] = []
+    socket.on('message', (data: Buffer) => heard.push(data.toString()))
+    await waitFor(() => socket.readyState === socket.OPEN, 'the socket')
+    const follow = (id: number) =>
+      socket.send(JSON.stringify({ id, method: 'subscription', params: { path: 'messages.watch' } }))
+    const refused = () => heard.filter((text) => text.includes('32 feeds at most')).length
+    for (let id = 0; id < 40; id++) follow(id)
+    await waitFor(() => refused() > 0, 'a refusal')
+    await waitFor(() => heard.length >= 48, 'an answer to each')
+    expect(refused()).toBe(8)
+    socket.send(JSON.stringify({ id: 0, method: 'subscription.stop' }))
+    await waitFor(
+      () => heard.some((text) => text.includes('"stopped"') && text.includes('"id":0')),
+      'the end',
+    )
+    follow(100)
+    await waitFor(() => heard.some((text) => text.includes('"id":100')), 'another')
+    expect(refused()).toBe(8)
+    socket.terminate()
+  })
 })

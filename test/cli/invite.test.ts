@@ -35,6 +35,21 @@ describe.concurrent('hub invite', () => {
     ])
   })
 
+  test('says when the hub cannot listen at its address now, and so does status', async () => {
+    await using studio = await openStudio()
+    await studio.home.stopHub()
+    await writeSettings(studio.home, { host: 'studio', bind: '192.0.2.1' })
+    const trouble =
+      /The hub cannot listen at 192\.0\.2\.1:\d+ now \(EADDRNOTAVAIL\): other machines do not reach it/
+    const { code, stdout } = await studio.home.cli(['hub', 'invite', 'laptop'])
+    expect([code, stdout]).toEqual([0, expect.stringMatching(/join http:\/\/192\.0\.2\.1:\d+ m_/)])
+    expect(stdout).toMatch(/^It works once the hub listens there\. /m)
+    expect(stdout).toMatch(trouble)
+    const status = await studio.home.cli(['status'])
+    expect(status.stdout).toMatch(trouble)
+    expect(status.stdout).not.toContain('Other machines reach it at')
+  })
+
   test('makes the name of a proxy known to the hub, which is restarted', async () => {
     await using studio = await openStudio()
     const { url: before, pid } = await studio.home.rendezvous()

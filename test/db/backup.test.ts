@@ -1,4 +1,14 @@
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { basename, join } from 'node:path'
 import { expect, test } from 'vitest'
 import { BackupError, backUpDatabase, type BackupOptions } from '../../lib/db/backup.ts'
@@ -117,6 +127,24 @@ test('a file that is there is not written over', async () => {
     /is there already and was left as it is/,
   )
   expect(readFileSync(target, 'utf8')).toBe('my words')
+})
+
+test('a place that cannot be written is named, and not the database', async () => {
+  using directory = makeDirectory()
+  openMailed(directory.file).world[Symbol.dispose]()
+  const target = join(directory.path, 'x'.repeat(250))
+  const failed = backUp({ file: directory.file, target })
+  await expect(failed).rejects.toThrow(/x cannot be written \(ENAMETOOLONG.*\): nothing was backed up/)
+  await expect(failed).rejects.toBeInstanceOf(BackupError)
+})
+
+test('a link to nowhere is not written over', async () => {
+  using directory = makeDirectory()
+  openMailed(directory.file).world[Symbol.dispose]()
+  const target = join(directory.path, 'link.db')
+  symlinkSync(join(directory.path, 'nowhere.db'), target)
+  await expect(backUp({ file: directory.file, target })).rejects.toThrow(/is there already/)
+  expect(readlinkSync(target)).toMatch(/nowhere\.db$/)
 })
 
 test.each([

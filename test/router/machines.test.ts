@@ -182,6 +182,30 @@ describe('a machine', () => {
     await expect(api.messages.send(draft('web@laptop'))).resolves.toMatchObject({ repeated: false })
   })
 
+  test('has 2,000 seats in two days at most, keeps those, and gets more later', async () => {
+    const { call, join, session, time, database } = openNetwork()
+    const caller = call({ caller: (await join()).holder })
+    for (let group = 0; group < 20; group++) {
+      const seats = Array.from({ length: 100 }, (_, seat) =>
+        caller.peers.register(session(`${group}-${seat}`, DESKTOP)),
+      )
+      await Promise.all(seats)
+    }
+    await expect(caller.peers.register(session('more', DESKTOP))).rejects.toMatchObject({
+      code: 'TOO_MANY_REQUESTS',
+      message: expect.stringContaining('in the last 48 hours'),
+    })
+    expect(database.peers.named('more')).toEqual([])
+    await expect(caller.peers.register(session('0-0', DESKTOP))).resolves.toMatchObject({
+      origin: 'succeeded',
+    })
+    await expect(call().peers.register(session('own', HOME_MACHINE))).resolves.toMatchObject({
+      origin: 'new',
+    })
+    time.now += 2 * DAY + 1
+    await expect(caller.peers.register(session('more', DESKTOP))).resolves.toMatchObject({ origin: 'new' })
+  })
+
   test('registers for no other machine', async () => {
     const { call, join, session } = openNetwork()
     const caller = call({ caller: (await join()).holder })

@@ -22,9 +22,9 @@ export async function invite(
   const checked = labelShape.safeParse(label)
   if (!checked.success) throw new UsageError(`the label: ${checked.error.issues[0]!.message}.`)
   const done = await openUp(options)
-  const { invitation, url } = await askForInvitation(label, options.url)
+  const { invitation, url, trouble } = await askForInvitation(label, options.url)
   const command = `claude-peers join ${url} ${invitation.token}`
-  if (json) return printJson({ ...invitation, url, command, done })
+  if (json) return printJson({ ...invitation, url, command, done, trouble })
   const hours = Math.round((invitation.expiresAt - Date.now()) / 3_600_000)
   printLines([
     ...done,
@@ -32,6 +32,7 @@ export async function invite(
     '',
     command,
     '',
+    ...(trouble === null ? [] : [`It works once the hub listens there. ${trouble}`, '']),
   ])
 }
 
@@ -63,7 +64,7 @@ async function isOutdated({ url }: ReachOptions): Promise<boolean> {
 async function askForInvitation(
   label: string,
   typed: string | undefined,
-): Promise<{ invitation: Invitation; url: string }> {
+): Promise<{ invitation: Invitation; url: string; trouble: string | null }> {
   return withOwnHub(async (hub) => {
     const { reach } = await hub.hub.stats.query()
     const url = typed === undefined ? reach.urls[0] : toSetting('broker_url', typed, '--url')
@@ -72,7 +73,8 @@ async function askForInvitation(
         `No other machine reaches the hub: ${reach.trouble ?? 'set "bind" in ~/.claude-peers.json'}`,
       )
     }
-    return { invitation: await hub.machines.invite.mutate({ label }), url }
+    const trouble = typed === undefined ? reach.trouble : null
+    return { invitation: await hub.machines.invite.mutate({ label }), url, trouble }
   })
 }
 

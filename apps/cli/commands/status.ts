@@ -81,8 +81,6 @@ function describeReach({ remote, host, brokerUrl }: Config, { reach, version }: 
     const skew = semver.gt(VERSION, version) ? [describeOlder(brokerUrl, version)] : []
     return [`This machine has joined it and is called ${host}.`, ...skew]
   }
-  return [
-    ...(reach.urls.length > 0 ? [`Other machines reach it at ${reach.urls.join(', ')}`] : []),
-    ...(reach.trouble === null ? [] : [reach.trouble]),
-  ]
+  if (reach.trouble !== null) return [reach.trouble]
+  return reach.urls.length > 0 ? [`Other machines reach it at ${reach.urls.join(', ')}`] : []
 }
