@@ -114,7 +114,7 @@ test('with a key that holds no more and nobody of its repository: whoever is the
 
 test('without a key: a session of the same repository as itself, and nobody before it', async () => {
   await using world = await open()
-  addCard(world.hub, { root: '/work/web', peerId: 'p_other' })
+  addCard(world.hub, { root: '/src/web', peerId: 'p_other' })
   expect(await world.sentBy(left(toSender('web')))).toBeUndefined()
   const heir = await takeSeat(world.hub, 'web')
   const self = {

@@ -19,13 +19,13 @@ export function createSpool(): Disposable & { spool: Spool; path: string; time: 
 
 export const HUB = 'http://studio:7899'
 
-/** A session of the machine `machine-of-tests`, in the directory `/work/<name>`. */
+/** A session of the machine `machine-of-tests`, in the directory `/src/<name>`. */
 export const toSender = (name: string, extra: Partial<Sender> = {}): Sender => ({
   registration: {
     machine: { id: 'machine-of-tests', host: 'laptop' },
     kind: 'session',
-    directory: `/work/${name}`,
-    root: `/work/${name}`,
+    directory: `/src/${name}`,
+    root: `/src/${name}`,
     isRepo: true,
     summary: '',
   },
