@@ -15,7 +15,7 @@ type Part = { type?: string; text?: string; id?: string; tool_use_id?: string }
 
 /**
  * The entries in the last `bytes` of a transcript, oldest first, and when it was written, in ms of the epoch; none when
- * there is no transcript yet. A line that is not whole counts as none.
+ * there is no transcript yet, or what is there cannot be read. A line that is not whole counts as none.
  */
 export function readEnd(path: string, bytes: number): { entries: Entry[]; writtenAt: number } {
   let fd: number
@@ -33,6 +33,8 @@ export function readEnd(path: string, bytes: number): { entries: Entry[]; writte
       entries: lines.flatMap((line) => (parseJson(line) as Entry | undefined) ?? []),
       writtenAt: mtimeMs,
     }
+  } catch {
+    return { entries: [], writtenAt: 0 }
   } finally {
     closeSync(fd)
   }
@@ -40,6 +42,12 @@ export function readEnd(path: string, bytes: number): { entries: Entry[]; writte
 
 /** The parts of what an entry says; a plain text is one. */
 export function partsOf({ message }: Entry): Part[] {
-  const content = message?.content ?? []
-  return typeof content === 'string' ? [{ type: 'text', text: content }] : content
+  const content: unknown = message?.content
+  if (typeof content === 'string') return [{ type: 'text', text: content }]
+  return Array.isArray(content) ? content.filter(isPart) : []
+}
+
+function isPart(value: unknown): value is Part {
+  if (typeof value !== 'object' || value === null) return false
+  return ['string', 'undefined'].includes(typeof (value as { text?: unknown }).text)
 }
