@@ -40,6 +40,10 @@ export function readKept({ paths }: Config): KeptMail {
   }
 }
 
+/** How many messages wait on this computer for the hub at a URL. */
+export const countKeptFor = (config: Config, url: string): number =>
+  readKept(config).kept.find(({ hub }) => hub === url)?.count ?? 0
+
 export function toKeptLines({ kept, refused, unreadable }: KeptMail, now: number): string[] {
   const waiting = kept.map(
     ({ hub, count, oldestAt }) =>
