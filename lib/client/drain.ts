@@ -1,5 +1,7 @@
+import type { TRPCClientError } from '@trpc/client'
 import { isSameSender, type Entry, type Named, type Sender, type Spool } from '#machine/spool'
 import type { SendInput, Sent } from '#router/shapes/messages'
+import type { AppRouter } from '#router/router'
 import { judge } from './verdict.ts'
 
 /** Sends as one sender; rejects as a call to the hub does. */
@@ -80,7 +82,9 @@ export function createDrain({ spool, hub, speakerOf, onSent, signal, now = Date.
       if (verdict === 'unknown' || verdict === 'failed') return 'later'
       if (verdict === 'limit' && !isTooLong(entry)) return 'later'
       putOff.delete(entry.name)
-      spool.refuse(entry, (cause as Error).message)
+      // An attempt before has stored it, for whoever had that name then.
+      const isUnknown = (cause as TRPCClientError<AppRouter>).data?.code === 'CONFLICT'
+      spool.refuse(entry, (cause as Error).message, { isUnknown })
       return 'refused'
     }
   }

@@ -143,6 +143,15 @@ describe('a drain', () => {
     expect(world.spool.refused()).toEqual([expect.objectContaining({ reason: 'Nobody is called "api".' })])
   })
 
+  test('does not say that a message was not sent whose key the hub knows, for another peer of that name', async () => {
+    using world = open({ one: refusal('CONFLICT', 'The key was used for message 12.') })
+    world.spool.add(toEntry('one'))
+    expect(await world.drain()).toBe('done')
+    expect(world.spool.refused()).toEqual([
+      expect.objectContaining({ isUnknown: true, reason: 'The key was used for message 12.' }),
+    ])
+  })
+
   test('sends nothing that is older than 48 hours, for whichever hub, and does not forget it', async () => {
     using world = open()
     world.spool.add(toEntry('old'))
