@@ -6,22 +6,27 @@ import { toUserRegistration } from '#machine/user-seat'
 import { explainSize, sendInput, type SendInput, type Sent } from '#router/shapes/messages'
 import { withUser } from './session.ts'
 
+/** `isBehind`: the hub is there, and has yet to take what the person wrote before. */
+export type Kept = { kept: Named<Entry>; isBehind: boolean }
+
 /**
  * Sends as the person at this machine. A message for a remote hub that does not answer, or that others of the person
  * wait for, is kept on this computer under its key.
  */
-export async function sendOrKeep(given: SendInput): Promise<Sent | { kept: Named<Entry> }> {
+export async function sendOrKeep(given: SendInput): Promise<Sent | Kept> {
   const config = readConfig()
   if (!config.remote) return withUser((hub) => hub.messages.send.mutate(given))
   const input = check(given)
   const spool = openSpool(config.paths.spool)
   try {
-    return await withUser<Sent | { kept: Named<Entry> }>(async (hub) =>
-      isClear(spool, config) ? hub.messages.send.mutate(input) : keep(spool, config, input),
+    return await withUser<Sent | Kept>(async (hub) =>
+      isClear(spool, config)
+        ? hub.messages.send.mutate(input)
+        : keep(spool, config, { input, isBehind: true }),
     )
   } catch (cause) {
     if (judge(cause) !== 'away') throw cause
-    return keep(spool, config, input)
+    return keep(spool, config, { input, isBehind: false })
   }
 }
 
@@ -39,8 +44,12 @@ function isClear(spool: Spool, config: Config): boolean {
   return !spool.list().some((entry) => entry.hub === config.brokerUrl && isSameSender(sender, entry.sender))
 }
 
-function keep(spool: Spool, config: Config, input: SendInput): { kept: Named<Entry> } {
+function keep(
+  spool: Spool,
+  config: Config,
+  { input, isBehind }: { input: SendInput; isBehind: boolean },
+): Kept {
   const by = { pid: process.pid, start: readProcess(process.pid)?.start }
   const sender = { registration: toUserRegistration(config) }
-  return { kept: spool.add({ hub: config.brokerUrl, sender, input, by }) }
+  return { kept: spool.add({ hub: config.brokerUrl, sender, input, by }), isBehind }
 }

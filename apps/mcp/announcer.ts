@@ -38,8 +38,10 @@ export function createAnnouncer({
       if (!waiting?.urgent) return
       const since = busySince(sessions, pid)
       if (since === undefined || !transcript || !hasTurnEnded(transcript, since, Date.now())) return
-      setBusy(sessions, pid, false)
-      announce()
+      unlessGone(() => {
+        setBusy(sessions, pid, false)
+        announce()
+      })
     },
     /** The remote hub is away: what it told last holds no more, until it tells it anew. */
     cutOff() {

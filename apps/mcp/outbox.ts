@@ -5,6 +5,7 @@
  * within its deadline, so that what is kept stands in that order, too.
  */
 import { createDrain, expire, type Drained } from '#client/drain'
+import { NoAnswerError } from '#client/no-answer'
 import { LONGEST_RETRY_MS, toRetryDelay } from '#client/retry-delay'
 import { createSpeakers, type Self } from '#client/speakers'
 import { judge } from '#client/verdict'
@@ -17,7 +18,8 @@ import { startDeadline, type Deadline } from './deadline.ts'
 import type { Link } from './link.ts'
 import { asSeated } from './tools/seated.ts'
 
-export type Kept = { kept: Named<Entry> }
+/** `isBehind`: the hub is there, and has yet to take what this session wrote before. */
+export type Kept = { kept: Named<Entry>; isBehind: boolean }
 
 export type Outbox = {
   /** Sends a message, or keeps it. Rejects when the hub refuses it, and when it can be neither sent nor kept. */
@@ -63,19 +65,26 @@ export function createOutbox({ link, spool, deadline = startDeadline }: OutboxOp
     last = turn.promise
     try {
       const isTurn = await limit.within(previous)
-      if (!isTurn || !(await isClear(config, limit))) return await keep(config, input)
+      if (!isTurn) return await keep(config, input)
+      const before = await sendEarlier(config, limit)
+      if (before !== 'done') return await keep(config, input, { isBehind: before === 'later' })
       return await attempt(config, { input, limit })
     } finally {
       turn.resolve()
     }
   }
 
-  /** Whether nothing of this session waits any more that has to go first. */
-  async function isClear(config: Config, limit: Deadline): Promise<boolean> {
+  /**
+   * Sends what waits of this session, which has to go first. `done`: nothing waits any more. Rejects where the hub does
+   * not let this machine in: to keep more would promise what nobody can hold.
+   */
+  async function sendEarlier(config: Config, limit: Deadline): Promise<Exclude<Drained, 'shut'>> {
     const isWaiting = async () => (await waiting()).some(({ hub }) => hub === config.brokerUrl)
-    if (!(await isWaiting())) return true
-    await limit.within(drainTo(config)())
-    return !(await isWaiting())
+    if (!(await isWaiting())) return 'done'
+    const drained = await limit.within(drainTo(config)())
+    if (drained?.value === 'shut') await limit.within(link.renew())
+    if (!(await isWaiting())) return 'done'
+    return drained === undefined || drained.value === 'away' ? 'away' : 'later'
   }
 
   async function attempt(config: Config, { input, limit }: { input: SendInput; limit: Deadline }) {
@@ -85,21 +94,30 @@ export function createOutbox({ link, spool, deadline = startDeadline }: OutboxOp
       if (sent) return sent.value
     } catch (cause) {
       if (judge(cause) !== 'away') throw cause
-      return keep(config, input)
+      return keepTried(config, input, cause)
     }
-    const { kept } = await keep(config, input)
+    const { kept, isBehind } = await keepTried(config, input, new NoAnswerError('no answer in time'))
     sending.then(
       ({ messageId }) => settle(kept, messageId),
       () => undefined,
     )
-    return { kept }
+    return { kept, isBehind }
   }
 
-  async function keep(config: Config, input: SendInput): Promise<Kept> {
+  /** Where it cannot be kept, it stays a call whose outcome is not known. */
+  async function keepTried(config: Config, input: SendInput, cause: unknown): Promise<Kept> {
+    try {
+      return await keep(config, input)
+    } catch (trouble) {
+      throw Object.assign(trouble as Error, { cause })
+    }
+  }
+
+  async function keep(config: Config, input: SendInput, { isBehind } = { isBehind: false }): Promise<Kept> {
     sender = await link.sender()
     const kept = spool.add({ hub: config.brokerUrl, sender, input, by: own })
     schedule()
-    return { kept }
+    return { kept, isBehind }
   }
 
   /** The attempt that came too late for its answer, or a drain, has brought it there. */

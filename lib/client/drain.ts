@@ -1,5 +1,7 @@
+import type { TRPCClientError } from '@trpc/client'
 import { isSameSender, type Entry, type Named, type Sender, type Spool } from '#machine/spool'
 import type { SendInput, Sent } from '#router/shapes/messages'
+import type { AppRouter } from '#router/router'
 import { judge } from './verdict.ts'
 
 /** Sends as one sender; rejects as a call to the hub does. */
@@ -30,7 +32,8 @@ const TOO_OLD = 'The hub did not answer for 48 hours after it was written.'
 
 /** Moves what is too old to be sent to the refused, whichever hub it is for. */
 export function expire(spool: Spool, now: () => number = Date.now): void {
-  for (const entry of spool.list()) if (now() - entry.at > KEPT_MS) spool.refuse(entry, TOO_OLD)
+  for (const entry of spool.list())
+    if (now() - entry.at > KEPT_MS) spool.refuse(entry, TOO_OLD, { isUnknown: true })
 }
 
 /**
@@ -51,12 +54,12 @@ export function createDrain({ spool, hub, speakerOf, onSent, signal, now = Date.
       let count = 0
       for (const entry of spool.list()) {
         if (signal?.aborted) return 'later'
-        if (entry.hub !== hub || held.some((sender) => isSameSender(sender, entry.sender))) continue
-        const speaker = speakerOf(entry)
-        const outcome = speaker ? await send(entry, speaker) : 'theirs'
+        if (entry.hub !== hub) continue
+        const outcome = isHeld(held, entry) ? 'held' : await send(entry)
         if (outcome === 'away' || outcome === 'shut') return outcome
         if (outcome === 'sent') count++
-        if (outcome === 'later' || outcome === 'theirs') held.push(entry.sender)
+        // Also the one that is held: one sender's entries need not name the same seat and process.
+        if (['later', 'theirs', 'held'].includes(outcome)) held.push(entry.sender)
       }
       // Something may have been added meanwhile.
       if (count === 0) return held.length > 0 ? 'later' : 'done'
@@ -65,8 +68,9 @@ export function createDrain({ spool, hub, speakerOf, onSent, signal, now = Date.
 
   async function send(
     entry: Named<Entry>,
-    speaker: Speaker,
-  ): Promise<'sent' | 'refused' | 'later' | 'away' | 'shut'> {
+  ): Promise<'sent' | 'refused' | 'later' | 'theirs' | 'away' | 'shut'> {
+    const speaker = speakerOf(entry)
+    if (!speaker) return 'theirs'
     try {
       const sent = await speaker(entry.input)
       end(entry)
@@ -78,7 +82,9 @@ export function createDrain({ spool, hub, speakerOf, onSent, signal, now = Date.
       if (verdict === 'unknown' || verdict === 'failed') return 'later'
       if (verdict === 'limit' && !isTooLong(entry)) return 'later'
       putOff.delete(entry.name)
-      spool.refuse(entry, (cause as Error).message)
+      // An attempt before has stored it, for whoever had that name then.
+      const isUnknown = (cause as TRPCClientError<AppRouter>).data?.code === 'CONFLICT'
+      spool.refuse(entry, (cause as Error).message, { isUnknown })
       return 'refused'
     }
   }
@@ -99,3 +105,5 @@ export function createDrain({ spool, hub, speakerOf, onSent, signal, now = Date.
     return underWay
   }
 }
+
+const isHeld = (held: Sender[], { sender }: Entry) => held.some((one) => isSameSender(one, sender))

@@ -5,10 +5,20 @@ import { toClock } from './time.ts'
 
 /** A message that waits on this computer. */
 type Kept = { hub: string; at: number; input: SendInput }
+type Refused = { reason: string; isUnknown?: boolean | undefined }
 
 /** What has become of a message that its hub did not answer for. */
-export const describeKept = ({ hub }: Kept): string =>
-  `The hub at ${hub} does not answer. The message is kept on this computer and sent as soon as the hub is back, before anything newer; its number is known then.`
+export function describeKept({ hub, input }: Kept, { isBehind }: { isBehind: boolean }): string {
+  const text = isBehind
+    ? `The hub at ${hub} has yet to take what you wrote before. The message is kept on this computer behind that, and sent after it; its number is known then.`
+    : `The hub at ${hub} does not answer. The message is kept on this computer and sent as soon as the hub is back, before anything newer; its number is known then.`
+  const minutes = input.expectsReplyWithin
+  return minutes === undefined ? text : `${text} The ${minutes} minutes for an answer count from then.`
+}
+
+/** What is known of a message that is not sent any more. */
+export const describeRefused = ({ isUnknown, reason }: Refused): string =>
+  isUnknown ? `not tried any more. It is not known whether the hub has it: ${reason}` : `NOT sent. ${reason}`
 
 /** The lines of a list of such messages, oldest first. */
 export const describeWaiting = (kept: Kept[], now: number): string[] =>
@@ -21,15 +31,17 @@ export const describeWaiting = (kept: Kept[], now: number): string[] =>
 export function describeNews(
   news: {
     sent: { entry: Kept; messageId: number }[]
-    refused: (Kept & { reason: string })[]
+    refused: (Kept & Refused)[]
   },
   now: number,
 ): string[] {
   const sent = news.sent.map(
     ({ entry, messageId }) => `Message ${messageId} is stored now: ${toMark(entry, now)}.`,
   )
-  const refused = news.refused.map(
-    (one) => `NOT sent, and not tried any more: ${toMark(one, now)}. The reason: ${escapeLine(one.reason)}`,
+  const refused = news.refused.map((one) =>
+    one.isUnknown
+      ? `Not tried any more: ${toMark(one, now)}. It is not known whether the hub has it: ${escapeLine(one.reason)}`
+      : `NOT sent, and not tried any more: ${toMark(one, now)}. The reason: ${escapeLine(one.reason)}`,
   )
   return [...refused, ...sent]
 }

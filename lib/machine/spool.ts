@@ -40,30 +40,37 @@ const entryShape = z.object({
 })
 export type Entry = z.infer<typeof entryShape>
 
-const refusedShape = entryShape.extend({ reason: z.string(), refusedAt: z.number().int() })
+const refusedShape = entryShape.extend({
+  reason: z.string(),
+  /** Whether the hub may have it all the same, as nobody heard its answer. */
+  isUnknown: z.boolean().optional(),
+  refusedAt: z.number().int(),
+})
 export type Refused = z.infer<typeof refusedShape>
 
 /** An entry by its file's name. */
 export type Named<T> = T & { name: string }
 
 export type Spool = {
-  /** Keeps an entry behind all others; it is on disk when this returns. Throws SpoolFullError. */
+  /** Keeps an entry behind all others; it is on disk when this returns. Throws SpoolError, and then it is not kept. */
   add(entry: Omit<Entry, 'at'>): Named<Entry>
   /** What waits, oldest first. */
   list(): Named<Entry>[]
+  /** The files of entries that cannot be read any more: damaged, or another user's. They are left where they are. */
+  unreadable(): string[]
   /** Ends an entry that the hub has answered for. */
   remove(name: string): void
-  /** Moves an entry to those that are not sent any more, with the reason. */
-  refuse(entry: Named<Entry>, reason: string): void
+  /** Moves an entry to those that are not sent any more, with the reason, unless another process has ended it. */
+  refuse(entry: Named<Entry>, reason: string, how?: { isUnknown: boolean }): void
   /** What is not sent any more and was not told yet, oldest first. */
   refused(): Named<Refused>[]
   /** Ends a refusal that was told. */
   forget(name: string): void
 }
 
-/** A message for a hub that is away for so long, or one of so many, is not kept; the message says what to do. */
-export class SpoolFullError extends Error {
-  override name = 'SpoolFullError'
+/** A message is not kept: there are too many, or it cannot be written. The message says what to do. */
+export class SpoolError extends Error {
+  override name = 'SpoolError'
 }
 
 const MOST_ENTRIES = 1_000
@@ -81,7 +88,7 @@ export function openSpool(directory: string, now: () => number = Date.now): Spoo
   function checkRoom({ hub }: { hub: string }, bytes: number) {
     const { count, bytes: taken } = waiting.size()
     if (count < MOST_ENTRIES && taken + bytes <= MOST_BYTES) return
-    throw new SpoolFullError(
+    throw new SpoolError(
       `The hub at ${hub} does not answer, and ${count} messages wait for it on this computer already: this one is not kept. Send it again when the hub is back; "claude-peers status" shows how it is.`,
     )
   }
@@ -91,13 +98,24 @@ export function openSpool(directory: string, now: () => number = Date.now): Spoo
       const entry: Entry = { ...given, at: now() }
       const text = JSON.stringify(entry)
       checkRoom(entry, Buffer.byteLength(text))
-      const place = Math.max(entry.at, toPlace(waiting.names().at(-1)) + 1)
-      return { ...entry, name: waiting.put(toName(place, entry), text) }
+      checkReadable(text)
+      try {
+        const place = Math.max(entry.at, toPlace(waiting.names().at(-1)) + 1)
+        return { ...entry, name: waiting.put(toName(place, entry), text) }
+      } catch (cause) {
+        throw toUnwritten(entry, directory, cause as Error)
+      }
     },
     list: () => waiting.list(),
-    remove: waiting.remove,
-    refuse({ name, ...entry }, reason) {
-      refusals.put(name, JSON.stringify({ ...entry, reason, refusedAt: now() }))
+    unreadable: () => waiting.unreadable(),
+    remove(name) {
+      waiting.remove(name)
+      // Of a process that was killed while it refused it.
+      refusals.remove(name)
+    },
+    refuse({ name, ...entry }, reason, { isUnknown } = { isUnknown: false }) {
+      refusals.put(name, JSON.stringify({ ...entry, reason, isUnknown, refusedAt: now() }))
+      if (!waiting.has(name)) return refusals.remove(name)
       waiting.remove(name)
     },
     refused() {
@@ -123,6 +141,21 @@ export function isSameSender(one: Sender, other: Sender): boolean {
   )
 }
 
+/** What no process could read again would be lost. */
+function checkReadable(text: string) {
+  const { error } = entryShape.safeParse(JSON.parse(text))
+  if (!error) return
+  const [issue] = error.issues
+  throw new SpoolError(
+    `The hub does not answer, and the message is not kept, as this is nothing it would take: ${issue?.path.join('.')}: ${issue?.message}.`,
+  )
+}
+
+const toUnwritten = ({ hub }: Entry, directory: string, cause: Error) =>
+  new SpoolError(
+    `The hub at ${hub} does not answer, and the message could not be kept on this computer (${cause.message}): make room, or see whose ${directory} is, and send it again.`,
+  )
+
 const toPlace = (name: string | undefined) => (name === undefined ? 0 : Number(name.slice(0, 15)))
 
 function toName(place: number, { input }: Entry): string {
@@ -130,7 +163,7 @@ function toName(place: number, { input }: Entry): string {
   return `${String(place).padStart(15, '0')}-${mark}.json`
 }
 
-/** A directory of entries, which never change: each is read once. What is no entry is passed over and left alone. */
+/** A directory of entries, which never change: each is read once. One that cannot be read is passed over and left alone. */
 function openFolder<T>(directory: string, shape: z.ZodType<T>) {
   const known = new Map<string, { value: T | undefined; bytes: number }>()
 
@@ -146,7 +179,7 @@ function openFolder<T>(directory: string, shape: z.ZodType<T>) {
   function read(name: string) {
     const before = known.get(name)
     if (before) return before
-    const text = readText(join(directory, name))
+    const text = readOrNothing(join(directory, name))
     const found = { value: shape.safeParse(parseJson(text)).data, bytes: Buffer.byteLength(text ?? '') }
     // Another process has just removed it, if there is nothing.
     if (text !== undefined) known.set(name, found)
@@ -160,6 +193,12 @@ function openFolder<T>(directory: string, shape: z.ZodType<T>) {
         const { value } = read(name)
         return value === undefined ? [] : [{ ...value, name }]
       }),
+    unreadable: (): string[] =>
+      names()
+        .filter((name) => read(name).value === undefined)
+        .map((name) => join(directory, name))
+        .filter((path) => existsSync(path)),
+    has: (name: string) => existsSync(join(directory, name)),
     size() {
       const found = names()
       return { count: found.length, bytes: found.reduce((sum, name) => sum + read(name).bytes, 0) }
@@ -176,21 +215,21 @@ function openFolder<T>(directory: string, shape: z.ZodType<T>) {
   }
 }
 
-/** What cannot be read, as a directory, is no entry: it must not keep the others. */
-function readText(path: string): string | undefined {
-  try {
-    return readIfThere(path)
-  } catch {
-    return ''
-  }
-}
-
 /** A directory that is there after a power cut. */
 function makeDurableDir(directory: string) {
   if (existsSync(directory)) return
   mkdirSync(join(directory, '..'), { recursive: true, mode: 0o700 })
   makePrivateDir(directory)
   syncDirectory(join(directory, '..'))
+}
+
+/** Nothing also for what cannot be read: a directory in its place, or another user's file. */
+function readOrNothing(path: string): string | undefined {
+  try {
+    return readIfThere(path)
+  } catch {
+    return undefined
+  }
 }
 
 function listNames(directory: string): string[] {

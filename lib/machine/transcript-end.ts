@@ -15,7 +15,7 @@ type Part = { type?: string; text?: string; id?: string; tool_use_id?: string }
 
 /**
  * The entries in the last `bytes` of a transcript, oldest first, and when it was written, in ms of the epoch; none when
- * there is no transcript yet. A line that is not whole counts as none.
+ * there is no transcript yet, or what is there cannot be read. A line that is not whole counts as none.
  */
 export function readEnd(path: string, bytes: number): { entries: Entry[]; writtenAt: number } {
   let fd: number
@@ -33,6 +33,8 @@ export function readEnd(path: string, bytes: number): { entries: Entry[]; writte
       entries: lines.map((line) => parseJson(line)).filter(isRecord),
       writtenAt: mtimeMs,
     }
+  } catch {
+    return { entries: [], writtenAt: 0 }
   } finally {
     closeSync(fd)
   }

@@ -1,4 +1,6 @@
 /** The command line while the way to the hub of another machine is broken. */
+import { readdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { createHome } from '../harness/home.ts'
 import { runHub } from '../harness/hub.ts'
@@ -65,6 +67,20 @@ test('what the hub refuses is told at once, and of what was kept, by status', as
   const { code, stdout } = await home.cli(['status'])
   expect(code).toBe(0)
   expect(stdout).toMatch(/^- to nobody, .*"are you there\?": NOT sent\. Nobody is called "nobody"/m)
+})
+
+test('a kept file that was damaged is named by status, and the others are sent', async () => {
+  await using world = await open()
+  const { proxy, home } = world
+  await proxy.cut()
+  for (const text of ['one', 'two']) await home.cli(['send', 'api@studio', text])
+  const spool = join(home.path, '.claude-peers/spool')
+  const [first] = readdirSync(spool)
+  writeFileSync(join(spool, first!), '{"hub":')
+  await proxy.mend()
+  const { stdout } = await home.cli(['status'])
+  expect(stdout).toContain(`- ${join(spool, first!)} cannot be read: `)
+  expect(await world.textsOf()).toEqual(['user@laptop: two'])
 })
 
 test('a hub of this machine is started as ever, and nothing is kept', async () => {

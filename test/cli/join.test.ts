@@ -390,3 +390,16 @@ uwS/G9Kdk1gcf/KDwcUEUMbbHqmJkGjC8LAumMgfmUGKCA==
 -----END CERTIFICATE-----
 `,
 }
+
+test('who joins another hub is told what is kept on this computer for the one before', async () => {
+  await using first = await openStudio()
+  await using second = await openStudio()
+  await using home = await openMachine()
+  await home.cli(['join', ...(await first.invite('laptop'))])
+  await first.proxy.cut()
+  await home.cli(['send', 'api@studio', 'one'])
+  const { stdout } = await home.cli(['join', ...(await second.invite('laptop'))])
+  expect(stdout).toContain(
+    '1 message waits on this computer for that hub to answer, and go there if you join it again.',
+  )
+})

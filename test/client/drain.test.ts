@@ -88,6 +88,26 @@ describe('a drain', () => {
     expect(world.sent).toEqual(['one', 'four', 'two', 'three'])
   })
 
+  test('overtakes none of a session that had no seat, then one, and then another process', async () => {
+    using world = open({ one: refusal('TOO_MANY_REQUESTS') })
+    const in1 = { pid: 101, start: 'first' }
+    const in2 = { pid: 102, start: 'second' }
+    const from = (seat: string | undefined, process: typeof in1) => ({
+      sender: {
+        ...(seat && { peerId: seat }),
+        registration: { ...toSender('web').registration, process },
+      },
+    })
+    world.spool.add(toEntry('one', from(undefined, in1)))
+    world.spool.add(toEntry('two', from('p_web', in1)))
+    world.spool.add(toEntry('three', from('p_web', in2)))
+    expect(await world.drain()).toBe('later')
+    expect(world.sent).toEqual([])
+    delete world.answers['one']
+    await world.drain()
+    expect(world.sent).toEqual(['one', 'two', 'three'])
+  })
+
   test('gives a limit ten minutes, then tells its sender and goes on', async () => {
     using world = open({ one: refusal('TOO_MANY_REQUESTS', 'The mailbox of api@laptop is full.') })
     world.spool.add(toEntry('one'))
@@ -121,6 +141,15 @@ describe('a drain', () => {
     expect(await world.drain()).toBe('done')
     expect(world.sent).toEqual(['two'])
     expect(world.spool.refused()).toEqual([expect.objectContaining({ reason: 'Nobody is called "api".' })])
+  })
+
+  test('does not say that a message was not sent whose key the hub knows, for another peer of that name', async () => {
+    using world = open({ one: refusal('CONFLICT', 'The key was used for message 12.') })
+    world.spool.add(toEntry('one'))
+    expect(await world.drain()).toBe('done')
+    expect(world.spool.refused()).toEqual([
+      expect.objectContaining({ isUnknown: true, reason: 'The key was used for message 12.' }),
+    ])
   })
 
   test('sends nothing that is older than 48 hours, for whichever hub, and does not forget it', async () => {

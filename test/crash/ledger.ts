@@ -2,7 +2,7 @@
 export type Ledger = ReturnType<typeof createLedger>
 
 export type Verdict = {
-  /** Messages whose sender was answered. */
+  /** Messages whose sender was answered, with a number or that they are kept. */
   answered: number
   /** Messages of these that no context got, by their text. */
   lost: string[]
@@ -22,18 +22,19 @@ type Appearance = { id: number; text: string; again: boolean }
 export const toText = (from: string, to: string, number: number) => `[${from}>${to}#${number}]`
 
 export function createLedger() {
-  const answered = new Map<string, number | undefined>()
+  const answered = new Map<string, number>()
+  const kept = new Set<string>()
   const seen: Appearance[] = []
   return {
-    /**
-     * A send was answered: from here on the message must never be lost. It has no id yet where its own machine keeps it.
-     */
-    answer(text: string, id?: number) {
+    /** The hub has answered a send: from here on the message must never be lost. */
+    answer(text: string, id: number) {
       const before = answered.get(text)
       if (before !== undefined && before !== id)
         throw new Error(`${text} was answered as ${before} and ${id}`)
       answered.set(text, id)
     },
+    /** The sender was told that its message is kept, and sent later: it has no number yet, and must never be lost. */
+    keep: (text: string) => void kept.add(text),
     /** A model got this text; gives the messages in it. */
     show(context: string): Appearance[] {
       const found = [...context.matchAll(MESSAGE)].map(([, id, attributes, text]) => ({
@@ -45,12 +46,13 @@ export function createLedger() {
       return found
     },
     judge(): Verdict {
+      const acknowledged = [...new Set([...answered.keys(), ...kept])]
       const first = new Map<string, Appearance>()
       for (const one of seen) if (!first.has(one.text)) first.set(one.text, one)
       const unmarked = seen.filter((one) => !one.again).map((one) => one.text)
       return {
-        answered: answered.size,
-        lost: [...answered.keys()].filter((text) => !first.has(text)),
+        answered: acknowledged.length,
+        lost: acknowledged.filter((text) => !first.has(text)),
         unmarked: unmarked.filter((text, at) => unmarked.indexOf(text) !== at),
         disordered: findDisordered([...first.keys()]),
         doubled: seen.filter((one) => idOf(one, first, answered) !== one.id).map((one) => one.text),
@@ -62,11 +64,7 @@ export function createLedger() {
 
 const MESSAGE = /<peer-message id="(\d+)"([^>]*)>\n(\[[^\n\]]+\])/g
 
-function idOf(
-  { text }: Appearance,
-  first: Map<string, Appearance>,
-  answered: Map<string, number | undefined>,
-): number {
+function idOf({ text }: Appearance, first: Map<string, Appearance>, answered: Map<string, number>): number {
   return answered.get(text) ?? first.get(text)!.id
 }
 

@@ -9,6 +9,7 @@ import { toText, type Ledger } from './ledger.ts'
 import type { HookEnd, Office, Victim } from './office.ts'
 import { shimMcp } from './session-story.ts'
 import { readNote } from './shim.ts'
+import { noteSent } from './spool-story.ts'
 import { LEASE_OVER_MS, send } from './stories.ts'
 
 export type Killed = 'hub' | 'hook' | 'MCP server'
@@ -113,7 +114,7 @@ async function useTools(
   ledger.show(taken.text)
   const message = toText('session', to, number)
   const sent = await session.tool('send_message', { to, message })
-  if (!sent.isError) ledger.answer(message, Number(sent.data['message_id']))
+  noteSent(ledger, message, sent)
 }
 
 /** Less than a pair may send in a minute. */

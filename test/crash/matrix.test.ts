@@ -11,8 +11,11 @@ import {
   MCP_STEPS,
   MIGRATION_STEPS,
   RELEASE_STEPS,
+  SPOOL_HUB_STEPS,
+  SPOOL_MCP_STEPS,
   WAITER_STEPS,
 } from './steps.ts'
+import { tellSpool } from './spool-story.ts'
 import { tellMail, type Ending } from './stories.ts'
 import { tellHandOver, tellMigration } from './succession.ts'
 import { tellWaiter } from './waiter-story.ts'
@@ -54,6 +57,8 @@ describe('no acknowledged message is lost, and none comes twice unmarked,', () =
   killAt('hook', HOOK_STEPS, (office, hook) => tellMail(office, { hook }))
   killAt('MCP server', MCP_STEPS, tellSession)
   killAt('MCP server', [{ at: 'while it waits', rule: undefined }], tellSession)
+  killAt('cut-off MCP server', SPOOL_MCP_STEPS, (office, mcp) => tellSpool(office, { mcp }))
+  killAt('hub that is back', SPOOL_HUB_STEPS, (office, hub) => tellSpool(office, { hub }))
   killAt('waiter', WAITER_STEPS, tellWaiter)
   killAt('waiter', [{ at: 'while it waits', rule: undefined }], tellWaiter)
   killAt('migration', MIGRATION_STEPS, tellMigration)

@@ -1,10 +1,11 @@
 import { expect, inject, test } from 'vitest'
-import { startSession, type Session } from '../harness/session.ts'
+import { waitFor } from '../harness/wait.ts'
 import { createChance } from './chance.ts'
 import { createLedger } from './ledger.ts'
 import { createTally, killHooks, killHubs, killServers, sendOn, type Killed } from './load.ts'
-import { openOffice, type Office } from './office.ts'
+import { openOffice } from './office.ts'
 import { report } from './report.ts'
+import { countKept, startRemoteSession } from './spool-story.ts'
 import { drain } from './stories.ts'
 
 const KILLS = { all: 1_050, least: { hub: 80, hook: 600, 'MCP server': 30 } }
@@ -21,7 +22,8 @@ test('over a thousand random kills under load lose no acknowledged message, and 
   const take = (name: string) => office.takeSeat(name)
   const senders = await Promise.all(names('sender').map(take))
   const hooks = await Promise.all(names('reader').map(async (name) => office.seatHooks(await take(name))))
-  await using session = await startRemoteSession(office)
+  // A server that starts a hub itself would start one that nobody kills.
+  await using session = await startRemoteSession(office, office.url)
   first.kill('SIGKILL')
   await first.exited
 
@@ -43,6 +45,7 @@ test('over a thousand random kills under load lose no acknowledged message, and 
   const hub = await serving
   signal.throwIfAborted()
   await session.startMcp(0)
+  await waitFor(() => countKept(office) === 0, 'the spool to be empty', 60_000)
   for (const read of hooks) await drain(office, ledger, async () => (await read()).context)
   await drain(office, ledger, () => session.deliver('UserPromptSubmit'))
   hub.kill('SIGTERM')
@@ -68,14 +71,3 @@ test('over a thousand random kills under load lose no acknowledged message, and 
   expect(verdict).toMatchObject({ lost: [], unmarked: [], disordered: [], doubled: [] })
   expect(answered).toBeGreaterThan(500)
 })
-
-/** To this session the hub is remote: a server that starts a hub itself would start one that nobody kills. */
-async function startRemoteSession(office: Office): Promise<Session> {
-  const cwd = await office.home.project('session', { git: true })
-  const env = {
-    CLAUDE_PEERS_BROKER_URL: office.url,
-    CLAUDE_PEERS_TOKEN: await office.home.token(),
-    CLAUDE_PEERS_PORT: '1',
-  }
-  return startSession(office.home, { cwd, env })
-}

@@ -66,6 +66,35 @@ export const MCP_STEPS: Step[] = [
   },
 ]
 
+/** The second message that a session keeps while it is cut off. */
+const KEPT = '[session>web#2]'
+const KEPT_FILE = '*spool/*.json'
+
+/** Of an MCP server whose hub is away, and comes back. */
+export const SPOOL_MCP_STEPS: Step[] = [
+  { at: 'half of the kept file', rule: `write ${KEPT_FILE}.*.tmp has=${KEPT} kill=half` },
+  { at: 'before the kept file is in its place', rule: `link ${KEPT_FILE} n=2 kill=before` },
+  { at: 'after it is in its place, before the tool answers', rule: `link ${KEPT_FILE} n=2 kill=after` },
+  { at: 'kept, half of the answer', rule: `link ${KEPT_FILE} n=2;write fd:1 kill=half` },
+  { at: 'back: half of the kept message is sent', rule: `write socket:* has=${KEPT} kill=half` },
+  { at: 'back: sent, before the hub answers', rule: `write socket:* has=${KEPT} kill=after` },
+  {
+    at: 'back: the hub has answered, before the file is removed',
+    rule: `write socket:* has=${KEPT};read socket:* has=messageId kill=after`,
+  },
+  {
+    at: 'back: the file is removed, before the next is sent',
+    rule: 'write socket:* has=[session>web#3] kill=before',
+  },
+]
+
+/** Of the hub to which it is sent. */
+export const SPOOL_HUB_STEPS: Step[] = [
+  { at: 'a kept message has arrived', rule: `read socket:* has=${KEPT} kill=after` },
+  { at: 'a kept message: after the commit, before the answer', rule: `${asked(KEPT)}sync *-wal kill=after` },
+  { at: 'a kept message: half of the answer', rule: `${asked(KEPT)}write socket:* has=messageId kill=half` },
+]
+
 export const MIGRATION_STEPS: Step[] = [
   { at: 'half a page of the rebuilt file', rule: 'write *.building* n=4 kill=half' },
   { at: 'before the rebuilt file is synced', rule: 'sync *.building kill=before' },

@@ -57,7 +57,7 @@ export function startLoad(one: Office, other: Office): Load {
       if (!isError) {
         const id = data['message_id']
         if (typeof id !== 'number') spooled++
-        return ledger.answer(message, typeof id === 'number' ? id : undefined)
+        return typeof id === 'number' ? ledger.answer(message, id) : ledger.keep(message)
       }
       refusals.add(text)
       if (sending.signal.aborted) return

@@ -1,7 +1,7 @@
-import { mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { expect, test } from 'vitest'
-import { isSameSender, openSpool, SpoolFullError } from '../../lib/machine/spool.ts'
+import { isSameSender, openSpool, SpoolError } from '../../lib/machine/spool.ts'
 import { createSpool, GONE, toEntry, toSender } from '../harness/spool.ts'
 
 const texts = (entries: { input: { message: string } }[]) => entries.map(({ input }) => input.message)
@@ -66,7 +66,7 @@ test('a thousand are kept, and 16 MiB; one more is refused, and says what to do'
   const fill = () => {
     for (let count = 0; count < 300; count++) large.spool.add(toEntry(body))
   }
-  expect(fill).toThrow(SpoolFullError)
+  expect(fill).toThrow(SpoolError)
   expect(large.spool.list().length).toBeGreaterThan(250)
 }, 60_000)
 
@@ -105,4 +105,46 @@ test('a sender is known by its seat, its Claude process, or as the person', () =
   expect(isSameSender(toSender('web'), toSender('web'))).toBe(false)
   expect(isSameSender(user, { ...user })).toBe(true)
   expect(isSameSender(user, web)).toBe(false)
+})
+
+test('what cannot be read any more keeps nothing back, and is told of', () => {
+  using own = createSpool()
+  const { name } = own.spool.add(toEntry('one'))
+  own.spool.add(toEntry('two'))
+  writeFileSync(join(own.path, name), '{"hub": "http://stu')
+  mkdirSync(join(own.path, '000000000000001-0123456789abcdef.json'))
+  const later = openSpool(own.path)
+  expect(texts(later.list())).toEqual(['two'])
+  expect(later.unreadable()).toEqual([
+    join(own.path, '000000000000001-0123456789abcdef.json'),
+    join(own.path, name),
+  ])
+  later.add(toEntry('three'))
+  expect(texts(later.list())).toEqual(['two', 'three'])
+})
+
+test('what could not be read again is not said to be kept', () => {
+  using own = createSpool()
+  const entry = toEntry('one')
+  entry.sender = toSender('web')
+  entry.sender.registration.branch = 'x'.repeat(256)
+  expect(() => own.spool.add(entry)).toThrow('not kept')
+  expect(own.spool.unreadable()).toEqual([])
+})
+
+test('what was sent is not told as refused, whoever comes second and whenever one is killed', () => {
+  using own = createSpool()
+  const one = own.spool.add(toEntry('one'))
+  own.spool.remove(one.name)
+  own.spool.refuse(one, 'The mailbox is full.')
+  expect(own.spool.refused()).toEqual([])
+  const two = own.spool.add(toEntry('two'))
+  const path = join(own.path, two.name)
+  const kept = readFileSync(path)
+  own.spool.refuse(two, 'The mailbox is full.')
+  // As a process leaves it that is killed between the two steps of a refusal.
+  writeFileSync(path, kept)
+  const next = openSpool(own.path)
+  next.remove(next.list()[0]!.name)
+  expect(next.refused()).toEqual([])
 })

@@ -1,5 +1,6 @@
 /** What sessions do while the way to their hub on another machine is broken. */
 import { expect, test } from 'vitest'
+import { isCutOff } from '../../lib/machine/cards.ts'
 import { readProcess } from '../../lib/machine/processes.ts'
 import { createHome, type Home } from '../harness/home.ts'
 import { runHub } from '../harness/hub.ts'
@@ -139,6 +140,23 @@ test.each(breaks)(
   },
   90_000,
 )
+
+test('mail that came while an idle session was cut off wakes it once the way is mended', async () => {
+  await using world = await openOne()
+  const { near, far, proxy } = world
+  await proxy.cut()
+  await waitFor(
+    () => isCutOff(`${world.home.path}/.claude-peers/sessions`, far.card()!),
+    'the cut to be noticed',
+  )
+  await far.hook('Stop')
+  const waiter = far.waiter('Stop')
+  expect((await send(near, 'far@laptop', 'a1')).data['message_id']).toBeTypeOf('number')
+  expect(far.hasMailFlag()).toBe(false)
+  await proxy.mend()
+  expect((await waiter).map(({ code }) => code)).toEqual([2])
+  expect(textsIn(await far.deliver('UserPromptSubmit'))).toEqual(['a1'])
+}, 90_000)
 
 test('what the hub refuses of kept mail is told with the next answer, and what is too long is never kept', async () => {
   await using world = await openOne()

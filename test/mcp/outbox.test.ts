@@ -1,11 +1,15 @@
 import { randomUUID } from 'node:crypto'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { TRPCClientError } from '@trpc/client'
 import { expect, test } from 'vitest'
 import type { Link } from '../../apps/mcp/link.ts'
 import { createOutbox } from '../../apps/mcp/outbox.ts'
 import { startDeadline } from '../../apps/mcp/deadline.ts'
 import { NoAnswerError } from '../../lib/client/no-answer.ts'
+import { judge } from '../../lib/client/verdict.ts'
 import { readConfig, type Config } from '../../lib/machine/config.ts'
+import { HubUnavailableError } from '../../lib/machine/hub-unavailable.ts'
 import type { SendInput, Sent } from '../../lib/router/shapes/messages.ts'
 import { createSpool, toEntry, toSender } from '../harness/spool.ts'
 import { waitFor } from '../harness/wait.ts'
@@ -27,13 +31,16 @@ function open({ remote = true } = {}) {
     ...(remote && { CLAUDE_PEERS_BROKER_URL: 'http://studio:7899', CLAUDE_PEERS_TOKEN: 'a-token' }),
   })
   const calls: SendInput[] = []
-  const hub = { send: (): Promise<Sent> => Promise.resolve(stored) }
+  const hub = {
+    send: (): Promise<Sent> => Promise.resolve(stored),
+    renew: (): Promise<void> => Promise.resolve(),
+  }
   let limits: (() => void)[] = []
   const link = {
     remote: (): Config | undefined => (remote ? config : undefined),
     sender: async () => toSender('web', { peerId: 'p_web', key: 'p_web.secret' }),
     seated: () => Promise.resolve(),
-    renew: () => Promise.resolve(),
+    renew: () => hub.renew(),
     hub: {
       messages: {
         send: {
@@ -145,4 +152,43 @@ test('what waits for another hub, or of another session, is in nobody’s way', 
   world.spool.add(toEntry('another’s', { sender: toSender('db', { peerId: 'p_db' }) }))
   expect(await world.outbox.send(toInput('one'))).toBe(stored)
   expect(waiting(world)).toEqual(['for the hub before', 'another’s'])
+})
+
+test.each([
+  ['failed', false],
+  ['has no answer yet', true],
+])('what may be stored and cannot be kept keeps its key: the call %s', async (_, isSilent) => {
+  using world = open()
+  mkdirSync(dirname(world.path))
+  writeFileSync(world.path, 'in the way')
+  world.hub.send = isSilent ? () => new Promise(() => undefined) : away
+  const sending = world.outbox.send(toInput('one')).catch((cause: Error) => cause)
+  await waitFor(() => world.calls.length === 1, 'the call')
+  if (isSilent) world.expire()
+  const cause = (await sending) as Error
+  expect(cause.message).toMatch(/^The hub at .* does not answer, and the message could not be kept/)
+  expect(judge(cause)).toBe('away')
+})
+
+test('what waits behind a limit of the hub is not said to wait for a hub that is away', async () => {
+  using world = open()
+  world.hub.send = away
+  expect(await world.outbox.send(toInput('one'))).toMatchObject({ isBehind: false })
+  world.hub.send = () =>
+    Promise.reject(
+      TRPCClientError.from({ error: { message: 'full', code: -1, data: { code: 'TOO_MANY_REQUESTS' } } }),
+    )
+  expect(await world.outbox.send(toInput('two'))).toMatchObject({ isBehind: true })
+  expect(waiting(world)).toEqual(['one', 'two'])
+})
+
+test('a machine that is shut out is told so also while something waits, and keeps no more', async () => {
+  using world = open()
+  world.hub.send = away
+  await world.outbox.send(toInput('one'))
+  const revoked = new HubUnavailableError('The hub does not let this machine in (401).')
+  world.hub.send = () => Promise.reject(TRPCClientError.from(revoked))
+  world.hub.renew = () => Promise.reject(revoked)
+  await expect(world.outbox.send(toInput('two'))).rejects.toThrow('does not let this machine in')
+  expect(waiting(world)).toEqual(['one'])
 })

@@ -140,3 +140,17 @@ test.each([
 test.each([{}, [null, 1], [{ type: null }]])('an answer of the shape %j has no tool at work', (content) => {
   expect(ended([assistant(content)], { later: LONG })).toBe(true)
 })
+
+test('a transcript that is none of the client’s, or no file, ends no turn and nothing else', () => {
+  const odd: object[] = [
+    user({ type: 'text' }),
+    user([null, 7, 'text', { text: 7 }, { text: { text: '' } }]),
+    assistant(7),
+    assistant([null, { type: 'tool_use' }]),
+    { type: 'user', timestamp: 7, message: 'text' },
+    { type: 'user', timestamp: at(10), message: null },
+  ]
+  for (const entry of odd) expect(ended([entry])).toBe(false)
+  for (const entry of odd) expect(() => ended([...odd, entry], { later: LONG })).not.toThrow()
+  expect(hasTurnEnded(directory, SINCE, SINCE)).toBe(false)
+})

@@ -10,6 +10,7 @@ import { VARIABLE } from '#machine/settings'
 import { UsageError } from '../exit.ts'
 import { enterHub, type Joined } from '../network/enter.ts'
 import { changeSettings, type SettingsChange } from '../network/settings-file.ts'
+import { countKeptFor } from '../kept.ts'
 import { toSetting } from '../network/usage.ts'
 import { countWaiting, toWaiting } from '../network/mail.ts'
 import { printJson, printLines } from '../print.ts'
@@ -96,9 +97,13 @@ async function toOldMail(before: Config, url: string): Promise<string[]> {
       ? [`${toWaiting(count)} at this machine's own hub: sessions that are still there get them.`]
       : []
   if (!before.remote || before.brokerUrl === url) return own
+  const kept = countKeptFor(before, before.brokerUrl)
   return [
     ...own,
     `Until now this machine was with the hub at ${before.brokerUrl}: mail that waits there stays there.`,
+    ...(kept > 0
+      ? [`${toWaiting(kept)} on this computer for that hub to answer, and go there if you join it again.`]
+      : []),
   ]
 }
 

@@ -1,7 +1,7 @@
 import { readConfig } from '#machine/config'
 import { FILE } from '#machine/config-trouble'
 import { VARIABLE } from '#machine/settings'
-import { readKept } from '../kept.ts'
+import { countKeptFor } from '../kept.ts'
 import { changeSettings } from '../network/settings-file.ts'
 import { countWaiting, toWaiting } from '../network/mail.ts'
 import { printJson, printLines } from '../print.ts'
@@ -18,7 +18,7 @@ export async function leave({ json }: { json?: boolean }): Promise<void> {
     throw new Error(`The hub at ${url} is set by ${VARIABLE.broker_url}: unset that variable.`)
   }
   const waiting = await countWaiting(config, ({ host }) => host === config.host.toLowerCase())
-  const kept = readKept(config).kept.find(({ hub }) => hub === url)?.count ?? 0
+  const kept = countKeptFor(config, url)
   const change = await changeSettings(config, { broker_url: undefined, token: undefined })
   if (json) return printJson({ left: url, waiting, kept, ...change })
   printLines([

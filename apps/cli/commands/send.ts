@@ -3,10 +3,9 @@ import { text as readAll } from 'node:stream/consumers'
 import { describeSent } from '#frame/answer-text'
 import { describeKept } from '#frame/kept-text'
 import { describeReceipt } from '#frame/receipt-text'
-import type { Entry } from '#machine/spool'
 import { sendInput } from '#router/shapes/messages'
 import { printJson, printLines } from '../print.ts'
-import { sendOrKeep } from '../outbox.ts'
+import { sendOrKeep, type Kept } from '../outbox.ts'
 
 export type SendOptions = {
   fyi?: boolean
@@ -31,7 +30,7 @@ export async function send(to: string, words: string[], options: SendOptions): P
     expectsReplyWithin: options.expectsReplyWithin,
     idempotencyKey: randomUUID(),
   })
-  if ('kept' in sent) return printKept(sent.kept, options)
+  if ('kept' in sent) return printKept(sent, options)
   if (options.json) return printJson(sent)
   const now = Date.now()
   printLines([
@@ -41,9 +40,9 @@ export async function send(to: string, words: string[], options: SendOptions): P
 }
 
 /** Not sent, and not lost: no failure. */
-function printKept(kept: Entry, { json }: SendOptions) {
+function printKept({ kept, isBehind }: Kept, { json }: SendOptions) {
   if (json) return printJson({ messageId: null, kept: { hub: kept.hub, at: kept.at } })
-  printLines([describeKept(kept)])
+  printLines([describeKept(kept, { isBehind })])
 }
 
 /** In the words of this command; the hub's are those of its fields. */

@@ -50,7 +50,7 @@ export function addSendMessage(server: McpServer, { outbox }: ServerOptions): vo
         const draft = { to, scope, message, replyTo, urgency, expectsReplyWithin }
         const sent = await settle(draft, (idempotencyKey) => outbox.send({ ...draft, idempotencyKey }))
         if ('kept' in sent) {
-          const detail = describeKept(sent.kept)
+          const detail = describeKept(sent.kept, sent)
           return answer(detail, { message_id: null, recipients: [], detail })
         }
         return answerStandings(sent.messageId, describeSent(sent), sent.recipients)
