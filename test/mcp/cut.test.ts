@@ -109,7 +109,7 @@ const breaks: [string, (proxy: Proxy) => unknown][] = [
 ]
 
 test.each(breaks)(
-  'a way that %s: every tool answers within two seconds, and what is sent arrives once it is mended, once',
+  'a way that %s: every tool answers by its deadline, and what is sent arrives once it is mended, once',
   async (_, breakIt) => {
     await using world = await openOne()
     const { near, far, proxy } = world
@@ -124,7 +124,8 @@ test.each(breaks)(
     for (const [name, args] of calls) {
       const start = performance.now()
       const { isError, text } = await far.tool(name, args)
-      expect([name, performance.now() - start < 2_000]).toEqual([name, true])
+      // The deadline is 1.5 s; a call that waits for the hub takes 5 s and longer.
+      expect([name, performance.now() - start < 4_000]).toEqual([name, true])
       expect([name, isError]).toEqual([name, name === 'send_message' ? undefined : true])
       expect(text).toContain(`The hub at ${proxy.url} does not answer`)
     }

@@ -1,4 +1,5 @@
 import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js'
+import { judge } from '#client/verdict'
 import { escapeBody } from '#frame/escape'
 import { startDeadline } from '../deadline.ts'
 import type { Link } from '../link.ts'
@@ -19,7 +20,13 @@ export function answering(link: Link, work: () => Promise<CallToolResult>): Prom
     const seated = asSeated(link, work)
     const config = link.remote()
     if (!config) return seated
-    const answered = await startDeadline().within(seated)
+    const answered = await startDeadline()
+      .within(seated)
+      .catch((cause: unknown) => {
+        // However it is away: which system call failed is for "claude-peers doctor" to tell.
+        if (judge(cause) !== 'away') throw cause
+        return undefined
+      })
     if (answered) return answered.value
     throw new Error(
       `The hub at ${config.brokerUrl} does not answer: it runs on another machine, and what it knows is not to be had now. Go on with your work and ask again later; send_message works all the same, it keeps messages on this computer until the hub is back.`,
