@@ -84,6 +84,7 @@ describe('without a hub', () => {
         reason: expect.stringMatching(/^No hub answers/),
         kept: [],
         refused: [],
+        unreadable: [],
       },
     ])
     expect(existsSync(`${home.path}/.claude-peers`)).toBe(false)

@@ -8,8 +8,8 @@ export const INPUTS: Record<string, unknown> = {
   'peers.register': {
     machine: { id: 'machine-of-tests', host: 'laptop' },
     kind: 'session',
-    directory: '/work/api',
-    root: '/work/api',
+    directory: '/src/api',
+    root: '/src/api',
     isRepo: true,
     branch: 'main',
     summary: 'works',

@@ -107,8 +107,8 @@ function write(file: string, { peers, messages, missing, cut, noise }: Spoilt): 
   writePredecessor(file, {
     version: 2,
     peers: [
-      { id: api, cwd: '/work/api', git_root: '/work/api' },
-      { id: web, cwd: '/work/web' },
+      { id: api, cwd: '/src/api', git_root: '/src/api' },
+      { id: web, cwd: '/src/web' },
     ],
     messages: [
       { from_id: api, to_id: web, text: 'first' },

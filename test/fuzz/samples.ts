@@ -23,8 +23,8 @@ export const entry = {
     registration: {
       machine: { id: 'machine-of-tests', host: 'laptop' },
       kind: 'session' as const,
-      directory: '/work/api',
-      root: '/work/api',
+      directory: '/src/api',
+      root: '/src/api',
       isRepo: true,
       summary: 'works',
     },
