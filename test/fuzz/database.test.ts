@@ -155,6 +155,15 @@ function toContent(file: string): string {
       .map(({ name }) => sqlite.prepare(`select * from ${name}`).all())
     return JSON.stringify([tables, rows])
   } catch {
-    return readFileSync(file).toString('base64')
+    const bytes = readFileSync(file)
+    // Whether there is a write-ahead log, and how often the file was changed, which ending that log counts as:
+    // https://www.sqlite.org/fileformat.html#the_database_header
+    for (const [start, end] of [
+      [18, 20],
+      [24, 28],
+      [92, 100],
+    ])
+      bytes.subarray(start, end).fill(0)
+    return bytes.toString('base64')
   }
 }
