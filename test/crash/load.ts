@@ -73,17 +73,22 @@ export async function killHooks(
   { ledger, tally, chance }: Load,
   read: (rule?: string) => Promise<HookEnd>,
 ): Promise<void> {
-  async function once(rule?: string) {
+  async function once(rule?: string): Promise<string> {
     const { context, signal, killedAt } = await read(rule)
-    ledger.show(context)
     if (signal === 'SIGKILL') tally.note('hook', killedAt)
+    return context
   }
   while (!tally.isOver()) {
     const rule = `open *sessions/*;any * n=${chance.between(1, 45)} kill=${chance.pick(HOWS)}`
     const isAlone = chance.between(1, 4) > 1
-    await Promise.all([once(rule), isAlone ? undefined : once()])
+    const contexts = await Promise.all([once(rule), isAlone ? '' : once()])
+    // Which of two hooks side by side ends first says nothing of which was given its mail first.
+    for (const context of contexts.toSorted((one, other) => firstId(one) - firstId(other)))
+      ledger.show(context)
   }
 }
+
+const firstId = (context: string) => Number(/<peer-message id="(\d+)"/.exec(context)?.[1] ?? 0)
 
 /** Starts the MCP server of a session over and over, and has it send and read until it is killed. */
 export async function killServers(load: Load, session: Session, to: string[]): Promise<void> {
