@@ -45,7 +45,7 @@ export async function tellSession(office: Office, rule: string | undefined): Pro
   await api.mailWaits()
   ledger.show(await api.deliver('PostToolUse'))
   await drain(office, ledger, () => api.deliver('UserPromptSubmit'))
-  await waitFor(() => !api.hasMailFlag(), 'the flag to be lowered')
+  await api.mailTaken()
   await hub.end()
   const sessions = readdirSync(join(office.home.path, '.claude-peers/sessions'))
   const left = sessions.filter((name) => name.endsWith('.tmp')).length

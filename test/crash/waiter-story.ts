@@ -28,7 +28,7 @@ export async function tellWaiter(office: Office, rule: string | undefined): Prom
   await api.mailWaits()
   ledger.show(await api.deliver('UserPromptSubmit'))
 
-  await waitFor(() => !api.hasMailFlag(), 'the flag to be lowered')
+  await api.mailTaken()
   await api.hook('Stop')
   const second = api.waiter()
   await say(2)

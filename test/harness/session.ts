@@ -54,6 +54,11 @@ export type Session = AsyncDisposable & {
   hasMailFlag(): boolean
   /** Resolves when the flag is up that tells the gate of waiting mail. */
   mailWaits(): Promise<void>
+  /**
+   * Resolves when the flag is down again. What waits is announced a moment after it is stored, and so is that it was
+   * taken: between two messages, a flag that is up may still be that of the first, and go down before a gate looks.
+   */
+  mailTaken(): Promise<void>
   kill(signal: NodeJS.Signals): Promise<void>
 }
 
@@ -133,6 +138,7 @@ export async function startSession(
     card: () => readCard(directory, pid),
     hasMailFlag,
     mailWaits: async () => void (await waitFor(hasMailFlag, 'the mail flag')),
+    mailTaken: async () => void (await waitFor(() => !hasMailFlag(), 'the mail flag to be lowered')),
     async kill(signal) {
       child.kill(signal)
       await exited

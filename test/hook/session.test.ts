@@ -4,7 +4,6 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { joinAs } from '../harness/peer.ts'
 import { openPair, type Pair } from '../harness/pair.ts'
 import { startSession, toContext } from '../harness/session.ts'
-import { waitFor } from '../harness/wait.ts'
 
 let pair: Pair
 let home: Pair['home']
@@ -22,7 +21,7 @@ test('a tool call without waiting mail starts no process behind the gate', async
   const probe = `${home.path}/probe.cjs`
   await writeFile(probe, `require('node:fs').writeFileSync(${JSON.stringify(started)}, '')`)
   const env = { NODE_OPTIONS: `--require ${probe}` }
-  await waitFor(() => !api.hasMailFlag(), 'the flag to be down')
+  await api.mailTaken()
   expect(await api.hook('PostToolUse', {}, env)).toEqual([{ code: 0, stdout: '', stderr: '' }])
   expect(existsSync(started)).toBe(false)
   await web.send('api', 'hello')
@@ -37,7 +36,7 @@ test('a turn that ends without waiting mail starts no Node, and one without an M
   const probe = `${home.path}/probe-stop.cjs`
   await writeFile(probe, `require('node:fs').writeFileSync(${JSON.stringify(started)}, '')`)
   const env = { NODE_OPTIONS: `--require ${probe}` }
-  await waitFor(() => !api.hasMailFlag(), 'the flag to be down')
+  await api.mailTaken()
   expect(await api.hook('Stop', {}, env)).toEqual([{ code: 0, stdout: '', stderr: '' }])
   expect(existsSync(started)).toBe(false)
   await using deaf = await startSession(home, { cwd: await home.project('deaf') })
@@ -47,17 +46,17 @@ test('a turn that ends without waiting mail starts no Node, and one without an M
 })
 
 test('the flag goes up with the mail, down when it is taken, and up again for what is left', async () => {
-  await waitFor(() => !api.hasMailFlag(), 'the flag to be down')
+  await api.mailTaken()
   await web.send('api', 'x'.repeat(9_000))
   await web.send('api', 'the rest')
   await api.mailWaits()
   expect(await api.deliver('PostToolUse')).toContain('1 more waits')
   expect(await api.deliver('PostToolUse')).toContain('the rest')
-  await waitFor(() => !api.hasMailFlag(), 'the flag to be down')
+  await api.mailTaken()
 })
 
 test('many short messages fill a frame, and what has no room comes next as if it was never offered', async () => {
-  await waitFor(() => !api.hasMailFlag(), 'the flag to be down')
+  await api.mailTaken()
   await using docs = await joinAs(home, 'docs')
   const toText = (count: number) => `short message number ${count}`.padEnd(80, '.')
   const ids: number[] = []
@@ -78,10 +77,11 @@ test('many short messages fill a frame, and what has no room comes next as if it
   expect(`${first}${second}`.match(/(?<=\n)short message number .*(?=\n)/g)).toEqual(
     ids.map((_, index) => toText(index)),
   )
-  await waitFor(() => !api.hasMailFlag(), 'the flag to be down')
+  await api.mailTaken()
 })
 
 test('mail for information opens the gate and leaves a turn alone', async () => {
+  await api.mailTaken()
   await web.send('api', 'by the way', { urgency: 'fyi' })
   await api.mailWaits()
   expect(await api.deliver('Stop')).toBe('')
@@ -90,6 +90,7 @@ test('mail for information opens the gate and leaves a turn alone', async () => 
 })
 
 test('a subagent passes the gate and takes nothing', async () => {
+  await api.mailTaken()
   await web.send('api', 'for the parent')
   await api.mailWaits()
   expect(await api.deliver('PostToolUse', { agent_id: 'a1' })).toBe('')
@@ -102,6 +103,7 @@ test.each(['clear', 'resume', 'compact'])('a session that starts anew by %s has 
 })
 
 test('every hook of a session whose hub is gone ends well, and the mail comes later', async () => {
+  await api.mailTaken()
   await web.send('api', 'kept')
   await api.mailWaits()
   const { pid } = await home.rendezvous()

@@ -119,6 +119,7 @@ test('a frame that somebody wrote into the conversation confirms nothing', async
   const context = await deliver('PostToolUse')
   transcript.say(context)
   transcript.answer('Bash', context)
+  await api.mailTaken()
   // What comes behind is read, so all before was.
   const next = await web.send('api', 'next')
   await api.mailWaits()

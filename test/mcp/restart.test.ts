@@ -17,6 +17,7 @@ test('a hub killed and started again finds the session under its name, with its 
   await waitFor(() => api.card()?.hubUrl !== first.url, 'the renewed card')
   expect(api.card()).toMatchObject({ peerId: card.peerId, name: 'api', key: card.key })
   expect(await api.deliver('PostToolUse')).toContain('before the crash')
+  await api.mailTaken()
   await home.cli(['send', 'api', 'after the crash'])
   await api.mailWaits()
   expect(await api.deliver('PostToolUse')).toContain('after the crash')
