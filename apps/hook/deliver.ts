@@ -66,30 +66,36 @@ async function rebind(
   calls: HubCalls,
   { sessions, card, input }: { sessions: string; card: Card; input: HookInput },
 ): Promise<void> {
-  const sessionIds = await bind(calls, card, input.sessionId)
-  const transcript = input.transcript ?? card.transcript
-  if (sessionIds === card.sessionIds && transcript === card.transcript) return
+  const isBound = await bind(calls, card, input.sessionId)
+  // The MCP server may have written it anew since it was read, as for a hub that was started again: nothing may wait
+  // between here and the write, which would take that back.
+  const latest = readCard(sessions, card.claude.pid) ?? card
+  const sessionIds = isBound ? withSession(latest.sessionIds, input.sessionId) : latest.sessionIds
+  const transcript = input.transcript ?? latest.transcript
+  if (sessionIds === latest.sessionIds && transcript === latest.transcript) return
   try {
-    writeCard(sessions, { ...card, sessionIds, transcript })
+    writeCard(sessions, { ...latest, sessionIds, transcript })
   } catch {
     // What cannot be kept keeps no mail back; the next event tries again.
   }
 }
 
 /**
- * Tells the hub of a session id that it does not know, and returns the ids that it knows then. Any event will do, so
- * that a SessionStart that found no hub is made up for.
+ * Tells the hub of a session id that the card does not name last, and says whether the hub knows it now. Any event will
+ * do, so that a SessionStart that found no hub is made up for. What the hub does not take keeps no mail back.
  */
-async function bind(calls: HubCalls, card: Card, sessionId: string | undefined): Promise<string[]> {
-  if (sessionId === undefined || sessionId === card.sessionIds.at(-1)) return card.sessionIds
-  const isBound = await calls.bindSession(sessionId).then(
+async function bind(calls: HubCalls, card: Card, sessionId: string | undefined): Promise<boolean> {
+  if (sessionId === undefined) return false
+  if (sessionId === card.sessionIds.at(-1)) return true
+  return calls.bindSession(sessionId).then(
     () => true,
     () => false,
   )
-  // What the hub does not take keeps no mail back.
-  if (!isBound) return card.sessionIds
-  const seen = card.sessionIds.filter((id) => id !== sessionId)
-  return [...seen, sessionId].slice(-MAX_SESSION_IDS)
+}
+
+function withSession(known: string[], sessionId: string | undefined): string[] {
+  if (sessionId === undefined || sessionId === known.at(-1)) return known
+  return [...known.filter((id) => id !== sessionId), sessionId].slice(-MAX_SESSION_IDS)
 }
 
 const MAX_SESSION_IDS = 20

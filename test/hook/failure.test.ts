@@ -150,6 +150,28 @@ describe('the transcript that an event names', () => {
     expect(rig.card()).toEqual({ ...card, transcript: '/projects/two.jsonl' })
   })
 
+  test('is kept beside what the MCP server writes into the card meanwhile', async () => {
+    const renewed = 'http://127.0.0.1:2'
+    const hub = createServer((request, response) => {
+      // As for a hub that was started again while the hook speaks to the one before.
+      if (request.url?.includes('bindSession')) rig.changeCard({ hubUrl: renewed, name: 'api-2' })
+      const data = { offerId: null, messages: [], remaining: 0 }
+      response.setHeader('connection', 'close').end(JSON.stringify({ result: { data } }))
+    })
+    await using _closing = { [Symbol.asyncDispose]: async () => void hub.close() }
+    await new Promise<void>((resolve) => hub.listen(0, '127.0.0.1', resolve))
+    rig.changeCard({ hubUrl: `http://127.0.0.1:${(hub.address() as AddressInfo).port}` })
+    const [transcript_path, session_id] = ['/projects/three.jsonl', 'another-session']
+    await rig.hook('UserPromptSubmit', { input: { transcript_path, session_id } })
+    expect(rig.card()).toEqual({
+      ...card,
+      hubUrl: renewed,
+      name: 'api-2',
+      transcript: transcript_path,
+      sessionIds: [...card.sessionIds, session_id],
+    })
+  })
+
   test('is not kept when a subagent names it, or when it is none', async () => {
     await rig.hook('PostToolUse', { input: { transcript_path: '/projects/agent.jsonl', agent_id: 'a1' } })
     for (const wrong of ['', null, 5, ['/x']]) await rig.hook('PostToolUse', input(wrong))
