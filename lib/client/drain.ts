@@ -17,8 +17,6 @@ export type DrainOptions = {
   onSent?: (entry: Named<Entry>, sent: Sent) => void
   /** Ends a run before its next message. */
   signal?: AbortSignal
-  /** Milliseconds since the epoch. */
-  now?: () => number
 }
 
 /** What is left: nothing that is this process's to send; some for later; or all, as the hub is away, or shut to this machine. */
@@ -31,9 +29,9 @@ const PATIENCE_MS = 10 * 60_000
 const TOO_OLD = 'The hub did not answer for 48 hours after it was written.'
 
 /** Moves what is too old to be sent to the refused, whichever hub it is for. */
-export function expire(spool: Spool, now: () => number = Date.now): void {
+export function expire(spool: Spool): void {
   for (const entry of spool.list())
-    if (now() - entry.at > KEPT_MS) spool.refuse(entry, TOO_OLD, { isUnknown: true })
+    if (spool.now() - entry.at > KEPT_MS) spool.refuse(entry, TOO_OLD, { isUnknown: true })
 }
 
 /**
@@ -43,13 +41,13 @@ export function expire(spool: Spool, now: () => number = Date.now): void {
  * what the hub refuses for good, or for ten minutes, and what is older than 48 hours, is moved to the refused. Never
  * rejects for what the hub says; one run at a time.
  */
-export function createDrain({ spool, hub, speakerOf, onSent, signal, now = Date.now }: DrainOptions) {
+export function createDrain({ spool, hub, speakerOf, onSent, signal }: DrainOptions) {
   const putOff = new Map<string, number>()
   let underWay: Promise<Drained> | undefined
 
   async function run(): Promise<Drained> {
     for (;;) {
-      expire(spool, now)
+      expire(spool)
       const held: Sender[] = []
       let count = 0
       for (const entry of spool.list()) {
@@ -95,9 +93,9 @@ export function createDrain({ spool, hub, speakerOf, onSent, signal, now = Date.
   }
 
   function isTooLong({ name }: Named<Entry>): boolean {
-    const since = putOff.get(name) ?? now()
+    const since = putOff.get(name) ?? spool.now()
     putOff.set(name, since)
-    return now() - since > PATIENCE_MS
+    return spool.now() - since > PATIENCE_MS
   }
 
   return function drain(): Promise<Drained> {

@@ -52,6 +52,8 @@ export type Refused = z.infer<typeof refusedShape>
 export type Named<T> = T & { name: string }
 
 export type Spool = {
+  /** Its clock, in ms since the epoch. */
+  now(): number
   /** Keeps an entry behind all others; it is on disk when this returns. Throws SpoolError, and then it is not kept. */
   add(entry: Omit<Entry, 'at'>): Named<Entry>
   /** What waits, oldest first. */
@@ -94,6 +96,7 @@ export function openSpool(directory: string, now: () => number = Date.now): Spoo
   }
 
   return {
+    now,
     add(given) {
       const entry: Entry = { ...given, at: now() }
       const text = JSON.stringify(entry)

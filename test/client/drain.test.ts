@@ -28,7 +28,6 @@ function open(answers: Record<string, Error | undefined> = {}) {
     hub: HUB,
     speakerOf: ({ input }) => (theirs.has(input.message) ? undefined : speaker),
     onSent: ({ input }) => void sent.push(input.message),
-    now: () => own.time.now,
   })
   return { ...own, answers, said, sent, theirs, drain, [Symbol.dispose]: own[Symbol.dispose] }
 }
