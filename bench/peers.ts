@@ -1,4 +1,4 @@
-/** The same exchange of mail with servers that others have made. */
+/** The same exchange of mail with servers that others have made: all over connections that stay open. */
 import { newText, inParallel } from './load.ts'
 import { interleave, timed } from './measure.ts'
 import { amount } from './options.ts'
@@ -19,7 +19,8 @@ const others = [
 
 export async function benchPeers(): Promise<Row[]> {
   await using stack = new AsyncDisposableStack()
-  const own = stack.use(await openOwn(CLIENTS))
+  const own = stack.use(await openOwn(CLIENTS, { transport: 'socket' }))
+  const overHttp = stack.use(await openOwn(CLIENTS))
   const opened = await Promise.all(
     others.map(async ({ open, ...rest }) => {
       const mail = await open(CLIENTS).catch((cause: Error) => cause)
@@ -27,22 +28,28 @@ export async function benchPeers(): Promise<Row[]> {
       return { ...rest, mail }
     }),
   )
-  const subjects: Record<string, () => Promise<number>> = { own: () => exchangeAll(own) }
+  const subjects: Record<string, () => Promise<number>> = {
+    own: () => exchangeAll(own),
+    overHttp: () => exchangeAll(overHttp),
+  }
   for (const { name, mail } of opened) {
     if (!(mail instanceof Error)) subjects[name] = () => exchangeAll(mail)
   }
   const samples = await interleave(subjects, ROUNDS)
-  return opened.map(({ name, mail, target }) => {
+  return opened.flatMap(({ name, mail, target }) => {
     const measure = `send + consume + ack, ${CLIENTS} clients, against ${name}`
     if (mail instanceof Error)
       return toMissingRow({ measure, reason: mail.message.replaceAll(/\s+/g, ' '), target })
-    return toRateRow({
-      measure: `${measure} (${mail.version})`,
-      subject: samples['own']!,
+    const toRow = (subject: string, how: string) => ({
+      measure: `${measure} (${mail.version})${how}`,
+      subject: samples[subject]!,
       baseline: samples[name]!,
       count: EXCHANGES,
-      target,
     })
+    return [
+      toRateRow({ ...toRow('own', ''), target }),
+      toRateRow(toRow('overHttp', ', over HTTP instead of WebSockets')),
+    ]
   })
 }
 
