@@ -108,9 +108,10 @@ export async function startInteractive(options: ClientOptions): Promise<Interact
       const dialog = dialogOf(shown)
       if (!dialog) return isReady(shown) || failIfGone(claudePid, shown)
       await press(dialog.key)
-      // A key that came before the dialog listened is lost: look again after a second at the latest.
+      // A key that came before the dialog listened is lost, and one that is only late must not be pressed again: a second
+      // Down led past the answer, where two cores had thirteen things to do.
       const isAnswered = async () => dialogOf(await screen())?.text !== dialog.text
-      await waitUntil(isAnswered, { timeoutMs: 1_000, failure: () => 'unanswered' }).catch(() => undefined)
+      await waitUntil(isAnswered, { timeoutMs: 5_000, failure: () => 'unanswered' }).catch(() => undefined)
       return false
     })
   } catch (error) {
