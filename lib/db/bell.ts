@@ -14,6 +14,8 @@ export type Bell = {
   takeBack(mark: number): void
   /** Wakes the listeners of every topic noted since the last ring. */
   ring(): void
+  /** Calls `wake` at each ring of a topic, within the ring, until what it returns is called. It must not throw. */
+  hear(topic: string, wake: () => void): () => void
   /** Listens until disposed. A ring between two waits is kept, so nothing is missed between read and wait. */
   listen(topic: string, signal?: AbortSignal): Listener
   /** How many listen now. */
@@ -29,6 +31,16 @@ export type Listener = Disposable & {
 export function createBell(): Bell {
   const listeners = new Map<string, Set<() => void>>()
   let noted: (string | (() => void))[] = []
+
+  function hear(topic: string, wake: () => void): () => void {
+    const set = listeners.get(topic) ?? new Set()
+    listeners.set(topic, set.add(wake))
+    return () => {
+      set.delete(wake)
+      if (set.size === 0 && listeners.get(topic) === set) listeners.delete(topic)
+    }
+  }
+
   return {
     note(topic) {
       noted.push(topic)
@@ -48,18 +60,13 @@ export function createBell(): Bell {
         else topic()
       }
     },
-    listen(topic, signal) {
-      return addListener(listeners, topic, signal)
-    },
+    hear,
+    listen: (topic, signal) => listenBy((wake) => hear(topic, wake), signal),
     count: () => [...listeners.values()].reduce((sum, set) => sum + set.size, 0),
   }
 }
 
-function addListener(
-  listeners: Map<string, Set<() => void>>,
-  topic: string,
-  signal: AbortSignal | undefined,
-): Listener {
+function listenBy(hear: (wake: () => void) => () => void, signal: AbortSignal | undefined): Listener {
   let kept = false
   let ended = signal?.aborted ?? false
   let waiting: ((alive: boolean) => void) | undefined
@@ -71,8 +78,7 @@ function addListener(
     ended = true
     waiting?.(false)
   }
-  const set = listeners.get(topic) ?? new Set()
-  listeners.set(topic, set.add(wake))
+  const unhear = hear(wake)
   signal?.addEventListener('abort', end, { once: true })
   return {
     async rung() {
@@ -85,8 +91,7 @@ function addListener(
     [Symbol.dispose]() {
       end()
       signal?.removeEventListener('abort', end)
-      set.delete(wake)
-      if (set.size === 0 && listeners.get(topic) === set) listeners.delete(topic)
+      unhear()
     },
   }
 }

@@ -1,47 +1,97 @@
-import { tracked, TRPCError } from '@trpc/server'
+/**
+ * What a subscription gives: a feed, which tells what changes for as long as somebody follows it. It keeps no queue. Rows
+ * carry the number of their last change, and whoever drives the feed asks for the next page when its doorbell rang and
+ * the follower can take more: a stalled one costs no growing buffer. The hub's WebSockets drive feeds by themselves,
+ * thousands at once without a generator for each, which cost 15 KiB (seen); in a process a feed is iterated.
+ */
+import { tracked, TRPCError, type TrackedEnvelope } from '@trpc/server'
 import type { Context } from './context.ts'
 
 /** Rows read at once. The widest are peers with paths of 4 KiB: a page of them is 250 KiB on the wire. */
-const PAGE = 25
-/** The most feeds of one connection; each takes 30 KiB of memory (seen), and work at each change. A session has one. */
+export const PAGE = 25
+/** The most feeds of one connection: each takes memory, and work at each change. A session has one. */
 const MAX_FEEDS = 32
 
-export type FeedOptions<Row> = {
-  ctx: Context
+/** What is told at once. `more`: another page is there already. */
+export type Page<Data> = { events: TrackedEnvelope<Data>[]; more: boolean }
+
+export type FeedSource<Data> = {
+  /** What rings when there may be something to tell. */
   topic: string
-  signal: AbortSignal | undefined
-  /** The change after which to go on. */
-  cursor: number
   /** Throws when the caller may listen no longer; asked before it is told anything. */
   check: () => void
-  read: (cursor: number, limit: number) => Row[]
+  /** What was not told yet. */
+  read: () => Page<Data>
+  /** Told when the feed begins to be followed, and when that ends. */
+  opened?: () => void
+  closed?: () => void
 }
 
-/**
- * Yields the rows that change, in the order of their changes, for as long as the caller listens. It reads by cursor
- * behind a doorbell and waits while the caller's connection is full: a stalled caller costs no growing buffer. It
- * throws when the caller may not listen any more, and returns only on abort, because a generator that returns ends the client's subscription for good.
- */
-export async function* followChanges<Row extends { changedSeq: number }>(
-  options: FeedOptions<Row>,
-): AsyncGenerator<Row[], void> {
-  const { ctx, signal, read } = options
-  using _place = takePlace(ctx)
-  using listener = ctx.database.bell.listen(options.topic, signal)
-  let cursor = options.cursor
-  for (;;) {
-    await ctx.drained?.()
-    if (signal?.aborted) return
-    options.check()
-    const rows = read(cursor, PAGE)
-    cursor = rows.at(-1)?.changedSeq ?? cursor
-    yield rows
-    if (rows.length < PAGE && !(await listener.rung())) return
+/** Driven by hand: `open`, `next` at first and after each ring of the topic, `close`. Or iterated, which does all that. */
+export type Feed<Data> = AsyncIterable<TrackedEnvelope<Data>, void> & {
+  ctx: Context
+  topic: string
+  /** Throws when the connection follows too many feeds already. */
+  open: () => void
+  /** Throws when the caller may not listen any more: the feed is over then. */
+  next: () => Page<Data>
+  close: () => void
+}
+
+/** Makes the feed of a caller. Iterating it ends only by the signal or an error, as its end would end the subscription for good. */
+export function toFeed<Data>(ctx: Context, source: FeedSource<Data>, signal?: AbortSignal): Feed<Data> {
+  const feed: Feed<Data> = {
+    ctx,
+    topic: source.topic,
+    open() {
+      takePlace(ctx)
+      source.opened?.()
+    },
+    next() {
+      source.check()
+      return source.read()
+    },
+    close() {
+      leavePlace(ctx)
+      source.closed?.()
+    },
+    [Symbol.asyncIterator]: () => iterate(feed, signal),
+  }
+  return feed
+}
+
+/** Whether the answer of a procedure is a feed. */
+export const isFeed = (answer: unknown): answer is Feed<unknown> =>
+  typeof answer === 'object' && answer !== null && 'topic' in answer && Symbol.asyncIterator in answer
+
+/** What a feed keeps of the context of its call: not what that call found out, such as the whole row of the caller. */
+export function toListener({ database, hub, key, caller, drained, feeds }: Context): Context {
+  return { database, hub, key, caller, ...(drained && { drained }), ...(feeds && { feeds }) }
+}
+
+async function* iterate<Data>(
+  feed: Feed<Data>,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<TrackedEnvelope<Data>, void> {
+  const { ctx, topic } = feed
+  feed.open()
+  try {
+    using listener = ctx.database.bell.listen(topic, signal)
+    for (;;) {
+      await ctx.drained?.()
+      if (signal?.aborted) return
+      const page = feed.next()
+      for (const event of page.events) yield event
+      if (!page.more && !(await listener.rung())) return
+    }
+  } finally {
+    feed.close()
   }
 }
 
-/** Counts a feed of a connection until it ends. */
-function takePlace({ feeds = { open: 0 } }: Context): Disposable {
+/** Counts a feed of a connection. */
+function takePlace({ feeds }: Context): void {
+  if (!feeds) return
   if (feeds.open >= MAX_FEEDS) {
     throw new TRPCError({
       code: 'TOO_MANY_REQUESTS',
@@ -49,7 +99,10 @@ function takePlace({ feeds = { open: 0 } }: Context): Disposable {
     })
   }
   feeds.open++
-  return { [Symbol.dispose]: () => void feeds.open-- }
+}
+
+function leavePlace({ feeds }: Context): void {
+  if (feeds) feeds.open--
 }
 
 /** The cursor that a client kept; `undefined` for none, or one that was not given in this history of the database. */
@@ -70,5 +123,5 @@ export function toStart(lastEventId: string | undefined, ctx: Context): number {
 }
 
 /** An event that a client can resume after. */
-export const event = <Data>({ database }: Context, seq: number, data: Data) =>
+export const event = <Data>({ database }: Context, seq: number, data: Data): TrackedEnvelope<Data> =>
   tracked(`${database.epoch}.${seq}`, data)

@@ -1,9 +1,7 @@
-import { TRPCError, type TrackedEnvelope } from '@trpc/server'
-import { mailboxTopic } from '#db/bell'
-import type { Unread } from '#db/mail-rows'
+import { TRPCError } from '@trpc/server'
 import type { PeerRow } from '#db/peer-rows'
 import type { Context } from './context.ts'
-import { event, followChanges, toStart } from './feed.ts'
+import { watchMailbox } from './mailbox-feed.ts'
 import { feedInput } from './shapes/common.ts'
 import {
   ackInput,
@@ -17,11 +15,10 @@ import {
   peekInput,
   readInput,
   settled,
-  type MailboxEvent,
 } from './shapes/mailbox.ts'
 import { wholeCharacters } from './text.ts'
-import { peerProcedure, requireSelf, requireToken, router } from './trpc.ts'
-import { toMail, toReceipt, toUnread } from './views.ts'
+import { peerProcedure, router } from './trpc.ts'
+import { toMail } from './views.ts'
 
 export const mailboxRouter = router({
   /** The atomic step of delivery: offers waiting mail to exactly one caller, under a lease of 30 seconds. */
@@ -119,57 +116,9 @@ export const mailboxRouter = router({
   watch: peerProcedure
     .input(feedInput)
     .subscription(({ ctx, input, signal }) =>
-      watchMailbox(ctx, ctx.self, { lastEventId: input?.lastEventId, signal }),
+      watchMailbox(ctx, ctx.self.id, { lastEventId: input?.lastEventId, signal }),
     ),
 })
-
-async function* watchMailbox(
-  ctx: Context,
-  self: PeerRow,
-  { lastEventId, signal }: { lastEventId: string | undefined; signal: AbortSignal | undefined },
-): AsyncGenerator<TrackedEnvelope<MailboxEvent>, void> {
-  const { database, hub } = ctx
-  let told = toStart(lastEventId, ctx)
-  let waiting: number | undefined
-  // Who comes back may know of mail that has been settled since.
-  let unread = lastEventId === undefined ? '' : undefined
-  hub.presence.opened(self.id)
-  try {
-    const pages = followChanges({
-      ctx,
-      topic: mailboxTopic(self.id),
-      signal,
-      cursor: told,
-      // Another session may have taken the seat, or the machine have lost its token.
-      check: () => requireSelf({ ...ctx, caller: requireToken(ctx) }),
-      read: (cursor, limit) => database.messages.sentSince(self.id, cursor, limit),
-    })
-    for await (const rows of pages) {
-      for (const row of rows) {
-        const receipt = toReceipt(row, database.peers.get(row.recipientId), hub)
-        yield event(ctx, row.changedSeq, { type: 'receipt', receipt } as const)
-        told = row.changedSeq
-      }
-      const now = database.mailbox.queued(self.id)
-      const mail = database.mailbox.unread(self.id)
-      const key = toKey(mail)
-      // New mail that takes the place of mail just taken leaves the number as it is, and is news all the same.
-      if (now !== waiting || now > 0) {
-        const urgent = now > 0 ? database.mailbox.urgent(self.id) : 0
-        yield event(ctx, told, { type: 'waiting', waiting: now, urgent } as const)
-      }
-      if (key !== unread) yield event(ctx, told, { type: 'unread', mail: mail.map(toUnread) } as const)
-      waiting = now
-      unread = key
-    }
-  } finally {
-    hub.presence.closed(self.id)
-  }
-}
-
-/** What of unread mail is news when it changes; how long ago it was offered changes all the time. */
-const toKey = (mail: Unread[]): string =>
-  mail.map((one) => [one.id, one.state, one.doubted, one.offeredAt].join()).join(';')
 
 /** Why the caller cannot read a message; of one between others it learns nothing. */
 function whyUnreadable({ database }: Context, self: PeerRow, messageId: number): string {

@@ -1,11 +1,10 @@
-import { TRPCError, type TrackedEnvelope } from '@trpc/server'
-import { MESSAGES_TOPIC } from '#db/bell'
+import { TRPCError } from '@trpc/server'
 import type { PeerRow } from '#db/peer-rows'
 import type { Receipt as ReceiptRow } from '#db/receipt-rows'
 import { resolveAddress } from './address.ts'
 import { resolveAudience } from './audience.ts'
 import type { Context } from './context.ts'
-import { event, followChanges, toStart } from './feed.ts'
+import { watchMessages } from './messages-feed.ts'
 import { toRefusal } from './refusal.ts'
 import { feedInput } from './shapes/common.ts'
 import {
@@ -21,7 +20,7 @@ import {
   type LogEntry,
   type Receipt,
 } from './shapes/messages.ts'
-import { findCaller, peerProcedure, procedure, requireToken, router } from './trpc.ts'
+import { findCaller, peerProcedure, procedure, router } from './trpc.ts'
 import { toLogEntry, toReceipt } from './views.ts'
 
 export const messagesRouter = router({
@@ -116,20 +115,6 @@ export const messagesRouter = router({
     .input(feedInput)
     .subscription(({ ctx, input, signal }) => watchMessages(ctx, input?.lastEventId, signal)),
 })
-
-async function* watchMessages(
-  ctx: Context,
-  lastEventId: string | undefined,
-  signal: AbortSignal | undefined,
-): AsyncGenerator<TrackedEnvelope<{ type: 'message'; entry: LogEntry }>, void> {
-  const cursor = toStart(lastEventId, ctx)
-  const check = () => requireToken(ctx)
-  const read = ctx.database.messages.changedSince
-  for await (const rows of followChanges({ ctx, topic: MESSAGES_TOPIC, signal, cursor, check, read })) {
-    for (const row of rows)
-      yield event(ctx, row.changedSeq, { type: 'message', entry: toEntry(ctx, row) } as const)
-  }
-}
 
 function checkSize(message: string) {
   const trouble = explainSize(message)

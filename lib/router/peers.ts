@@ -1,9 +1,8 @@
-import { TRPCError, type TrackedEnvelope } from '@trpc/server'
-import { PEERS_TOPIC } from '#db/bell'
+import { TRPCError } from '@trpc/server'
 import type { PeerRow } from '#db/peer-rows'
 import { enterAs } from './authority.ts'
 import { isHeld, type Context, type Hub } from './context.ts'
-import { event, followChanges, toCursor } from './feed.ts'
+import { watchPeers } from './peers-feed.ts'
 import { isWithin, LISTED_MS } from './scope.ts'
 import { feedInput } from './shapes/common.ts'
 import {
@@ -15,9 +14,8 @@ import {
   registered,
   registerInput,
   summaryInput,
-  type PeersEvent,
 } from './shapes/peers.ts'
-import { findCaller, guestProcedure, peerProcedure, procedure, requireToken, router } from './trpc.ts'
+import { findCaller, guestProcedure, peerProcedure, procedure, router } from './trpc.ts'
 import { toPeer } from './views.ts'
 
 export const peersRouter = router({
@@ -129,50 +127,4 @@ function checkSeats({ database }: Context, machineId: string): void {
   })
 }
 
-async function* watchPeers(
-  ctx: Context,
-  lastEventId: string | undefined,
-  signal: AbortSignal | undefined,
-): AsyncGenerator<TrackedEnvelope<PeersEvent>, void> {
-  const { database, hub } = ctx
-  const resumed = toCursor(lastEventId, ctx)
-  const start = resumed ?? database.lastSeq()
-  /** Who was online when the caller last heard of them. */
-  const heard = new Map<string, boolean>()
-  if (resumed === undefined) {
-    const rows = database.peers.list(database.now() - LISTED_MS)
-    for (const row of rows) heard.set(row.id, row.online)
-    yield event(ctx, start, { type: 'snapshot', peers: toPeers(rows, hub) } as const)
-  }
-  const check = () => requireToken(ctx)
-  const read = (cursor: number, limit: number) => readChanges(ctx, cursor, limit)
-  for await (const rows of followChanges({ ctx, topic: PEERS_TOPIC, signal, cursor: start, check, read })) {
-    for (const row of rows) {
-      const before = heard.get(row.id) ?? (row.onlineSeq > start ? !row.online : row.online)
-      heard.set(row.id, row.online)
-      yield event(ctx, row.changedSeq, {
-        type: toChange(row.online, before),
-        peer: toPeer(row, hub),
-      } as const)
-    }
-  }
-}
-
-/** Seats whose row or activity changed after a cursor, oldest change first; one in which both did comes twice. */
-function readChanges({ database, hub }: Context, cursor: number, limit: number): PeerRow[] {
-  const active = hub.presence.activitiesSince(cursor).slice(0, limit)
-  const rows = active.flatMap(({ peerId, changedSeq }) => {
-    const row = database.peers.get(peerId)
-    return row ? [{ ...row, changedSeq }] : []
-  })
-  return [...database.peers.changedSince(cursor, limit), ...rows]
-    .toSorted((one, other) => one.changedSeq - other.changedSeq)
-    .slice(0, limit)
-}
-
 const toPeers = (rows: PeerRow[], hub: Hub) => rows.map((row) => toPeer(row, hub))
-
-function toChange(online: boolean, before: boolean): 'joined' | 'changed' | 'left' {
-  if (online === before) return 'changed'
-  return online ? 'joined' : 'left'
-}

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, test, vi } from 'vitest'
 import { draft, HOME_MACHINE, openRouter } from '../harness/router.ts'
 
 const BUSY = { activity: 'busy', wakeable: false, headless: false } as const
@@ -139,6 +139,53 @@ describe('peers.watch', () => {
     const events = await take(await watch(id), names.length)
     expect(events.map(({ data }) => data.type)).toEqual(names.map(() => 'joined'))
     expect(new Set(events.map((event) => event.id)).size).toBe(names.length)
+  })
+
+  test('tells one who was away and came back between two looks as joined, as a new stay', async () => {
+    const { watch, seat, turn } = await openWatched()
+    const api = await seat('api')
+    const feed = await watch()
+    await take(feed, 1)
+    await turn(api.id, false)
+    await turn(api.id, true)
+    await api.caller.peers.setSummary({ summary: 'back' })
+    expect(await take(feed, 1)).toMatchObject([{ data: { type: 'joined', peer: { summary: 'back' } } }])
+    await api.caller.peers.setSummary({ summary: 'still there' })
+    expect(await take(feed, 1)).toMatchObject([{ data: { type: 'changed', peer: { state: 'online' } } }])
+  })
+
+  test('tells one who joined and said at once what it does as joined, once', async () => {
+    const { watch, seat } = await openWatched()
+    const { id } = await takeOne(await watch())
+    const api = await seat('api')
+    await api.caller.peers.setActivity(BUSY)
+    const web = await seat('web')
+    await web.caller.peers.setActivity(BUSY)
+    await web.caller.peers.setSummary({ summary: 'described' })
+    const told = (await take(await watch(id), 4)).map(
+      ({ data }) => data.type !== 'snapshot' && [data.type, data.peer.name],
+    )
+    expect(told).toEqual([
+      ['joined', 'api'],
+      ['changed', 'api'],
+      ['joined', 'web'],
+      ['changed', 'web'],
+    ])
+  })
+
+  test('reads a change once for all who look at it', async () => {
+    const { watch, seat, database } = await openWatched()
+    const api = await seat('api')
+    const feeds = await Promise.all(Array.from({ length: 100 }, () => watch()))
+    await Promise.all(feeds.map((feed) => take(feed, 1)))
+    const changed = vi.spyOn(database.peers, 'changedSince')
+    for (const summary of ['one', 'two']) {
+      const told = feeds.map((feed) => takeOne(feed))
+      await api.caller.peers.setSummary({ summary })
+      const events = await Promise.all(told)
+      for (const { data } of events) expect(data).toMatchObject({ type: 'changed', peer: { summary } })
+    }
+    expect(changed).toHaveBeenCalledTimes(2)
   })
 
   test.each(['', 'nonsense', '-1', '99999999999999999', '9007199254740991'])(

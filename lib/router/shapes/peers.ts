@@ -72,7 +72,11 @@ export const bindInput = z.object({ sessionId: text(128).min(1) })
 export const listInput = z.object({ scope: scope.default('network') }).optional()
 export const listed = z.object({ self: peer.nullable(), peers: z.array(peer) })
 
-/** A snapshot first, then what changes. After a resume a change is told as the state that it led to. */
+/**
+ * A snapshot first, then what changes, each as the state that it led to. `joined` and `left`: its presence changed since
+ * the caller was last up to date. Of several changes in between the last is told, so that who was away and came back has
+ * joined anew; and to a caller that is behind, a second change of one who joined may come as joined again.
+ */
 export const peersEvent = z.discriminatedUnion('type', [
   z.object({ type: z.literal('snapshot'), peers: z.array(peer) }),
   z.object({ type: z.enum(['joined', 'changed', 'left']), peer }),
