@@ -1,16 +1,12 @@
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { getWSConnectionHandler } from '@trpc/server/adapters/ws'
 import { WebSocketServer, type WebSocket } from 'ws'
 import type { Context } from '#router/context'
-import { appRouter } from '#router/router'
 import { MAX_BODY_BYTES } from './body.ts'
-import { MAX_BATCH } from './http.ts'
+import { createConversation } from './conversation.ts'
 import { createKeepAlive, TICK_MS, type KeepAliveOptions } from './keep-alive.ts'
+import { drained, isFull, type Line } from './line.ts'
 
-/** A subscriber whose socket holds more unsent bytes than this is told nothing more until it has read. */
-const MAX_BUFFERED_BYTES = 512 * 1_024
-const DRAIN_POLL_MS = 50
 /** How long a client has to answer the closing handshake at shutdown. */
 const CLOSE_WAIT_MS = 1_000
 /** RFC 6455: the service restarts; a client reconnects. */
@@ -37,32 +33,29 @@ export function createSockets(options: {
   keepAlive?: KeepAliveOptions | undefined
 }): Sockets {
   const server = new WebSocketServer({ noServer: true, maxPayload: MAX_BODY_BYTES, perMessageDeflate: false })
-  const contexts = new WeakMap<IncomingMessage, Context>()
   const keepAlive = createKeepAlive(options.keepAlive)
   const timer = setInterval(keepAlive.tick, TICK_MS).unref()
   const byToken = new Map<string, Set<WebSocket>>()
-  const handle = getWSConnectionHandler({
-    wss: server,
-    router: appRouter,
-    maxBatchSize: MAX_BATCH,
-    createContext({ req, res }) {
-      const context = contexts.get(req)!
-      // Without a limit of calls, those that wait for their turn would have none either.
-      const turn = context.mayCall && createTurns(res)
-      return { ...context, drained: () => drained(res), feeds: { open: 0 }, ...(turn && { turn }) }
-    },
-    onError: ({ error, path }) =>
-      path === undefined ? options.onTrouble(error) : options.onError(error, path),
-  })
+  const conversation = createConversation(options)
+
+  function begin(line: Line) {
+    const { client, context } = line
+    if (context.caller.kind === 'machine') keep(byToken, context.caller.tokenId, client)
+    keepAlive.watch(client)
+    client.on('message', (data: Buffer, isBinary) => {
+      conversation.hear(line, data, isBinary)
+      holdBack(line)
+    })
+    client.on('ping', () => holdBack(line))
+    client.on('error', options.onTrouble)
+    client.once('close', () => conversation.leave(line))
+  }
 
   return {
     accept(request, socket, head, context) {
-      contexts.set(request, context)
+      const awaitsParams = toQuery(request).get('connectionParams') === '1'
       server.handleUpgrade(request, socket, head, (client) => {
-        if (context.caller.kind === 'machine') keep(byToken, context.caller.tokenId, client)
-        keepAlive.watch(client)
-        holdBack(client)
-        handle(client, request)
+        begin(toLine({ client, socket, context, awaitsParams }))
       })
     },
     count: () => server.clients.size,
@@ -101,12 +94,22 @@ function closeClient(client: WebSocket, { code, reason }: { code: number; reason
   })
 }
 
+function toLine(given: Pick<Line, 'client' | 'socket' | 'context' | 'awaitsParams'>): Line {
+  const line: Line = { ...given, followers: new Map(), draining: undefined }
+  line.context = { ...given.context, feeds: { open: 0 } }
+  // Without a limit of calls, those that wait for their turn would have none either.
+  if (given.context.mayCall) line.context.turn = createTurns(line)
+  return line
+}
+
+const toQuery = ({ url = '' }: IncomingMessage) => new URLSearchParams(url.slice(url.indexOf('?') + 1))
+
 /** Queries of one frame begin together, and their answers may be large: each waits until the one before was sent. */
-function createTurns(client: WebSocket): () => Promise<void> {
+function createTurns(line: Line): () => Promise<void> {
   let last = Promise.resolve()
   const wait = async () => {
     await new Promise((resolve) => setImmediate(resolve))
-    await drained(client)
+    if (isFull(line)) await drained(line)
   }
   return () => (last = last.then(wait))
 }
@@ -115,19 +118,9 @@ function createTurns(client: WebSocket): () => Promise<void> {
  * Reads nothing more of a client that does not read what it is answered: the answers to what it sends meanwhile would fill
  * the memory. One that stays so is taken for cut off.
  */
-function holdBack(client: WebSocket) {
-  const check = () => {
-    if (client.isPaused || client.bufferedAmount <= MAX_BUFFERED_BYTES) return
-    client.pause()
-    void drained(client).then(() => client.resume())
-  }
-  client.on('message', check)
-  client.on('ping', check)
-}
-
-/** ws has no event for this: it keeps what the kernel does not take, and tells only how much. */
-async function drained(client: WebSocket): Promise<void> {
-  while (client.readyState === client.OPEN && client.bufferedAmount > MAX_BUFFERED_BYTES) {
-    await new Promise((resolve) => setTimeout(resolve, DRAIN_POLL_MS))
-  }
+function holdBack(line: Line) {
+  const { client } = line
+  if (client.isPaused || !isFull(line)) return
+  client.pause()
+  void drained(line).then(() => client.resume())
 }

@@ -1,0 +1,107 @@
+/**
+ * tRPC's WebSocket wire format. The stock adapter runs each subscription as a generator that is raced against an abort, and
+ * makes each event text for each subscriber: 15 KiB for each of them, and most of the time in which thousands are told
+ * of a change (seen). This serves what `wsLink` sends, in the words of the stock adapter. Nobody is asked to connect
+ * anew: we close with 1012 instead.
+ */
+import { TRPCError } from '@trpc/server'
+import { parseConnectionParamsFromUnknown } from '@trpc/server/http'
+import { parseTRPCMessage } from '@trpc/server/rpc'
+import { appRouter } from '#router/router'
+import { createCalls } from './calls.ts'
+import { MAX_BATCH } from './http.ts'
+import { sayText, type Asked, type Line } from './line.ts'
+import { refuse } from './refuse.ts'
+
+type Message = ReturnType<typeof parseTRPCMessage>
+
+const NOBODY: Asked = { id: null, jsonrpc: undefined }
+const { transformer } = appRouter._def._config
+
+/** Makes the talk with all WebSockets. `onTrouble`: a client breaks the protocol. */
+export function createConversation(options: {
+  onError: (error: Error, path: string) => void
+  onTrouble: (cause: Error) => void
+}) {
+  const calls = createCalls(options.onError)
+  const trouble = (line: Line, asked: Asked, cause: TRPCError) =>
+    options.onTrouble(refuse(line, asked, { cause }))
+
+  function handle(line: Line, message: Message, batchIndex: number) {
+    const { id } = message
+    if (id === null) return trouble(line, message, NO_ID)
+    if (message.method === 'subscription.stop') return calls.stop(line, id)
+    const call = { ...message, id, batchIndex, params: withLastEventId(message.params) }
+    void (message.method === 'subscription' ? calls.follow(line, call) : calls.answer(line, call))
+  }
+
+  /** The messages of a frame. None of them counts when one is none, or there are too many. */
+  function read(line: Line, text: string | undefined): Message[] {
+    try {
+      const json: unknown = parse(text)
+      if (!Array.isArray(json)) return [parseTRPCMessage(json, transformer)]
+      if (json.length <= MAX_BATCH) return json.map((one) => parseTRPCMessage(one, transformer))
+      const callers = json.filter(isCall).map(toAsked)
+      for (const asked of callers.length > 0 ? callers : [NOBODY]) refuse(line, asked, { cause: TOO_MANY })
+      options.onTrouble(TOO_MANY)
+    } catch (cause) {
+      refuse(line, NOBODY, { cause: new TRPCError({ code: 'PARSE_ERROR', cause }) })
+    }
+    return []
+  }
+
+  /** A caller is known by the headers that it came with: what it says here is only looked at. */
+  function readParams(line: Line, text: string | undefined) {
+    line.awaitsParams = false
+    try {
+      const message = parse(text)
+      if (typeof message !== 'object' || message === null || Array.isArray(message)) throw MALFORMED
+      parseConnectionParamsFromUnknown((message as { data?: unknown }).data)
+    } catch (cause) {
+      trouble(line, NOBODY, cause instanceof TRPCError ? cause : MALFORMED)
+      setImmediate(() => line.client.close())
+    }
+  }
+
+  return {
+    /** Takes one message of a client, whatever it is. */
+    hear(line: Line, data: Buffer, isBinary: boolean): void {
+      const text = isBinary ? undefined : data.toString()
+      if (text === 'PONG') return
+      if (text === 'PING') return sayText(line, 'PONG')
+      if (line.awaitsParams) return readParams(line, text)
+      for (const [index, message] of read(line, text).entries()) handle(line, message, index)
+    },
+    leave: calls.leave,
+  }
+}
+
+/** What a frame that is too large is answered with: each call that can be told apart. */
+function toAsked({ id, jsonrpc }: { id: string | number; jsonrpc?: unknown }): Asked {
+  return { id, jsonrpc: jsonrpc === '2.0' ? jsonrpc : undefined }
+}
+
+function isCall(value: unknown): value is { id: string | number; jsonrpc?: unknown } {
+  if (typeof value !== 'object' || value === null) return false
+  const { id, method } = value as { id?: unknown; method?: unknown }
+  return method !== 'subscription.stop' && (typeof id === 'number' || typeof id === 'string')
+}
+
+function parse(text: string | undefined): unknown {
+  if (text === undefined) throw new Error('Send JSON as text, not in binary frames.')
+  return JSON.parse(text)
+}
+
+/** A client that comes back says where it left off, beside the input: the procedures look for it there. */
+function withLastEventId<Params extends { input: unknown; lastEventId?: string }>(params: Params): Params {
+  const { input, lastEventId } = params
+  if (lastEventId === undefined) return params
+  if (typeof input === 'object' && input !== null && !Array.isArray(input)) {
+    return { ...params, input: { ...input, lastEventId } }
+  }
+  return { ...params, input: input ?? { lastEventId } }
+}
+
+const NO_ID = new TRPCError({ code: 'PARSE_ERROR', message: '`id` is required' })
+const TOO_MANY = new TRPCError({ code: 'BAD_REQUEST', message: 'Batch call exceeds maximum size' })
+const MALFORMED = new TRPCError({ code: 'PARSE_ERROR', message: 'Malformed TRPCConnectionParamsMessage' })
