@@ -4,7 +4,7 @@ import type { Context } from './context.ts'
 import { event, PAGE, toFeed, toListener, toStart, type Feed, type Page } from './feed.ts'
 import type { MailboxEvent } from './shapes/mailbox.ts'
 import { requireSelf, requireToken } from './trpc.ts'
-import { toReceipt, toUnread } from './views.ts'
+import { toReceipt, toRecipient, toUnread } from './views.ts'
 
 /** What a session was told of its mailbox: receipts up to the cursor, how much waits, and what is unread. */
 type Told = { cursor: number; waiting: number | undefined; unread: string | undefined }
@@ -41,7 +41,7 @@ function readPage(ctx: Context, peerId: string, told: Told): Page<MailboxEvent> 
   const { database, hub } = ctx
   const rows = database.messages.sentSince(peerId, told.cursor, PAGE)
   const events = rows.map((row) => {
-    const receipt = toReceipt(row, database.peers.get(row.recipientId), hub)
+    const receipt = toReceipt(row, toRecipient(ctx, row), hub)
     return event<MailboxEvent>(ctx, row.changedSeq, { type: 'receipt', receipt })
   })
   told.cursor = rows.at(-1)?.changedSeq ?? told.cursor

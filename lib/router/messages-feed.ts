@@ -4,7 +4,7 @@ import { event, PAGE, toFeed, toListener, toStart, type Feed } from './feed.ts'
 import { sharePages, type SharedPage } from './shared-page.ts'
 import type { LogEntry } from './shapes/messages.ts'
 import { requireToken } from './trpc.ts'
-import { toLogEntry } from './views.ts'
+import { toLogEntry, toRecipient } from './views.ts'
 
 type MessageEvent = { type: 'message'; entry: LogEntry }
 
@@ -27,7 +27,7 @@ const readPage = sharePages((ctx, { cursor }): SharedPage<MessageEvent> => {
   const more = rows.length === PAGE
   return {
     events: rows.map((row) => {
-      const entry = toLogEntry(row, database.peers.get(row.recipientId), hub)
+      const entry = toLogEntry(row, toRecipient(ctx, row), hub)
       return event(ctx, row.changedSeq, { type: 'message', entry } as const)
     }),
     more,

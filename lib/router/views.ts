@@ -2,7 +2,7 @@ import type { Mail as MailRow, Unread as UnreadRow } from '#db/mail-rows'
 import { NETWORK } from '#db/names'
 import type { PeerRow } from '#db/peer-rows'
 import type { Receipt as ReceiptRow } from '#db/receipt-rows'
-import type { Hub } from './context.ts'
+import type { Context, Hub } from './context.ts'
 import { toReach } from './reach.ts'
 import type { Mail, Unread } from './shapes/mailbox.ts'
 import type { LogEntry, Receipt } from './shapes/messages.ts'
@@ -52,6 +52,11 @@ export function toMail(row: MailRow): Mail {
 /** A message that its reader's transcript may show by now. */
 export function toUnread({ id, state, doubted, offeredAgo }: UnreadRow): Unread {
   return { id, state, doubted, offeredAgo }
+}
+
+/** The recipient of a message, where its receipt says how it will be reached: not once it is on its way. */
+export function toRecipient({ database }: Context, { state, recipientId }: ReceiptRow): PeerRow | undefined {
+  return state === 'queued' ? database.peers.get(recipientId) : undefined
 }
 
 /** A receipt, with how the message will be reached while it is queued. */
