@@ -89,7 +89,11 @@ function isCall(value: unknown): value is { id: string | number; jsonrpc?: unkno
 
 function parse(text: string | undefined): unknown {
   if (text === undefined) throw new Error('Send JSON as text, not in binary frames.')
-  return JSON.parse(text)
+  try {
+    return JSON.parse(text)
+  } catch (cause) {
+    throw new Error('The message is not valid JSON.', { cause })
+  }
 }
 
 /** A client that comes back says where it left off, beside the input: the procedures look for it there. */

@@ -3,7 +3,7 @@
  * before the write that rang is answered; each turn of the event loop tells for some milliseconds, so that thousands do
  * not hold up whoever calls.
  */
-import type { Feed, Page } from '#router/feed'
+import type { Feed } from '#router/feed'
 import { createFramer } from './framer.ts'
 import { drained, isFull, isOpen, sayFrames, type Asked, type Line } from './line.ts'
 
@@ -54,19 +54,13 @@ export function createFollowers(onFailure: (follower: Follower, cause: unknown) 
     const { line, feed, isHeld, hasEnded } = follower
     if (!feed || isHeld || hasEnded || !isOpen(line)) return
     if (isFull(line)) return hold(follower)
-    const page = readPage(follower, feed)
-    if (!page) return
-    if (page.events.length > 0) sayFrames(line, framer.toFrames(page, follower))
-    // Behind the others.
-    if (page.more) mark(follower)
-  }
-
-  function readPage(follower: Follower, feed: Feed<unknown>): Page<unknown> | undefined {
     try {
-      return feed.next()
+      const page = feed.next()
+      if (page.events.length > 0) sayFrames(line, framer.toFrames(page, follower))
+      // Behind the others.
+      if (page.more) mark(follower)
     } catch (cause) {
       onFailure(follower, cause)
-      return undefined
     }
   }
 

@@ -26,8 +26,8 @@ const MAX_BUFFERED_BYTES = 512 * 1_024
 /** Whether anything can still be said. */
 export const isOpen = ({ client }: Line): boolean => client.readyState === client.OPEN
 
-/** Whether so much is unsent that nothing should be added. */
-export const isFull = ({ socket }: Line): boolean => socket.writableLength > MAX_BUFFERED_BYTES
+/** Whether so much is unsent that nothing should be added. One that closes is not: nothing is added to it anyway. */
+export const isFull = (line: Line): boolean => isOpen(line) && line.socket.writableLength > MAX_BUFFERED_BYTES
 
 /** Says something as JSON; nothing is said any more once the WebSocket closes. */
 export const say = (line: Line, answer: object): void => sayText(line, JSON.stringify(answer))

@@ -156,6 +156,33 @@ describe('wsLink', () => {
     expect(seen).toEqual(['snapshot', 'changed watched news'])
   })
 
+  test('a feed of everybody resumes over a restart of the hub after the snapshot, and gets no other', async () => {
+    await using hub = await openHub()
+    const seat = await takeSeat(hub, 'watched')
+    const socket = createWSClient({
+      url: `${hub.url.replace('http', 'ws')}/trpc`,
+      WebSocket: socketWith(seat.headers),
+      retryDelayMs: () => 20,
+    })
+    const client = createTRPCClient<AppRouter>({ links: [wsLink({ client: socket })] })
+    const seen: string[] = []
+    client.peers.watch.subscribe(undefined, {
+      onData: ({ data }) => seen.push(data.type === 'snapshot' ? data.type : data.peer.summary),
+      onError: () => seen.push('an error'),
+      onComplete: () => seen.push('the end'),
+    })
+    await waitFor(() => seen.length > 0, 'the snapshot')
+    for (const summary of ['one', 'two']) {
+      await hub.stop()
+      await hub.start()
+      // Before the client is back.
+      await seat.client.peers.setSummary.mutate({ summary })
+      await waitFor(() => seen.at(-1) === summary, 'the change')
+    }
+    expect(seen).toEqual(['snapshot', 'one', 'two'])
+    await socket.close()
+  })
+
   test('a feed resumes over a restart of the hub, and nothing is missing or told twice', async () => {
     await using hub = await openHub()
     const [sender, recipient] = [await takeSeat(hub, 'sender'), await takeSeat(hub, 'recipient')]
