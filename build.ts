@@ -11,6 +11,23 @@ import { build, type BuildOptions } from 'rolldown'
 const root = import.meta.dirname
 /** The oldest Node that runs them has no `using`. write-file-atomic is CommonJS and needs a `__filename`. */
 const transform = { target: 'node22.14', define: { __filename: 'import.meta.filename' } }
+/** The main file of jsonc-parser loads its parts by names that a bundler cannot follow. */
+const alias = { 'jsonc-parser': 'jsonc-parser/lib/esm/main.js' }
+const resolvePath = createRequire(import.meta.url).resolve
+/**
+ * tRPC publishes what it compiles for engines without a spread of objects: copying a call with the functions that stand
+ * for it was a tenth of the hub's work. Its sources, which come with it, are compiled for ours instead.
+ */
+const trpc = resolvePath('@trpc/server/package.json').replace('package.json', 'src')
+const trpcSources = {
+  '@trpc/server/vendor': `${trpc}/vendor`,
+  '@trpc/server/adapters/ws': `${trpc}/adapters/ws.ts`,
+  '@trpc/server/unstable-core-do-not-import': `${trpc}/unstable-core-do-not-import.ts`,
+  '@trpc/server/observable': `${trpc}/observable/index.ts`,
+  '@trpc/server/http': `${trpc}/http.ts`,
+  '@trpc/server/rpc': `${trpc}/rpc.ts`,
+  '@trpc/server': `${trpc}/index.ts`,
+}
 const esm = { dir: 'dist', format: 'esm', entryFileNames: '[name].js' } as const
 const bundles: BuildOptions[] = [
   {
@@ -18,6 +35,7 @@ const bundles: BuildOptions[] = [
     output: { ...esm, chunkFileNames: 'hub-[name]-[hash].js' },
     external: ['better-sqlite3'],
     transform,
+    resolve: { alias: { ...alias, ...trpcSources } },
   },
   { input: { mcp: 'apps/mcp/main.ts' }, output: esm, transform },
   { input: { notify: 'apps/notify/main.ts' }, output: esm, external: ['toasted-notifier'], transform },
@@ -46,18 +64,14 @@ const bundles: BuildOptions[] = [
 ]
 
 rmSync(`${root}/dist`, { recursive: true, force: true })
-// Its main file loads its parts by names that a bundler cannot follow.
-const resolve = { alias: { 'jsonc-parser': 'jsonc-parser/lib/esm/main.js' } }
 for (const options of bundles) {
-  await build({ cwd: root, platform: 'node', logLevel: 'warn', resolve, ...options })
+  await build({ cwd: root, platform: 'node', logLevel: 'warn', resolve: { alias }, ...options })
 }
 // By rename: a shell must never read half a script, whose syntax error would end it with the status that wakes.
 copyFileSync(`${root}/apps/hook/waiter.sh`, `${root}/dist/waiter.sh.tmp`)
 renameSync(`${root}/dist/waiter.sh.tmp`, `${root}/dist/waiter.sh`)
 // The `#…` imports of the declarations resolve inside their own package scope, not against our sources.
-const tsc = createRequire(import.meta.url)
-  .resolve('typescript/package.json')
-  .replace('package.json', 'bin/tsc')
+const tsc = resolvePath('typescript/package.json').replace('package.json', 'bin/tsc')
 execFileSync(process.execPath, [tsc, '-p', 'tsconfig.types.json'], { cwd: root, stdio: 'inherit' })
 // How a hub remembers is no business of its clients' compilers, nor are the libraries it does that with: a program that
 // checks its libraries would have to check drizzle's drivers for databases that nobody here has installed.

@@ -9,19 +9,14 @@ export const sendJson = (response: ServerResponse, status: number, body: unknown
 
 /** Sends JSON. A client whose body was left unread hears the answer, and is then hung up on. */
 export function sendText(response: ServerResponse, status: number, text: string): void {
-  const payload = Buffer.from(text)
-  const unread = hasUnreadBody(response.req)
-  response.writeHead(status, {
-    'content-type': 'application/json',
-    'content-length': payload.length,
-    'cache-control': 'no-store',
-    ...(unread && { connection: 'close' }),
-  })
-  if (!unread) {
-    response.end(payload)
-    return
-  }
-  response.write(payload)
+  response.statusCode = status
+  response.setHeader('content-type', 'application/json')
+  response.setHeader('cache-control', 'no-store')
+  // Head and text are one write, and node:http counts the length.
+  if (!hasUnreadBody(response.req)) return void response.end(text)
+  response.setHeader('content-length', Buffer.byteLength(text))
+  response.setHeader('connection', 'close')
+  response.write(text)
   void drain(response.req).then(() => response.end())
 }
 

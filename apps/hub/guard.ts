@@ -4,7 +4,7 @@
  * must be one of ours (DNS rebinding), no Origin may be foreign (a browser always sends one on a WebSocket), and the
  * token must be right. Who comes from elsewhere without one learns nothing, not even that this is a hub.
  */
-import { createHash, timingSafeEqual } from 'node:crypto'
+import { hash, timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import type { MachineToken, MachineTokens } from '#db/machine-tokens'
 import type { Caller } from '#router/context'
@@ -82,9 +82,9 @@ export function createGuard({ localToken, sharedToken, tokens, isKnownHost, thro
    * address sends. The shared one is a word that a person chose, so it must have come from there before.
    */
   function identify(text: string, { fromHere, source }: Origin): Entry | Refusal | undefined {
-    const hash = digest(text)
-    if (timingSafeEqual(hash, local) && fromHere) return { allowed: true, caller: { kind: 'local' } }
-    if (shared && timingSafeEqual(hash, shared)) {
+    const held = digest(text)
+    if (timingSafeEqual(held, local) && fromHere) return { allowed: true, caller: { kind: 'local' } }
+    if (shared && timingSafeEqual(held, shared)) {
       const wait = throttle.isTrusted(source) ? 0 : throttle.waitOf(source)
       if (wait > 0) return toWait(wait)
       throttle.noteRight(source)
@@ -136,7 +136,7 @@ function hasTwo(rawHeaders: string[], wanted: string): boolean {
 }
 
 /** Equal lengths for the constant-time compare, whatever was sent. */
-const digest = (text: string) => createHash('sha256').update(text).digest()
+const digest = (text: string) => Buffer.from(hash('sha256', text))
 
 /** Another port of the same host is another origin: a web app on localhost:3000 is foreign. */
 function isOwnOrigin(origin: string, host: string): boolean {

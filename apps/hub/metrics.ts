@@ -80,7 +80,7 @@ export function createMetrics(log: Log): Metrics {
     },
     refused: (status) => tell((one) => one.refused(status)),
     watch(response, path) {
-      response.once('close', () => tell((one) => one.answered(toProcedure(path), toOutcome(response))))
+      response.on('close', () => tell((one) => one.answered(toProcedure(path), toOutcome(response))))
     },
     async answer(response, caller) {
       if (caller.kind === 'machine' && caller.machineId === null) {

@@ -6,6 +6,7 @@
 import type { IncomingMessage } from 'node:http'
 import { isIPv6, type Socket } from 'node:net'
 import { isLoopback, isTailscale, toHost } from '#machine/address'
+import { remember } from './remember.ts'
 
 export type Origin = {
   /** The host name of the Host header, in its one spelling; `undefined` when it is none. */
@@ -40,11 +41,13 @@ export function readOrigin({ socket, headers }: Pick<IncomingMessage, 'socket' |
  * Whom a connection is counted for. Whoever has one IPv6 address has its whole /64; in a Tailscale network, which is one
  * such network for all of its machines, it is the address.
  */
-export function toSource({ remoteAddress }: Pick<Socket, 'remoteAddress'>): string {
-  const address = toAddress(remoteAddress)
+export const toSource = ({ remoteAddress }: Pick<Socket, 'remoteAddress'>): string =>
+  sourceOf(toAddress(remoteAddress))
+
+const sourceOf = remember((address) => {
   if (!isIPv6(address) || isTailscale(address) || isLoopback(address)) return address || 'unknown'
   return `${toGroups(address).slice(0, 4).join(':')}::/64`
-}
+})
 
 /** Whether a connection comes from this machine. */
 export function isNear({
@@ -73,23 +76,6 @@ const toHostName = remember((header) => {
   const [, name, port = '0'] = /^(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::(\d{1,5}))?$/i.exec(header) ?? []
   return name !== undefined && Number(port) <= 65_535 ? toHost(name) : undefined
 })
-
-const MOST_REMEMBERED = 1_000
-/** RFC 1035 allows 253, and a port comes with it. */
-const LONGEST_NAME = 260
-
-/** Spelling costs several microseconds, and each client says the same with every request. */
-function remember<Spelled>(spell: (text: string) => Spelled): (text: string | undefined) => Spelled {
-  const known = new Map<string, Spelled>()
-  return (text = '') => {
-    if (known.has(text)) return known.get(text)!
-    const spelled = spell(text)
-    // Whoever makes names up does not fill the memory.
-    if (known.size >= MOST_REMEMBERED) known.clear()
-    if (text.length <= LONGEST_NAME) known.set(text, spelled)
-    return spelled
-  }
-}
 
 /** The eight groups of an IPv6 address. */
 function toGroups(address: string): string[] {

@@ -10,13 +10,14 @@ import { refuseUpgrade, sendError, sendJson } from './answer.ts'
 import { createBuckets } from './bucket.ts'
 import { limitConnections } from './connections.ts'
 import { createGuard, type Entry, type GuardOptions, type Verdict } from './guard.ts'
-import { MAX_BATCH, serveCall } from './http.ts'
+import { serveCall } from './http.ts'
 import type { KeepAliveOptions } from './keep-alive.ts'
 import type { Log } from './log.ts'
 import { METRICS_PATH, type Metrics } from './metrics.ts'
 import type { Origin } from './origin.ts'
 import { createRefusals } from './refusals.ts'
 import { createSockets, type Sockets } from './sockets.ts'
+import { readTarget } from './target.ts'
 import { createThrottle } from './throttle.ts'
 
 export type Served = { database: Database; hub: Hub }
@@ -100,14 +101,14 @@ export function createRoutes({ version, log, metrics, now, keepAlive, ...options
   }
 
   function answer(request: IncomingMessage, response: ServerResponse): void {
-    const url = toUrl(request)
-    metrics.watch(response, url?.pathname)
-    const path = url?.pathname.startsWith(MOUNT) ? url.pathname.slice(MOUNT.length) : undefined
-    const isHealth = url?.pathname === '/health'
-    const verdict = enter(request, { open: isHealth || path === 'hub.health', cost: toCost(url, path) })
+    const target = readTarget(request)
+    const { pathname, path, cost = 1 } = target ?? {}
+    metrics.watch(response, pathname)
+    const isHealth = pathname === '/health'
+    const verdict = enter(request, { open: isHealth || path === 'hub.health', cost })
     if (verdict.allowed || verdict.origin.fromHere) response.setHeader(VERSION_HEADER, version)
     if (!verdict.allowed) return sendError(response, { ...verdict, path })
-    if (!url) return sendError(response, NO_TARGET)
+    if (!target) return sendError(response, NO_TARGET)
     if (!served) {
       response.setHeader('connection', 'close')
       return sendError(response, { ...NOT_NOW, path })
@@ -115,18 +116,22 @@ export function createRoutes({ version, log, metrics, now, keepAlive, ...options
     if (isHealth) {
       const signer = { token: options.localToken, port: request.socket.localPort ?? 0 }
       // Whoever could ask from elsewhere could pass the answer off as its own.
-      const challenge = verdict.origin.fromHere ? url.searchParams.get('challenge') : null
+      const challenge = verdict.origin.fromHere ? target.query.get('challenge') : null
       const proof = answerChallenge(challenge, signer)
       return sendJson(response, 200, { status: 'ok', name: 'claude-peers', version, proof })
     }
-    if (url.pathname === METRICS_PATH) return void metrics.answer(response, verdict.caller)
+    if (pathname === METRICS_PATH) return void metrics.answer(response, verdict.caller)
     if (path === undefined) {
       const reason = `This hub speaks tRPC below ${MOUNT}; GET /health tells how it is, and ${METRICS_PATH} in figures.`
       return sendError(response, { status: 404, reason })
     }
-    const call = { path: decodePath(path), query: url.searchParams, router: appRouter, onError }
-    const context = toContext(request, served, verdict)
-    serveCall(request, response, { ...call, context }).catch((cause: unknown) => {
+    serveCall(request, response, {
+      path: target.procedures,
+      query: target.query,
+      router: appRouter,
+      context: toContext(request, served, verdict),
+      onError,
+    }).catch((cause: unknown) => {
       log.error({ err: cause, path }, 'a call was not answered')
       response.destroy()
     })
@@ -135,9 +140,9 @@ export function createRoutes({ version, log, metrics, now, keepAlive, ...options
   function accept(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     const verdict = enter(request, { open: false, cost: 1 })
     if (!verdict.allowed) return refuseUpgrade(socket, verdict)
-    const url = toUrl(request)
-    if (!url) return refuseUpgrade(socket, NO_TARGET)
-    if (url.pathname !== SOCKET_PATH)
+    const target = readTarget(request)
+    if (!target) return refuseUpgrade(socket, NO_TARGET)
+    if (target.pathname !== SOCKET_PATH)
       return refuseUpgrade(socket, { status: 404, reason: `The WebSocket is at ${SOCKET_PATH}.` })
     if (!served) return refuseUpgrade(socket, NOT_NOW)
     const take = spend(verdict)
@@ -182,24 +187,3 @@ const toTooMany = (retryAfter: number) => ({
   told: true,
   retryAfter,
 })
-
-/** A path never fails to parse behind a host of ours. A whole URL must be of the Host: that one was looked at. */
-function toUrl({ url = '/', headers }: IncomingMessage): URL | undefined {
-  if (url.startsWith('/')) return new URL(`http://hub${url}`)
-  const parsed = URL.parse(url)
-  return parsed && parsed.host === headers.host?.toLowerCase() ? parsed : undefined
-}
-
-/** How many calls a request makes: those of a batch count each. */
-function toCost(url: URL | undefined, path = ''): number {
-  if (url?.searchParams.get('batch') !== '1') return 1
-  return Math.min(decodePath(path).split(',').length, MAX_BATCH)
-}
-
-function decodePath(path: string): string {
-  try {
-    return decodeURIComponent(path)
-  } catch {
-    return path
-  }
-}

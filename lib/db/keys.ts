@@ -1,4 +1,4 @@
-import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
+import { hash, randomBytes, timingSafeEqual } from 'node:crypto'
 
 /** A new peer id, such as `p_4kq0z7v1m2xc`: its underscore keeps it apart from every name. */
 export const toPeerId = (): string => `p_${createId()}`
@@ -12,12 +12,12 @@ export function createSecret(): string {
 
 /** What is stored of a secret. It has full entropy, so a plain hash is enough. */
 export function hashKey(secret: string): string {
-  return createHash('sha256').update(secret).digest('hex')
+  return hash('sha256', secret)
 }
 
 /** Whether a secret matches a stored hash, in constant time. */
-export function matchesKey(secret: string, hash: string): boolean {
-  return timingSafeEqual(Buffer.from(hashKey(secret)), Buffer.from(hash))
+export function matchesKey(secret: string, stored: string): boolean {
+  return timingSafeEqual(Buffer.from(hashKey(secret)), Buffer.from(stored))
 }
 
 const createId = () => randomBytes(8).readBigUInt64BE().toString(36).padStart(13, '0')

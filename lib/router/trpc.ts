@@ -16,39 +16,47 @@ const t = initTRPC.context<Context>().create({
 export const router = t.router
 export const createCallerFactory = t.createCallerFactory
 
+// Each kind of procedure is one middleware: tRPC copies the call and its context at every one that it passes.
+
 /** Open to whoever reaches the hub, also without a token. */
 export const publicProcedure = t.procedure.use(async ({ ctx, type, next }) => {
-  checkPace(ctx)
-  if (type === 'query') await ctx.turn?.()
+  await begin(ctx, type)
   return next()
 })
 
 /** Open to every holder of a token, also one that was only invited. */
-export const guestProcedure = publicProcedure.use(({ ctx, next }) =>
-  next({ ctx: { ...ctx, caller: requireToken(ctx) } }),
-)
+export const guestProcedure = t.procedure.use(async ({ ctx, type, next }) => {
+  await begin(ctx, type)
+  return next({ ctx: { caller: requireToken(ctx) } })
+})
 
 /** Open to the machines of the network. */
-export const procedure = guestProcedure.use(({ ctx, next }) => {
-  if (ctx.caller.kind !== 'machine' || ctx.caller.machineId !== null) return next()
-  throw new TRPCError({
-    code: 'FORBIDDEN',
-    message:
-      'This machine was invited and has not joined yet: call machines.join, or register with peers.register.',
-  })
+export const procedure = t.procedure.use(async ({ ctx, type, next }) => {
+  await begin(ctx, type)
+  return next({ ctx: { caller: requireMember(ctx) } })
 })
 
 /** Open to the user of the hub's own machine; `instead` says where to do it. */
 export const localProcedure = (instead: string) =>
-  procedure.use(({ ctx, next }) => {
-    if (ctx.caller.kind === 'local') return next()
+  t.procedure.use(async ({ ctx, type, next }) => {
+    await begin(ctx, type)
+    const caller = requireMember(ctx)
+    if (caller.kind === 'local') return next({ ctx: { caller } })
     throw new TRPCError({ code: 'FORBIDDEN', message: instead })
   })
 
 /** Open to the holder of a mailbox key only; `ctx.self` is the peer that the key speaks for. */
-export const peerProcedure = procedure.use(({ ctx, next }) =>
-  next({ ctx: { ...ctx, self: requireSelf(ctx) } }),
-)
+export const peerProcedure = t.procedure.use(async ({ ctx, type, next }) => {
+  await begin(ctx, type)
+  const caller = requireMember(ctx)
+  return next({ ctx: { caller, self: requireSelf({ ...ctx, caller }) } })
+})
+
+/** Takes a call from what the caller may make, and has a query wait for its turn. */
+function begin(ctx: Context, type: string): Promise<void> | undefined {
+  checkPace(ctx)
+  return type === 'query' ? ctx.turn?.() : undefined
+}
 
 /** The caller as its token stands now. Throws UNAUTHORIZED when it has none (any more). */
 export function requireToken(ctx: Context): Caller {
@@ -58,6 +66,17 @@ export function requireToken(ctx: Context): Caller {
     code: 'UNAUTHORIZED',
     message:
       'The token of this machine is not valid (any more): it was revoked, or its time to join is over.',
+  })
+}
+
+/** The caller, when its machine is one of the network. Throws UNAUTHORIZED, or FORBIDDEN when it was only invited. */
+function requireMember(ctx: Context): Caller {
+  const caller = requireToken(ctx)
+  if (caller.kind !== 'machine' || caller.machineId !== null) return caller
+  throw new TRPCError({
+    code: 'FORBIDDEN',
+    message:
+      'This machine was invited and has not joined yet: call machines.join, or register with peers.register.',
   })
 }
 

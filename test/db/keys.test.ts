@@ -17,3 +17,7 @@ test('a peer id is never a name, and two are never equal', () => {
   expect(new Set(ids).size).toBe(1_000)
   for (const id of ids) expect(id).toMatch(/^p_[0-9a-z]{13}$/)
 })
+
+test('what is stored of a secret is its SHA-256 in hexadecimal digits', () => {
+  expect(hashKey('abc')).toBe('ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad')
+})
