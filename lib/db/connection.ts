@@ -1,10 +1,11 @@
 import { chmodSync, closeSync, openSync } from 'node:fs'
 import Sqlite from 'better-sqlite3'
-import { drizzle, type BetterSQLite3Database } from 'drizzle-orm/better-sqlite3'
+import type { BetterSQLite3Database } from 'drizzle-orm/better-sqlite3'
 import { createBell, type Bell } from './bell.ts'
 import { createCommitQueue, type CommitQueue } from './commit-queue.ts'
 import { readEpoch } from './epoch.ts'
 import type { Meter } from './meter.ts'
+import { openOrm } from './orm.ts'
 
 /** One open database and what its operations share. */
 export type Connection = {
@@ -56,7 +57,7 @@ export function connect(sqlite: Sqlite.Database, now: () => number, meter?: Mete
   const sequence = createSequence(sqlite, now)
   return {
     sqlite,
-    orm: drizzle(sqlite),
+    orm: openOrm(sqlite),
     queue: createCommitQueue(sqlite, bell, meter),
     bell,
     now,
