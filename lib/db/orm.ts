@@ -5,17 +5,20 @@
  * parsed and planned again: 60 % of the time of an exchange. Of a `+?`, which is the same value, it expects nothing.
  */
 import type Sqlite from 'better-sqlite3'
-import { BetterSQLite3Database, BetterSQLiteSession } from 'drizzle-orm/better-sqlite3'
+import { BetterSQLite3Database, BetterSQLiteSession, type PreparedQuery } from 'drizzle-orm/better-sqlite3'
 import { SQLiteSyncDialect } from 'drizzle-orm/sqlite-core'
+import { toStatement } from './statement.ts'
 
 /** Opens the query builder of a connection, whose statements are planned once, when they are prepared. */
 export function openOrm(sqlite: Sqlite.Database): BetterSQLite3Database {
   const dialect = new SQLiteSyncDialect()
   dialect.escapeParam = () => '+?'
-  return new BetterSQLite3Database(
-    'sync',
+  const session = new BetterSQLiteSession<Record<string, never>, Record<string, never>>(
+    sqlite,
     dialect,
-    new BetterSQLiteSession(sqlite, dialect, undefined),
     undefined,
   )
+  session.prepareQuery = ({ sql, params }, fields) =>
+    toStatement(sqlite.prepare(sql), params, fields) as unknown as PreparedQuery<never>
+  return new BetterSQLite3Database('sync', dialect, session, undefined)
 }
