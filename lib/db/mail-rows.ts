@@ -75,12 +75,6 @@ export function selectMail({ orm }: Connection) {
       )
       .limit(1)
       .prepare(),
-    leaseOver: orm
-      .select({ messageId: deliveries.messageId, senderId: deliveries.senderId })
-      .from(deliveries)
-      .where(and(mailIn('offered'), sql`${deliveries.leaseUntil} <= ${sql.placeholder('now')}`))
-      .orderBy(asc(deliveries.messageId))
-      .prepare(),
     queued: orm
       .select({ count: sql<number>`count(*)` })
       .from(deliveries)
@@ -101,25 +95,29 @@ export function selectMail({ orm }: Connection) {
         ),
       )
       .prepare(),
-    candidates: orm
+    // Without an order, which would cost a sort in SQLite even of the one message that most mailboxes hold.
+    all: orm
       .select({
         messageId: deliveries.messageId,
         senderId: deliveries.senderId,
+        state: sql<'queued' | 'offered'>`${deliveries.state}`,
+        leaseUntil: deliveries.leaseUntil,
+        expiresAt: deliveries.expiresAt,
         chars: messages.chars,
         urgency: messages.urgency,
-        // The plus keeps SQLite from taking an index of all mail for its order by sender.
-        turn: sql<number>`row_number() over (partition by +${deliveries.senderId} order by ${deliveries.messageId})`.as(
-          'turn',
-        ),
       })
       .from(deliveries)
       .innerJoin(messages, eq(messages.id, deliveries.messageId))
-      .where(and(mailIn('queued'), isNotExpired, isNotHeldBack))
-      .orderBy(sql`turn`, asc(deliveries.messageId))
+      .where(mailIn('queued', 'offered'))
       .prepare(),
-    offered: mailQuery(orm)
+    ofOffer: orm
+      .select({
+        messageId: deliveries.messageId,
+        senderId: deliveries.senderId,
+        queuedAt: deliveries.queuedAt,
+      })
+      .from(deliveries)
       .where(and(mailIn('queued', 'offered'), eq(deliveries.offerId, sql.placeholder('offerId'))))
-      .orderBy(asc(deliveries.messageId))
       .prepare(),
     waiting: mailQuery(orm)
       .where(mailIn('queued', 'offered'))

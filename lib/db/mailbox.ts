@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto'
+import type { RunResult } from 'better-sqlite3'
 import { and, eq, gt, inArray, isNull, sql } from 'drizzle-orm'
 import { mailboxTopic, MESSAGES_TOPIC } from './bell.ts'
 import type { Connection } from './connection.ts'
 import { CONFIRM_MS, LEASE_MS } from './limits.ts'
+import { chooseMail, type ChoiceOptions } from './mail-choice.ts'
 import { selectMail, type Mail, type Unread } from './mail-rows.ts'
 import { deliveries } from './schema.ts'
 
@@ -11,14 +13,7 @@ export type Mailbox = ReturnType<typeof createMailbox>
 /** One atomic offer: `messages` belong to the caller until the lease ends; `remaining` still wait in the queue. */
 export type Offer = { offerId: string | undefined; messages: Mail[]; remaining: number; leaseUntil: number }
 
-export type ConsumeOptions = {
-  recipientId: string
-  /** How many characters of bodies the caller can show, with `overhead` more spent on each message. */
-  budget: number
-  overhead: number
-  /** Takes nothing while only `fyi` mail waits. */
-  skipIfOnlyFyi?: boolean
-}
+export type ConsumeOptions = ChoiceOptions & { recipientId: string }
 
 /** The receiving side of mail: every function is synchronous and belongs inside `queue.run`, but for the reads. */
 export function createMailbox(connection: Connection) {
@@ -27,8 +22,7 @@ export function createMailbox(connection: Connection) {
   const writes = prepare(connection)
 
   /** Two callers may find the lease over at once; the sweeper is only the one who would find it without a caller. */
-  function requeueOver(recipientId: string) {
-    const over = reads.leaseOver.all({ recipientId, now: now() })
+  function requeue(recipientId: string, over: { messageId: number; senderId: string }[]) {
     for (const { messageId, senderId } of over) {
       writes.requeue.run({ messageId, recipientId, changedSeq: nextSeq() })
       note({ senderId }, recipientId)
@@ -77,24 +71,13 @@ export function createMailbox(connection: Connection) {
       ].map((one) => ({ ...one, offeredAgo: now() - one.offeredAt }))
     },
 
-    /**
-     * Offers the oldest mail that fits to exactly one caller. Senders take turns, so that a chatty one cannot hide
-     * another's mail; a sender with an offer still open waits, so that its messages stay in order. The first
-     * message always fits: the caller shows its head.
-     */
+    /** Offers the oldest mail that fits to exactly one caller, as `chooseMail` says. */
     consume(options: ConsumeOptions): Offer {
       const { recipientId } = options
       const leaseUntil = now() + LEASE_MS
-      requeueOver(recipientId)
-      const chosen = fitBudget(reads.candidates.all({ recipientId, now: now() }), options)
-      if (chosen.length === 0) {
-        return {
-          offerId: undefined,
-          messages: [],
-          remaining: reads.queued.get({ recipientId })!.count,
-          leaseUntil,
-        }
-      }
+      const { over, chosen, remaining } = chooseMail(reads.all.all({ recipientId }), now(), options)
+      requeue(recipientId, over)
+      if (chosen.length === 0) return { offerId: undefined, messages: [], remaining, leaseUntil }
       const offerId = randomUUID()
       for (const { messageId } of chosen) {
         writes.offer.run({
@@ -106,9 +89,10 @@ export function createMailbox(connection: Connection) {
           changedSeq: nextSeq(),
         })
       }
-      const messages = reads.offered.all({ recipientId, offerId })
+      const ids = chosen.map((one) => one.messageId).toSorted((one, other) => one - other)
+      const messages = ids.map((messageId) => reads.one.get({ recipientId, messageId })!)
       for (const mail of messages) note(mail, recipientId)
-      return { offerId, messages, remaining: reads.queued.get({ recipientId })!.count, leaseUntil }
+      return { offerId, messages, remaining, leaseUntil }
     },
 
     /**
@@ -120,22 +104,17 @@ export function createMailbox(connection: Connection) {
       noteEach(recipientId, unshown, (messageId) =>
         writes.putBack.get({ messageId, recipientId, offerId, changedSeq: nextSeq() }),
       )
-      const settled = settleOffer(
-        recipientId,
-        offerId,
-        (messageId) =>
-          writes.deliver.run({ messageId, recipientId, settledAt: now(), changedSeq: nextSeq() }).changes,
+      const settled = settleOffer(recipientId, offerId, (messageId) =>
+        writes.deliver.run({ messageId, recipientId, settledAt: now(), changedSeq: nextSeq() }),
       )
-      if (meter) for (const { createdAt } of settled) bell.noteWork(() => meter.delivered(now() - createdAt))
+      if (meter) for (const { queuedAt } of settled) bell.noteWork(() => meter.delivered(now() - queuedAt))
       return settled.length
     },
 
     /** Gives an offer back, because its output could not be shown; the messages wait again, in their order. */
     release(recipientId: string, offerId: string): number {
-      return settleOffer(
-        recipientId,
-        offerId,
-        (messageId) => writes.giveBack.run({ messageId, recipientId, changedSeq: nextSeq() }).changes,
+      return settleOffer(recipientId, offerId, (messageId) =>
+        writes.giveBack.run({ messageId, recipientId, changedSeq: nextSeq() }),
       ).length
     },
 
@@ -160,33 +139,14 @@ export function createMailbox(connection: Connection) {
     },
   }
 
-  function settleOffer(recipientId: string, offerId: string, settle: (messageId: number) => number): Mail[] {
-    const settled = reads.offered.all({ recipientId, offerId }).filter((mail) => settle(mail.id) > 0)
+  function settleOffer(recipientId: string, offerId: string, settle: (messageId: number) => RunResult) {
+    const settled = reads.ofOffer
+      .all({ recipientId, offerId })
+      .toSorted((one, other) => one.messageId - other.messageId)
+      .filter(({ messageId }) => settle(messageId).changes > 0)
     for (const mail of settled) note(mail, recipientId)
     return settled
   }
-}
-
-type Candidate = { messageId: number; senderId: string; chars: number; urgency: 'normal' | 'fyi' }
-
-function fitBudget(
-  candidates: Candidate[],
-  { budget, overhead, skipIfOnlyFyi }: ConsumeOptions,
-): Candidate[] {
-  if (skipIfOnlyFyi && candidates.every((one) => one.urgency === 'fyi')) return []
-  const full = new Set<string>()
-  const chosen: Candidate[] = []
-  let left = budget
-  for (const one of candidates) {
-    const cost = one.chars + overhead
-    if (full.has(one.senderId) || (cost > left && chosen.length > 0)) {
-      full.add(one.senderId)
-      continue
-    }
-    chosen.push(one)
-    left -= cost
-  }
-  return chosen
 }
 
 function prepare({ orm }: Connection) {

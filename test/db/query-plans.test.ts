@@ -73,10 +73,9 @@ test('the stages are counted by two small indexes', () => {
 
 test.for([
   ['hasMail', ['select 1 from deliveries', 'lease_until <= ?']],
-  ['the leases that are over', ['select message_id, sender_id from deliveries', "state in ('offered')"]],
-  ['the candidates of a consume', ['row_number() over']],
+  ['what a consume chooses from', ['lease_until, deliveries.expires_at, messages.chars, messages.urgency']],
   ['what is worth waking for', ['select count(*) from deliveries inner join messages']],
-  ['the mail of an offer', ['held_since', 'deliveries.offer_id = ?']],
+  ['the mail of an offer', ['select message_id, sender_id, queued_at from', 'deliveries.offer_id = ?']],
   ['the unread mail on offer', ['select message_id, offered_at from deliveries', "state in ('offered')"]],
   ['peek', ['held_since', "in ('queued','offered')) order by"]],
 ] as const)('%s reads the waiting mail of one mailbox', ([, parts]) => {
@@ -100,6 +99,11 @@ test.for([
 })
 
 test.for([
+  [
+    'a message that is offered',
+    ['held_since', 'deliveries.attempts > ?'],
+    'INDEX sqlite_autoindex_deliveries_1 (message_id=? AND recipient_id=?)',
+  ],
   [
     'the messages of a pair in the last minute',
     ['newest where queued_at'],
@@ -185,6 +189,15 @@ test.for(['peers', 'messages'])('removing a row of %s looks for its children by 
 
 test('what was sent and what waits for an answer is read newest first, and no further than asked', () => {
   for (const parts of [["messages.urgency = 'normal'"], ["state in ('delivered', 'read')"]]) {
+    expect(planOf(...parts).steps.join('\n')).not.toContain('TEMP B-TREE')
+  }
+})
+
+test('what a consume chooses from, and what an acknowledgement settles, is read without a sort', () => {
+  for (const parts of [
+    ['messages.chars, messages.urgency'],
+    ['message_id, sender_id, queued_at from deliveries where ('],
+  ]) {
     expect(planOf(...parts).steps.join('\n')).not.toContain('TEMP B-TREE')
   }
 })
