@@ -2,7 +2,7 @@ import { sql } from 'drizzle-orm'
 import type { Connection } from './connection.ts'
 import { deliveries, messages } from './schema.ts'
 
-/** The prepared pair that stores a message and queues it for one recipient. */
+/** The prepared pair that stores a message, unless its sender has used its key, and queues it for one recipient. */
 export function prepareMail({ orm }: Connection) {
   const placeholder = sql.placeholder
   return {
@@ -19,6 +19,7 @@ export function prepareMail({ orm }: Connection) {
         scope: placeholder('scope'),
         createdAt: placeholder('createdAt'),
       })
+      .onConflictDoNothing({ target: [messages.senderId, messages.idempotencyKey] })
       .returning({ id: messages.id })
       .prepare(),
     queue: orm

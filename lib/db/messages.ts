@@ -26,7 +26,9 @@ export type Draft = {
 }
 
 /** What became of a draft; `repeated`: it had been sent before. */
-export type Sent = { kind: 'sent'; messageId: number } | { kind: 'repeated'; messageId: number }
+export type Sent =
+  | { kind: 'sent'; messageId: number; queuedAt: number; expiresAt: number; replyBy: number | null }
+  | { kind: 'repeated'; messageId: number }
 /** Why a draft was not sent; nothing changed. */
 export type Refusal = { kind: 'key-reused'; messageId: number } | LimitRefusal
 
@@ -59,9 +61,12 @@ export function createMessages(connection: Connection) {
   return {
     /** Stores the draft and queues it for each recipient, all or nothing. */
     send(draft: Draft): Sent | Refusal {
-      const known = repeat(draft) ?? refusal(draft)
-      if (known) return known
+      const refused = refusal(draft)
+      if (refused) return repeat(draft) ?? refused
       const { senderId, idempotencyKey, body, urgency, replyWithin } = draft
+      const queuedAt = now()
+      const expiresAt = queuedAt + MESSAGE_TTL_MS
+      const replyBy = replyWithin === undefined ? null : queuedAt + replyWithin
       const message = writes.insert.get({
         senderId,
         idempotencyKey,
@@ -71,16 +76,18 @@ export function createMessages(connection: Connection) {
         replyTo: draft.replyTo ?? null,
         kind: 'message',
         scope: draft.scope ?? null,
-        createdAt: now(),
+        createdAt: queuedAt,
       })
+      // Its sender has used the key before.
+      if (!message) return repeat(draft)!
       for (const recipientId of draft.recipientIds) {
         writes.queue.run({
           messageId: message.id,
           recipientId,
           senderId,
-          queuedAt: now(),
-          expiresAt: now() + MESSAGE_TTL_MS,
-          replyBy: replyWithin === undefined ? null : now() + replyWithin,
+          queuedAt,
+          expiresAt,
+          replyBy,
           changedSeq: nextSeq(),
         })
         bell.note(mailboxTopic(recipientId))
@@ -90,7 +97,7 @@ export function createMessages(connection: Connection) {
       bell.note(mailboxTopic(senderId))
       bell.note(MESSAGES_TOPIC)
       if (meter) bell.noteWork(() => meter.sent())
-      return { kind: 'sent', messageId: message.id }
+      return { kind: 'sent', messageId: message.id, queuedAt, expiresAt, replyBy }
     },
 
     /**

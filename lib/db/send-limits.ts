@@ -30,36 +30,40 @@ export function createSendLimits(connection: Connection): (draft: Draft) => Limi
     if (count === 0) return { kind: 'nobody', count }
     if (count > MAX_RECIPIENTS) return { kind: 'too-many', count }
     for (const recipientId of recipientIds) {
-      const pair = { senderId, recipientId, now: now() }
       if (statements.waiting.get({ recipientId })!.count >= MAX_WAITING)
         return { kind: 'mailbox-full', recipientId }
-      const lately = statements.sentLately.get(pair)!.count
-      if (lately >= MAX_SENDS_PER_MINUTE) return { kind: 'too-fast', recipientId }
-      if (lately === 0 || settlesQuestion(draft, recipientId)) continue
-      const same = statements.sameLately.get({ ...pair, chars: body.length, body })
-      if (same) return { kind: 'repetition', recipientId, messageId: same.messageId }
+      const pair = { senderId, recipientId, now: now() }
+      // Most who write have not written to the same peer within the minute.
+      const last = statements.last.get(pair)
+      if (!last || !isLately(last.queuedAt, pair.now)) continue
+      const { count: sent, same } = statements.lately.get({ ...pair, chars: body.length, body })!
+      if (sent >= MAX_SENDS_PER_MINUTE) return { kind: 'too-fast', recipientId }
+      if (same !== null && !settlesQuestion(draft, recipientId))
+        return { kind: 'repetition', recipientId, messageId: same }
     }
     return undefined
   }
 }
 
+/** What a clock that was set back since has dated later than now is not of the last minute. */
+const isLately = (queuedAt: number, now: number) => queuedAt <= now && queuedAt > now - 60_000
+
 function prepare({ orm }: Connection) {
   const placeholder = sql.placeholder
   // The newest of a pair first: it reads no further than the limit, however long the two have known each other.
-  const newest = orm
-    .select({ messageId: deliveries.messageId, queuedAt: deliveries.queuedAt, state: deliveries.state })
-    .from(deliveries)
-    .where(
-      and(
-        eq(deliveries.senderId, placeholder('senderId')),
-        eq(deliveries.recipientId, placeholder('recipientId')),
-      ),
-    )
-    .orderBy(desc(deliveries.messageId))
-    .limit(MAX_SENDS_PER_MINUTE)
-    .as('newest')
-  // What a clock that was set back since has dated later than now is not of the last minute.
-  const isLately = sql`queued_at <= ${placeholder('now')} and queued_at > ${placeholder('now')} - 60000`
+  const newest = (limit: number) =>
+    orm
+      .select({ messageId: deliveries.messageId, queuedAt: deliveries.queuedAt, state: deliveries.state })
+      .from(deliveries)
+      .where(
+        and(
+          eq(deliveries.senderId, placeholder('senderId')),
+          eq(deliveries.recipientId, placeholder('recipientId')),
+        ),
+      )
+      .orderBy(desc(deliveries.messageId))
+      .limit(limit)
+  const lately = newest(MAX_SENDS_PER_MINUTE).as('lately')
   return {
     waiting: orm
       .select({ count: sql<number>`count(*)` })
@@ -68,10 +72,17 @@ function prepare({ orm }: Connection) {
         sql`${deliveries.recipientId} = ${placeholder('recipientId')} and ${deliveries.settledAt} is null`,
       )
       .prepare(),
-    sentLately: orm
-      .select({ count: sql<number>`count(*)` })
-      .from(newest)
-      .where(isLately)
+    last: newest(1).prepare(),
+    // What was taken back may be said again.
+    lately: orm
+      .select({
+        count: sql<number>`count(*)`,
+        same: sql<number | null>`max(case when ${messages.chars} = ${placeholder('chars')}
+          and ${messages.body} = ${placeholder('body')} and state <> 'retracted' then ${messages.id} end)`,
+      })
+      .from(lately)
+      .innerJoin(messages, eq(messages.id, lately.messageId))
+      .where(sql`queued_at <= ${placeholder('now')} and queued_at > ${placeholder('now')} - 60000`)
       .prepare(),
     openQuestion: orm
       .select({ one: sql`1` })
@@ -86,21 +97,6 @@ function prepare({ orm }: Connection) {
           sql`${deliveries.state} <> 'retracted'`,
         ),
       )
-      .prepare(),
-    // What was taken back may be said again.
-    sameLately: orm
-      .select({ messageId: newest.messageId })
-      .from(newest)
-      .innerJoin(messages, eq(messages.id, newest.messageId))
-      .where(
-        and(
-          isLately,
-          sql`state <> 'retracted'`,
-          eq(messages.chars, placeholder('chars')),
-          eq(messages.body, placeholder('body')),
-        ),
-      )
-      .limit(1)
       .prepare(),
   }
 }

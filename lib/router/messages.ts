@@ -21,7 +21,7 @@ import {
   type Receipt,
 } from './shapes/messages.ts'
 import { findCaller, peerProcedure, procedure, router } from './trpc.ts'
-import { toLogEntry, toReceipt } from './views.ts'
+import { toFirstReceipts, toLogEntry, toReceipt, toRecipient } from './views.ts'
 
 export const messagesRouter = router({
   /** Queues a message for one or several peers, all or none; it is safe on disk when this answers. */
@@ -49,11 +49,15 @@ export const messagesRouter = router({
         }),
       )
       if (outcome.kind !== 'sent' && outcome.kind !== 'repeated') throw toRefusal(outcome, recipients, scope)
+      const { kind, messageId } = outcome
       return {
-        messageId: outcome.messageId,
-        repeated: outcome.kind === 'repeated',
+        messageId,
+        repeated: kind === 'repeated',
         scope: scope ?? null,
-        recipients: toReceipts(ctx, database.messages.receipts(outcome.messageId)),
+        recipients:
+          kind === 'sent'
+            ? toFirstReceipts({ ...outcome, urgency }, { sender: self, recipients, hub: ctx.hub })
+            : toReceipts(ctx, database.messages.receipts(messageId)),
       }
     }),
 
@@ -155,7 +159,7 @@ function ownReceipts(ctx: Context, self: PeerRow, messageId: number): ReceiptRow
 }
 
 function toReceipts(ctx: Context, rows: ReceiptRow[]): Receipt[] {
-  return rows.map((row) => toReceipt(row, ctx.database.peers.get(row.recipientId), ctx.hub))
+  return rows.map((row) => toReceipt(row, toRecipient(ctx, row), ctx.hub))
 }
 
 /** A page ends with a whole message: the next one starts before it, and would leave its other recipients out. */
@@ -173,5 +177,5 @@ function toEntries(
 }
 
 function toEntry(ctx: Context, row: ReceiptRow): LogEntry {
-  return toLogEntry(row, ctx.database.peers.get(row.recipientId), ctx.hub)
+  return toLogEntry(row, toRecipient(ctx, row), ctx.hub)
 }

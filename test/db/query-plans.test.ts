@@ -105,8 +105,13 @@ test.for([
     'INDEX sqlite_autoindex_deliveries_1 (message_id=? AND recipient_id=?)',
   ],
   [
-    'the messages of a pair in the last minute',
-    ['newest where queued_at'],
+    'the last message of a pair',
+    ['select message_id, queued_at, state from deliveries where (deliveries.sender_id = ?'],
+    'deliveries_pair (recipient_id=? AND sender_id=?)',
+  ],
+  [
+    'what a pair said in the last minute, and whether that is said again',
+    ['lately inner join messages', 'messages.body = ?'],
     'deliveries_pair (recipient_id=? AND sender_id=?)',
   ],
   [
@@ -150,11 +155,6 @@ test.for([
     'deliveries_untold (recipient_id=? AND queued_at<?)',
   ],
   ['the questions to settle', ['deliveries.reply_by <= ?'], 'deliveries_asked (reply_by>? AND reply_by<?)'],
-  [
-    'the text that a pair repeats',
-    ['messages.body = ?', 'newest'],
-    'deliveries_pair (recipient_id=? AND sender_id=?)',
-  ],
   [
     'the answer before one that is taken back',
     ['from deliveries answers', 'messages.reply_to = ?'],

@@ -76,6 +76,20 @@ describe('messages.send', () => {
     expect((await web.caller.messages.status({ messageId })).recipients).toEqual(recipients)
   })
 
+  test('answers with the receipts that its status then gives, in their order, also when it is repeated', async () => {
+    const { web, api, seat, turn, running } = await openPair()
+    const others = [await seat('cli'), await seat('docs')]
+    await api.caller.peers.setActivity({ ...idle, wakeable: true })
+    await turn(others[0]!.id, false)
+    running.set(others[0]!.id, false)
+    const to = ['docs', 'api', 'cli']
+    const said = { ...draft(to), expectsReplyWithin: 5 }
+    const sent = await web.caller.messages.send(said)
+    expect(sent.recipients).toHaveLength(3)
+    expect((await web.caller.messages.status(sent)).recipients).toEqual(sent.recipients)
+    expect(await web.caller.messages.send(said)).toEqual({ ...sent, repeated: true })
+  })
+
   test('does not promise to wake for what was offered in vain time and again', async () => {
     const { web, api } = await openPair()
     await api.caller.peers.setActivity({ ...idle, wakeable: true })
