@@ -1,14 +1,20 @@
 /**
  * Group commit. A durable commit costs one disk sync whatever it holds, so the writes that arrive while the
- * last one syncs share the next: each in its own savepoint, none answered before the commit. One write alone
- * pays one event-loop turn; 64 together pay one sync instead of 64.
+ * last one syncs share the next, and none is answered before the commit. One write alone pays one event-loop turn;
+ * 64 together pay one sync instead of 64. A write that throws must leave nothing behind, and hardly any throws: so they
+ * run without savepoints, each of which would copy every page that its write changes, and when one throws all are rolled
+ * back and run again, each in its savepoint. The price: a write may run twice, and must do nothing but read and write the
+ * database and note what is to be rung.
  */
 import type Sqlite from 'better-sqlite3'
 import type { Bell } from './bell.ts'
 import type { Meter } from './meter.ts'
 
 export type CommitQueue = {
-  /** Runs `work` inside the next shared transaction; settles after its commit. A throw rolls back only `work`. */
+  /**
+   * Runs `work` inside the next shared transaction; settles after its commit. A throw rolls back only `work`. When another
+   * throws, it runs once more: whatever it does but to the database and the bell, it may do twice.
+   */
   run<T>(work: () => T): Promise<T>
   /** Commits what has been asked for so far, now; used at shutdown. */
   flush(): void
@@ -50,8 +56,7 @@ export function createCommitQueue(
     const begin = meter ? performance.now() : 0
     let outcomes: Outcome[]
     try {
-      statements.begin.run()
-      outcomes = group.map((job) => runInSavepoint(job.work))
+      outcomes = runTogether(group, mark) ?? runApart(group)
       statements.commit.run()
     } catch (cause) {
       bell.takeBack(mark)
@@ -65,6 +70,26 @@ export function createCommitQueue(
     } finally {
       for (const [index, job] of group.entries()) settle(job, outcomes[index]!)
     }
+  }
+
+  /** Begins a transaction and runs all writes in it; when one throws, nothing has happened, and it gives nothing. */
+  function runTogether(group: Job[], mark: number): Outcome[] | undefined {
+    statements.begin.run()
+    try {
+      return group.map((job) => ({ value: job.work() }))
+    } catch (cause) {
+      // A full disk or an I/O error rolls the whole transaction back by itself, and would again.
+      if (!sqlite.inTransaction) throw cause
+      statements.rollback.run()
+      bell.takeBack(mark)
+      return undefined
+    }
+  }
+
+  /** The same, in which a write that throws takes back what it did alone. */
+  function runApart(group: Job[]): Outcome[] {
+    statements.begin.run()
+    return group.map((job) => runInSavepoint(job.work))
   }
 
   function runInSavepoint(work: () => unknown): Outcome {

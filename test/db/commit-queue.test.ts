@@ -1,3 +1,4 @@
+import { array, assert, asyncProperty, boolean, nat, record } from 'fast-check'
 import { expect, test } from 'vitest'
 import { createBell } from '../../lib/db/bell.ts'
 import { createCommitQueue } from '../../lib/db/commit-queue.ts'
@@ -33,16 +34,70 @@ function openQueue(file = ':memory:', bell = createBell()) {
 
 const count = (log: string[], text: string) => log.filter((one) => one === text).length
 
-test('writes that arrive together share one transaction, each in a savepoint', async () => {
+test('writes that arrive together share one transaction, without savepoints', async () => {
   using db = openQueue()
   const results = await Promise.all([1, 2, 3].map(db.add))
   expect(results).toEqual([1, 1, 1])
-  expect([
-    count(db.log, 'begin immediate'),
-    count(db.log, 'savepoint one_write'),
-    count(db.log, 'commit'),
-  ]).toEqual([1, 3, 1])
+  expect(db.log).toEqual(['begin immediate', 'commit'])
 })
+
+test('when one throws, all of them run again, each in a savepoint', async () => {
+  using db = openQueue()
+  const failing = db.queue.run(() => {
+    throw new Error('second thoughts')
+  })
+  expect(await Promise.allSettled([db.add(1), failing, db.add(2)])).toMatchObject([
+    { value: 1 },
+    { status: 'rejected' },
+    { value: 1 },
+  ])
+  expect(db.log.slice(0, 3)).toEqual(['begin immediate', 'rollback', 'begin immediate'])
+  expect([count(db.log, 'savepoint one_write'), count(db.log, 'commit')]).toEqual([3, 1])
+  expect(db.numbers()).toEqual([1, 2])
+})
+
+/** What one write does: it stores numbers, each of which is refused when it is there already, and may throw then. */
+const write = record({ numbers: array(nat(8), { maxLength: 3 }), throws: boolean() })
+type Write = { numbers: number[]; throws: boolean }
+
+test('whichever of them throw, it is as if each had had a transaction of its own', async () => {
+  const groups = array(array(write, { minLength: 1, maxLength: 6 }), { maxLength: 4 })
+  const holds = asyncProperty(groups, async (all) => {
+    using together = openRecorded()
+    using apart = openRecorded()
+    for (const group of all) {
+      const outcomes = await together.perform(group)
+      const each: unknown[] = []
+      for (const one of group) each.push(...(await apart.perform([one])))
+      expect(outcomes).toEqual(each)
+      expect(together.rung).toEqual(apart.rung)
+      expect(together.numbers()).toEqual(apart.numbers())
+    }
+  })
+  await assert(holds, { numRuns: 200 })
+})
+
+/** A queue whose writes tell what they saw, and what was rung for them. */
+function openRecorded() {
+  const db = openQueue()
+  const rung: number[] = []
+  const insert = db.sqlite.prepare('insert into numbers values (?)')
+  const perform = async (group: Write[]) => {
+    const running = group.map(({ numbers, throws }) =>
+      db.queue.run(() => {
+        for (const number of numbers) {
+          insert.run(number)
+          db.bell.noteWork(() => rung.push(number))
+        }
+        if (throws) throw new Error('second thoughts')
+        return db.numbers()
+      }),
+    )
+    db.queue.flush()
+    return Promise.allSettled(running)
+  }
+  return { ...db, rung, perform }
+}
 
 test('a write is answered after its commit, with its value', async () => {
   using directory = makeDirectory()
