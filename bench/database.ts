@@ -20,12 +20,12 @@ export function openBenchDatabase(file: string): Database {
 export async function addPeers(
   database: Database,
   count: number,
-  { online = true }: { online?: boolean } = {},
+  { online = true, prefix = 'peer' }: { online?: boolean; prefix?: string } = {},
 ): Promise<string[]> {
   const ids: string[] = []
   await database.queue.run(() => {
     for (let number = 0; number < count; number++) {
-      const root = `/bench/peer-${number}`
+      const root = `/bench/${prefix}-${number}`
       const { peer } = database.register(
         {
           machine: { id: 'bench-machine', host: 'bench' },

@@ -23,6 +23,7 @@ const parts: Record<string, () => Promise<Section>> = {
   hook: async () => toSection(await (await import('./hook.ts')).benchHook()),
   hub: async () => toSection(await (await import('./hub.ts')).benchHub()),
   durable: async () => toSection(await (await import('./durable.ts')).benchDurable()),
+  statements: async () => toSection(await (await import('./statements.ts')).benchStatements()),
   peers: async () => toSection(await (await import('./peers.ts')).benchPeers()),
   subscribers: async () => toSection(await (await import('./subscribers.ts')).benchSubscribers()),
   mcp: async () => toSection(await (await import('./mcp.ts')).benchMcp()),
