@@ -35,7 +35,7 @@ export function createSendLimits(connection: Connection): (draft: Draft) => Limi
       const pair = { senderId, recipientId, now: now() }
       // Most who write have not written to the same peer within the minute.
       const last = statements.last.get(pair)
-      if (!last || !isLately(last.queuedAt, pair.now)) continue
+      if (!last || !isLately(last.sentAt, pair.now)) continue
       const { count: sent, same } = statements.lately.get({ ...pair, chars: body.length, body })!
       if (sent >= MAX_SENDS_PER_MINUTE) return { kind: 'too-fast', recipientId }
       if (same !== null && !settlesQuestion(draft, recipientId))
@@ -46,14 +46,15 @@ export function createSendLimits(connection: Connection): (draft: Draft) => Limi
 }
 
 /** What a clock that was set back since has dated later than now is not of the last minute. */
-const isLately = (queuedAt: number, now: number) => queuedAt <= now && queuedAt > now - 60_000
+const isLately = (sentAt: number, now: number) => sentAt <= now && sentAt > now - 60_000
 
 function prepare({ orm }: Connection) {
   const placeholder = sql.placeholder
-  // The newest of a pair first: it reads no further than the limit, however long the two have known each other.
+  // The newest of a pair first: it reads no further than the limit, however long the two have known each other, and of the
+  // index alone. When each was queued is in its message, which is looked at for its text anyway.
   const newest = (limit: number) =>
     orm
-      .select({ messageId: deliveries.messageId, queuedAt: deliveries.queuedAt, state: deliveries.state })
+      .select({ messageId: deliveries.messageId })
       .from(deliveries)
       .where(
         and(
@@ -63,7 +64,12 @@ function prepare({ orm }: Connection) {
       )
       .orderBy(desc(deliveries.messageId))
       .limit(limit)
+  const last = newest(1).as('last')
   const lately = newest(MAX_SENDS_PER_MINUTE).as('lately')
+  const isTakenBack = sql`exists (
+    select 1 from ${deliveries} as said where said.message_id = ${messages.id}
+      and said.recipient_id = ${placeholder('recipientId')} and said.state = 'retracted'
+  )`
   return {
     waiting: orm
       .select({ count: sql<number>`count(*)` })
@@ -72,17 +78,23 @@ function prepare({ orm }: Connection) {
         sql`${deliveries.recipientId} = ${placeholder('recipientId')} and ${deliveries.settledAt} is null`,
       )
       .prepare(),
-    last: newest(1).prepare(),
+    last: orm
+      .select({ sentAt: messages.createdAt })
+      .from(last)
+      .innerJoin(messages, eq(messages.id, last.messageId))
+      .prepare(),
     // What was taken back may be said again.
     lately: orm
       .select({
         count: sql<number>`count(*)`,
         same: sql<number | null>`max(case when ${messages.chars} = ${placeholder('chars')}
-          and ${messages.body} = ${placeholder('body')} and state <> 'retracted' then ${messages.id} end)`,
+          and ${messages.body} = ${placeholder('body')} and not ${isTakenBack} then ${messages.id} end)`,
       })
       .from(lately)
       .innerJoin(messages, eq(messages.id, lately.messageId))
-      .where(sql`queued_at <= ${placeholder('now')} and queued_at > ${placeholder('now')} - 60000`)
+      .where(
+        sql`${messages.createdAt} <= ${placeholder('now')} and ${messages.createdAt} > ${placeholder('now')} - 60000`,
+      )
       .prepare(),
     openQuestion: orm
       .select({ one: sql`1` })
