@@ -41,7 +41,8 @@ CREATE INDEX `deliveries_unread` ON `deliveries` (`recipient_id`,`message_id`) W
 CREATE INDEX `deliveries_asked` ON `deliveries` (`reply_by`) WHERE reply_by is not null and reply_id is null and note_id is null and state <> 'retracted';--> statement-breakpoint
 CREATE INDEX `deliveries_owed` ON `deliveries` (`recipient_id`,`message_id`) WHERE reply_by is not null and reply_id is null;--> statement-breakpoint
 CREATE INDEX `deliveries_sender` ON `deliveries` (`sender_id`,`message_id`,`recipient_id`);--> statement-breakpoint
-CREATE INDEX `deliveries_sent` ON `deliveries` (`sender_id`,`changed_seq`);--> statement-breakpoint
+CREATE INDEX `deliveries_sent_waiting` ON `deliveries` (`sender_id`,`changed_seq`) WHERE settled_at is null;--> statement-breakpoint
+CREATE INDEX `deliveries_sent_settled` ON `deliveries` (`sender_id`,`changed_seq`) WHERE settled_at is not null;--> statement-breakpoint
 CREATE INDEX `deliveries_pair` ON `deliveries` (`recipient_id`,`sender_id`,`message_id`);--> statement-breakpoint
 CREATE INDEX `deliveries_changed` ON `deliveries` (`changed_seq`);--> statement-breakpoint
 CREATE TABLE `machine_tokens` (

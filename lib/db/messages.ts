@@ -120,8 +120,12 @@ export function createMessages(connection: Connection) {
     /** One receipt for each recipient; empty when there is no such message. */
     receipts: (messageId: number): Receipt[] => receipts.ofMessage.all({ messageId }),
     /** Receipts of what a peer sent that changed after a cursor, oldest change first. */
-    sentSince: (senderId: string, cursor: number, limit: number): Receipt[] =>
-      receipts.ofSenderSince.all({ senderId, cursor, limit }),
+    sentSince(senderId: string, cursor: number, limit: number): Receipt[] {
+      const page = { senderId, cursor, limit }
+      return [...receipts.waitingSince.all(page), ...receipts.settledSince.all(page)]
+        .toSorted((one, other) => one.changedSeq - other.changedSeq)
+        .slice(0, limit)
+    },
     /** Receipts of everything that changed after a cursor, oldest change first. */
     changedSince: (cursor: number, limit: number): Receipt[] => receipts.since.all({ cursor, limit }),
     /** The receipts of the newest `limit` messages before a message, newest first. */

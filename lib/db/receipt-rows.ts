@@ -79,6 +79,11 @@ export function selectReceipts({ orm }: Connection) {
     ) order by id desc limit ${limit}`
   /** Not a note, which its recipient did not send. */
   const isOfPeers = ne(deliveries.senderId, deliveries.recipientId)
+  const isOfSenderSince = and(
+    eq(deliveries.senderId, sql.placeholder('senderId')),
+    gt(deliveries.changedSeq, sql.placeholder('cursor')),
+    isOfPeers,
+  )
   const newestSent = orm
     .selectDistinct({ id: deliveries.messageId })
     .from(deliveries)
@@ -90,14 +95,13 @@ export function selectReceipts({ orm }: Connection) {
       .where(eq(deliveries.messageId, sql.placeholder('messageId')))
       .orderBy(asc(deliveries.recipientId))
       .prepare(),
-    ofSenderSince: receiptQuery(orm)
-      .where(
-        and(
-          eq(deliveries.senderId, sql.placeholder('senderId')),
-          gt(deliveries.changedSeq, sql.placeholder('cursor')),
-          isOfPeers,
-        ),
-      )
+    waitingSince: receiptQuery(orm)
+      .where(and(isOfSenderSince, isNull(deliveries.settledAt)))
+      .orderBy(asc(deliveries.changedSeq))
+      .limit(limit)
+      .prepare(),
+    settledSince: receiptQuery(orm)
+      .where(and(isOfSenderSince, isNotNull(deliveries.settledAt)))
       .orderBy(asc(deliveries.changedSeq))
       .limit(limit)
       .prepare(),

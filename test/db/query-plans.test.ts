@@ -120,9 +120,14 @@ test.for([
     'messages_idempotency (sender_id=? AND idempotency_key=?)',
   ],
   [
-    'sentSince',
-    ['deliveries.sender_id = ? and deliveries.changed_seq > ?'],
-    'deliveries_sent (sender_id=? AND changed_seq>?)',
+    'sentSince of what waits',
+    ['deliveries.sender_id = ? and deliveries.changed_seq > ?', 'settled_at is null'],
+    'deliveries_sent_waiting (sender_id=? AND changed_seq>?)',
+  ],
+  [
+    'sentSince of what is settled',
+    ['deliveries.sender_id = ? and deliveries.changed_seq > ?', 'settled_at is not null'],
+    'deliveries_sent_settled (sender_id=? AND changed_seq>?)',
   ],
   ['changedSince of messages', ['where deliveries.changed_seq > ?'], 'deliveries_changed (changed_seq>?)'],
   ['changedSince of peers', ['where peers.changed_seq > ?'], 'peers_changed (changed_seq>?)'],
@@ -205,7 +210,8 @@ test('what a consume chooses from, and what an acknowledgement settles, is read 
 test('a page of a feed is read in its order, and needs no sorting', () => {
   for (const parts of [
     ['where deliveries.changed_seq > ?'],
-    ['deliveries.sender_id = ? and deliveries.changed_seq > ?'],
+    ['deliveries.sender_id = ? and deliveries.changed_seq > ?', 'settled_at is null'],
+    ['deliveries.sender_id = ? and deliveries.changed_seq > ?', 'settled_at is not null'],
     ['where peers.changed_seq > ?'],
   ]) {
     expect(planOf(...parts).steps.join('\n')).not.toContain('TEMP B-TREE')
