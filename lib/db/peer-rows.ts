@@ -5,6 +5,21 @@ import { deliveries, machines, peers, sessions } from './schema.ts'
 /** A seat with the label of its machine and the mail that waits for it (queued or on offer). */
 export type PeerRow = typeof peers.$inferSelect & { host: string; waiting: number }
 
+/** A seat with the label of its machine: what each call needs to know of its caller. */
+export type SeatRow = Pick<PeerRow, keyof typeof seatColumns>
+
+const seatColumns = {
+  id: peers.id,
+  machineId: peers.machineId,
+  kind: peers.kind,
+  name: peers.name,
+  root: peers.root,
+  cwd: peers.cwd,
+  keyHash: peers.keyHash,
+  heldSince: peers.heldSince,
+  host: machines.host,
+}
+
 /** The prepared reads of seats. */
 export function selectPeers({ orm }: Connection) {
   // One index range per seat; grouping the whole table would read every waiting message of the network.
@@ -26,6 +41,12 @@ export function selectPeers({ orm }: Connection) {
       .where(eq(machines.id, sql.placeholder('id')))
       .prepare(),
     byId: select()
+      .where(eq(peers.id, sql.placeholder('id')))
+      .prepare(),
+    seat: orm
+      .select(seatColumns)
+      .from(peers)
+      .innerJoin(machines, eq(machines.id, peers.machineId))
       .where(eq(peers.id, sql.placeholder('id')))
       .prepare(),
     listed: select()

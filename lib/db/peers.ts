@@ -1,6 +1,6 @@
 import type { Connection } from './connection.ts'
 import { PEERS_TOPIC } from './bell.ts'
-import { selectPeers, type PeerRow } from './peer-rows.ts'
+import { selectPeers, type PeerRow, type SeatRow } from './peer-rows.ts'
 import { writePeers } from './peer-writes.ts'
 
 export type Peers = ReturnType<typeof createPeers>
@@ -14,6 +14,8 @@ export function createPeers(connection: Connection) {
 
   return {
     get: (id: string): PeerRow | undefined => reads.byId.get({ id }),
+    /** The seat without what only a reader of it asks for, and without a count of its mail: every call reads its caller's. */
+    seat: (id: string): SeatRow | undefined => reads.seat.get({ id }),
     /** The seats that matter now: online, or with mail waiting, or seen since `seenAfter`. */
     list: (seenAfter: number): PeerRow[] => reads.listed.all({ seenAfter }),
     online: (): PeerRow[] => reads.online.all({}),

@@ -1,5 +1,5 @@
 import { TRPCError } from '@trpc/server'
-import type { PeerRow } from '#db/peer-rows'
+import type { PeerRow, SeatRow } from '#db/peer-rows'
 import { resolveAddress } from './address.ts'
 import type { Context } from './context.ts'
 import { findLiveSessions } from './scope.ts'
@@ -14,7 +14,7 @@ export type Recipients = { recipients: PeerRow[]; scope: Audience | undefined }
  */
 export function resolveAudience(
   ctx: Context,
-  self: PeerRow,
+  self: SeatRow,
   { to, scope }: { to: string | string[]; scope?: Audience | undefined },
 ): Recipients {
   const addresses = [to].flat()
@@ -33,7 +33,7 @@ export function resolveAudience(
   return { recipients: findLiveSessions(ctx, where, self), scope: where }
 }
 
-function resolveOther(ctx: Context, self: PeerRow, address: string): PeerRow {
+function resolveOther(ctx: Context, self: SeatRow, address: string): PeerRow {
   const peer = resolveAddress(ctx.database, address, self.machineId)
   if (peer.id === self.id) fail(`"${address}" is yourself: name another peer.`)
   return peer

@@ -1,5 +1,5 @@
 import { TRPCError } from '@trpc/server'
-import type { PeerRow } from '#db/peer-rows'
+import type { SeatRow } from '#db/peer-rows'
 import type { Context } from './context.ts'
 import { watchMailbox } from './mailbox-feed.ts'
 import { feedInput } from './shapes/common.ts'
@@ -84,7 +84,7 @@ export const mailboxRouter = router({
     .output(peeked)
     .query(({ ctx, input }) => ({
       messages: ctx.database.mailbox.peek(ctx.self.id, input?.limit ?? 20).map(toMail),
-      waiting: ctx.self.waiting,
+      waiting: ctx.database.peers.get(ctx.self.id)!.waiting,
     })),
 
   /** A part of one message that the caller received, for what was too long to be shown at once. */
@@ -121,7 +121,7 @@ export const mailboxRouter = router({
 })
 
 /** Why the caller cannot read a message; of one between others it learns nothing. */
-function whyUnreadable({ database }: Context, self: PeerRow, messageId: number): string {
+function whyUnreadable({ database }: Context, self: SeatRow, messageId: number): string {
   const rows = database.messages.receipts(messageId)
   if (rows.some((row) => row.recipientId === self.id && row.state === 'queued')) {
     return `Message ${messageId} still waits for you: take your mail first, which brings it.`

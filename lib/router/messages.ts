@@ -1,5 +1,5 @@
 import { TRPCError } from '@trpc/server'
-import type { PeerRow } from '#db/peer-rows'
+import type { SeatRow } from '#db/peer-rows'
 import type { Receipt as ReceiptRow } from '#db/receipt-rows'
 import { resolveAddress } from './address.ts'
 import { resolveAudience } from './audience.ts'
@@ -131,7 +131,7 @@ const ASKS_BY_FYI = {
     'Mail for information (fyi) asks for no answer: leave out the time for one, or use urgency normal.',
 } as const
 
-function checkReply(ctx: Context, self: PeerRow, replyTo: number | undefined) {
+function checkReply(ctx: Context, self: SeatRow, replyTo: number | undefined) {
   if (replyTo === undefined) return
   const rows = ctx.database.messages.receipts(replyTo)
   const note = rows.find((row) => row.kind === 'note' && row.senderId === self.id)
@@ -148,7 +148,7 @@ function checkReply(ctx: Context, self: PeerRow, replyTo: number | undefined) {
   })
 }
 
-function ownReceipts(ctx: Context, self: PeerRow, messageId: number): ReceiptRow[] {
+function ownReceipts(ctx: Context, self: SeatRow, messageId: number): ReceiptRow[] {
   const isOwn = (row: ReceiptRow) => row.senderId === self.id && row.kind === 'message'
   const rows = ctx.database.messages.receipts(messageId).filter(isOwn)
   if (rows.length > 0) return rows

@@ -48,9 +48,10 @@ export const peersRouter = router({
     .output(listed)
     .query(({ ctx, input }) => {
       const self = findCaller(ctx)
+      const row = self && ctx.database.peers.get(self.id)
       const rows = ctx.database.peers.list(ctx.database.now() - LISTED_MS)
       const peers = rows.filter(isWithin(input?.scope ?? 'network', self))
-      return { self: self ? toPeer(self, ctx.hub) : null, peers: toPeers(peers, ctx.hub) }
+      return { self: row ? toPeer(row, ctx.hub) : null, peers: toPeers(peers, ctx.hub) }
     }),
 
   setSummary: peerProcedure
@@ -83,7 +84,7 @@ export const peersRouter = router({
     .output(peer)
     .mutation(({ ctx, input }) => {
       ctx.hub.presence.setActivity(ctx.self.id, input)
-      return toPeer(ctx.self, ctx.hub)
+      return toPeer(ctx.database.peers.get(ctx.self.id)!, ctx.hub)
     }),
 
   /**
@@ -100,8 +101,9 @@ export const peersRouter = router({
    * got none but from the person at its own machine, such as a probe; a seat that others could miss stays as it is.
    */
   remove: peerProcedure.output(peer).mutation(async ({ ctx }) => {
+    const row = ctx.database.peers.get(ctx.self.id)!
     const removed = await ctx.database.queue.run(() => ctx.database.removeSeat(ctx.self.id))
-    if (removed) return toPeer(ctx.self, ctx.hub)
+    if (removed) return toPeer(row, ctx.hub)
     throw new TRPCError({
       code: 'PRECONDITION_FAILED',
       message:

@@ -1,7 +1,7 @@
 import { initTRPC, TRPCError } from '@trpc/server'
 import { ZodError } from 'zod'
 import { matchesKey } from '#db/keys'
-import type { PeerRow } from '#db/peer-rows'
+import type { SeatRow } from '#db/peer-rows'
 import { currentCaller, mayActFor } from './authority.ts'
 import type { Caller, Context } from './context.ts'
 
@@ -45,7 +45,7 @@ export const localProcedure = (instead: string) =>
     throw new TRPCError({ code: 'FORBIDDEN', message: instead })
   })
 
-/** Open to the holder of a mailbox key only; `ctx.self` is the peer that the key speaks for. */
+/** Open to the holder of a mailbox key only; `ctx.self` is the seat that the key speaks for. */
 export const peerProcedure = t.procedure.use(async ({ ctx, type, next }) => {
   await begin(ctx, type)
   const caller = requireMember(ctx)
@@ -80,8 +80,8 @@ function requireMember(ctx: Context): Caller {
   })
 }
 
-/** The peer that the caller's key speaks for. Throws UNAUTHORIZED when it speaks for none (any more). */
-export function requireSelf(ctx: Context): PeerRow {
+/** The seat that the caller's key speaks for. Throws UNAUTHORIZED when it speaks for none (any more). */
+export function requireSelf(ctx: Context): SeatRow {
   const self = findCaller(ctx)
   if (self) return self
   throw new TRPCError({
@@ -101,15 +101,15 @@ function checkPace({ mayCall }: Context): void {
 }
 
 /**
- * The peer that the caller's key speaks for; `undefined` without a key, with a wrong one, and with that of a seat for
+ * The seat that the caller's key speaks for; `undefined` without a key, with a wrong one, and with that of a seat for
  * whose machine the caller may not act.
  */
-export function findCaller(ctx: Context) {
+export function findCaller(ctx: Context): SeatRow | undefined {
   const { database, key } = ctx
   const [, id, secret] = /^(p_[0-9a-z]+)\.([\w-]+)$/.exec(key ?? '') ?? []
   if (!id || !secret) return undefined
-  const peer = database.peers.get(id)
-  return peer && matchesKey(secret, peer.keyHash) && mayActFor(ctx, peer.machineId) ? peer : undefined
+  const seat = database.peers.seat(id)
+  return seat && matchesKey(secret, seat.keyHash) && mayActFor(ctx, seat.machineId) ? seat : undefined
 }
 
 /** What the caller may know of an error: our own words, or what is wrong with the input; never an internal message. */

@@ -1,6 +1,6 @@
 import type { Mail as MailRow, Unread as UnreadRow } from '#db/mail-rows'
 import { NETWORK } from '#db/names'
-import type { PeerRow } from '#db/peer-rows'
+import type { PeerRow, SeatRow } from '#db/peer-rows'
 import type { Receipt as ReceiptRow } from '#db/receipt-rows'
 import type { Context, Hub } from './context.ts'
 import { toReach } from './reach.ts'
@@ -65,7 +65,7 @@ type Standing = Omit<ReceiptRow, 'senderId' | 'recipientId' | 'excerpt' | 'chars
 /** The receipts of a message as it was queued, in the order in which they are read: reading them then gives the same. */
 export function toFirstReceipts(
   message: Pick<Standing, 'messageId' | 'urgency' | 'queuedAt' | 'expiresAt' | 'replyBy'>,
-  { sender, recipients, hub }: { sender: PeerRow; recipients: PeerRow[]; hub: Hub },
+  { sender, recipients, hub }: { sender: SeatRow; recipients: PeerRow[]; hub: Hub },
 ): Receipt[] {
   const { messageId, urgency, queuedAt, expiresAt, replyBy } = message
   const standing = { messageId, urgency, queuedAt, expiresAt, replyBy, ...AS_QUEUED }

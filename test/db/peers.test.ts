@@ -8,6 +8,22 @@ test('a peer is found by its id, and nobody is found by another', () => {
   expect(world.database.peers.get('p_nobody')).toBeUndefined()
 })
 
+test('the seat alone is as its whole row says now, also after another session took it', () => {
+  using world = openWorld()
+  const { peers } = world.database
+  const { peer } = world.register({ root: '/src/api' })
+  expect(peers.get(peer.id)).toMatchObject(peers.seat(peer.id)!)
+  world.advance(HOUR)
+  const successor = world.register({ root: '/src/api' })
+  expect(successor.peer.id).toBe(peer.id)
+  expect(peers.seat(peer.id)).toMatchObject({
+    keyHash: successor.peer.keyHash,
+    heldSince: successor.peer.heldSince,
+  })
+  expect(peers.seat(peer.id)!.keyHash).not.toBe(peer.keyHash)
+  expect(peers.seat('p_nobody')).toBeUndefined()
+})
+
 test('the list holds who is online, has mail waiting or was seen lately', () => {
   using world = openWorld()
   const [online, waiting, sender, gone] = ['online', 'waiting', 'sender', 'gone'].map((name) =>
