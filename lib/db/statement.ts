@@ -12,7 +12,13 @@ type Row = unknown[]
 /** Wraps a statement that takes `params`, and gives `fields` if it gives rows. Throws when a value is left out. */
 export function toStatement(statement: Sqlite.Statement, params: unknown[], fields?: SelectedFieldsOrdered) {
   const fill = toFill(params)
-  if (!fields) return { run: (values: Values = {}) => statement.run(fill(values)) }
+  if (!fields) {
+    return {
+      run: (values: Values = {}) => statement.run(fill(values)),
+      all: (values: Values = {}) => statement.all(fill(values)),
+      get: (values: Values = {}) => statement.get(fill(values)),
+    }
+  }
   const raw = statement.raw() as Sqlite.Statement<[Row], Row>
   const map = toMap(fields)
   return {

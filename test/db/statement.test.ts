@@ -55,6 +55,13 @@ test('a row that is not there is undefined, and a change tells how many rows it 
   expect(orm.delete(rows).prepare().run().changes).toBe(0)
 })
 
+test('raw SQL, of which drizzle knows no fields, gives its rows as they are', () => {
+  using orm = open()
+  orm.run(sql`insert into rows values (1, 'one', 1)`)
+  expect(orm.all(sql`select * from rows where id = ${1}`)).toEqual([{ id: 1, name: 'one', done: 1 }])
+  expect(orm.get(sql`select name from rows`)).toEqual({ name: 'one' })
+})
+
 test('a value that is left out is an error, not null', () => {
   using orm = open()
   const insert = orm
