@@ -30,7 +30,7 @@ const bundles: BuildOptions[] = [
   {
     input: { hook: 'apps/hook/main.ts' },
     output: { ...esm, format: 'cjs', entryFileNames: '[name].cjs', minify: true },
-    transform: { target: transform.target },
+    transform: { target: transform.target, define: { BUILT_WITH: JSON.stringify(process.version) } },
   },
   {
     input: { waiter: 'apps/hook/waiter.ts' },
