@@ -7,6 +7,7 @@ import { execFileSync } from 'node:child_process'
 import { copyFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { build, type BuildOptions } from 'rolldown'
+import { compileHook } from './build-hook.ts'
 
 const root = import.meta.dirname
 /** The oldest Node that runs them has no `using`. write-file-atomic is CommonJS and needs a `__filename`. */
@@ -51,6 +52,7 @@ const resolve = { alias: { 'jsonc-parser': 'jsonc-parser/lib/esm/main.js' } }
 for (const options of bundles) {
   await build({ cwd: root, platform: 'node', logLevel: 'warn', resolve, ...options })
 }
+compileHook(root)
 // By rename: a shell must never read half a script, whose syntax error would end it with the status that wakes.
 copyFileSync(`${root}/apps/hook/waiter.sh`, `${root}/dist/waiter.sh.tmp`)
 renameSync(`${root}/dist/waiter.sh.tmp`, `${root}/dist/waiter.sh`)

@@ -1,5 +1,6 @@
-import { readdirSync } from 'node:fs'
-import { dirname } from 'node:path'
+import { readdirSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { Script } from 'node:vm'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { bundlePath } from '../../lib/machine/package.ts'
 import { createRig, type Rig } from './rig.ts'
@@ -138,8 +139,15 @@ describe('the process', () => {
     expect(stderr).not.toMatch(/undici\/undici|NativeModule (_http_client|child_process|net|stream|worker)\b/)
   })
 
-  test('is one file without the contract, the database or a client', async () => {
-    const files = readdirSync(dirname(bundlePath('hook.cjs'))).filter((name) => name.startsWith('hook'))
-    expect(files).toEqual(['hook.cjs'])
+  test('is one program without the contract, the database or a client, which V8 finds compiled', () => {
+    const dist = dirname(bundlePath('hook.cjs'))
+    const files = readdirSync(dist).filter((name) => name.startsWith('hook'))
+    const program = files.find((name) => /^hook-\w+\.cjs$/.test(name))!
+    expect(files.toSorted()).toEqual([program, `${program}.cache`, 'hook.cjs'])
+    const copies = readFileSync(join(dist, `${program}.cache`))
+    const script = new Script(readFileSync(join(dist, program), 'utf8'), {
+      cachedData: copies.subarray(0, copies.length / 2),
+    })
+    expect(script.cachedDataRejected).toBe(false)
   })
 })

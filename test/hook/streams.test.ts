@@ -3,9 +3,10 @@
  * in any other, which a preload plays here.
  */
 import { spawn } from 'node:child_process'
-import { writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cp } from 'node:fs/promises'
 import { createServer } from 'node:net'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { bundlePath } from '../../lib/machine/package.ts'
 import { blockPort } from '../harness/blocker.ts'
@@ -96,6 +97,45 @@ describe.each([
     expect(await runShell(`exec "$@" < '${file}'`, nodeArgs)).toContain('by file')
     await rig.send('by pipe')
     expect(await runShell(`cat '${file}' | "$@"`, nodeArgs)).toContain('by pipe')
+  })
+})
+
+describe('what V8 made of the program', () => {
+  const copy = async (name: string) => {
+    const dist = join(rig.home, name)
+    const from = dirname(bundlePath('hook.cjs'))
+    await cp(from, dist, { recursive: true, filter: (path) => path === from || /\/hook[^/]*$/.test(path) })
+    const cache = join(
+      dist,
+      readdirSync(dist).find((file) => file.endsWith('.cache'))!,
+    )
+    return { dist, cache }
+  }
+  const hook = (dist: string) => {
+    const event = JSON.stringify({ hook_event_name: 'PostToolUse', session_id: rig.sessionId })
+    return runShell(`printf %s '${event}' | "$1" '${dist}/hook.cjs' '${process.pid}'`)
+  }
+
+  test('is not needed', async () => {
+    const { dist, cache } = await copy('without')
+    rmSync(cache)
+    await rig.send('compiled here')
+    expect(await hook(dist)).toContain('compiled here')
+  })
+
+  test('is not believed where a disk has spoilt it', async () => {
+    const { dist, cache } = await copy('spoilt')
+    const bytes = readFileSync(cache)
+    for (let at = 64; at < bytes.length / 2; at += 7) bytes[at]! ^= 1
+    writeFileSync(cache, bytes)
+    await rig.send('compiled anew')
+    expect(await hook(dist)).toContain('compiled anew')
+  })
+
+  test('costs nothing where its program is missing, as while it is built', async () => {
+    const { dist, cache } = await copy('missing')
+    rmSync(cache.replace('.cache', ''))
+    expect(await hook(dist)).toBe('')
   })
 })
 
