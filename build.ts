@@ -13,6 +13,7 @@ const root = import.meta.dirname
 /** The oldest Node that runs them has no `using`. write-file-atomic is CommonJS and needs a `__filename`. */
 const transform = { target: 'node22.14', define: { __filename: 'import.meta.filename' } }
 const esm = { dir: 'dist', format: 'esm', entryFileNames: '[name].js' } as const
+const cjs = { dir: 'dist', format: 'cjs', entryFileNames: '[name].cjs' } as const
 const bundles: BuildOptions[] = [
   {
     input: { hub: 'apps/hub/main.ts' },
@@ -22,20 +23,21 @@ const bundles: BuildOptions[] = [
   },
   { input: { mcp: 'apps/mcp/main.ts' }, output: esm, transform },
   { input: { notify: 'apps/notify/main.ts' }, output: esm, external: ['toasted-notifier'], transform },
-  // One small file a command: a command that is not called is not read.
+  // One small file a command: a command that is not called is not read. CommonJS, as an ES module that imports `node:fs`
+  // loads all that this could ever need, such as streams.
   {
     input: { cli: 'apps/cli/main.ts' },
-    output: { ...esm, chunkFileNames: 'cli-[name]-[hash].js' },
-    transform,
+    output: { ...cjs, chunkFileNames: 'cli-[name]-[hash].cjs' },
+    transform: { target: transform.target },
   },
   {
     input: { hook: 'apps/hook/main.ts' },
-    output: { ...esm, format: 'cjs', entryFileNames: '[name].cjs', minify: true },
+    output: { ...cjs, minify: true },
     transform: { target: transform.target, define: { BUILT_WITH: JSON.stringify(process.version) } },
   },
   {
     input: { waiter: 'apps/hook/waiter.ts' },
-    output: { ...esm, format: 'cjs', entryFileNames: '[name].cjs' },
+    output: cjs,
     transform: { target: transform.target },
   },
   {

@@ -199,7 +199,7 @@ describe('the bundles', () => {
   const clients = bundles.filter((name) => name !== 'hub.js')
 
   test('are all there', () => {
-    const programs = ['hub.js', 'mcp.js', 'cli.js', 'notify.js', 'hook.cjs', 'waiter.cjs', 'client.js']
+    const programs = ['hub.js', 'mcp.js', 'cli.cjs', 'notify.js', 'hook.cjs', 'waiter.cjs', 'client.js']
     expect(bundles).toEqual(expect.arrayContaining(programs))
   })
 
