@@ -8,6 +8,7 @@ import { copyFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { build, type BuildOptions } from 'rolldown'
 import { compileHook } from './build-hook.ts'
+import { lean } from './build-lean.ts'
 
 const root = import.meta.dirname
 /** The oldest Node that runs them has no `using`. write-file-atomic is CommonJS and needs a `__filename`. */
@@ -19,9 +20,10 @@ const bundles: BuildOptions[] = [
     input: { hub: 'apps/hub/main.ts' },
     output: { ...esm, chunkFileNames: 'hub-[name]-[hash].js' },
     external: ['better-sqlite3'],
+    plugins: [lean],
     transform,
   },
-  { input: { mcp: 'apps/mcp/main.ts' }, output: esm, transform },
+  { input: { mcp: 'apps/mcp/main.ts' }, output: esm, plugins: [lean], transform },
   { input: { notify: 'apps/notify/main.ts' }, output: esm, external: ['toasted-notifier'], transform },
   // One small file a command: a command that is not called is not read. CommonJS, as an ES module that imports `node:fs`
   // loads all that this could ever need, such as streams.
