@@ -1,7 +1,7 @@
 /**
  * Builds what a user's machine runs: one bundle a process, so that each starts with one file read.
- * better-sqlite3 and toasted-notifier stay outside (they carry native binaries); the hook is CommonJS because an ES module
- * that imports `node:http` loads undici, which doubles a process that lives for 60 ms.
+ * better-sqlite3 and toasted-notifier stay outside (they carry native binaries); what lives for some 30 ms is CommonJS, which
+ * spares it the module loader.
  */
 import { execFileSync } from 'node:child_process'
 import { copyFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
@@ -25,8 +25,7 @@ const bundles: BuildOptions[] = [
   },
   { input: { mcp: 'apps/mcp/main.ts' }, output: esm, plugins: [lean], transform },
   { input: { notify: 'apps/notify/main.ts' }, output: esm, external: ['toasted-notifier'], transform },
-  // One small file a command: a command that is not called is not read. CommonJS, as an ES module that imports `node:fs`
-  // loads all that this could ever need, such as streams.
+  // One small file a command: a command that is not called is not read.
   {
     input: { cli: 'apps/cli/main.ts' },
     output: { ...cjs, chunkFileNames: 'cli-[name]-[hash].cjs' },
