@@ -1,12 +1,14 @@
 /**
  * Builds what a user's machine runs: one bundle a process, so that each starts with one file read.
- * better-sqlite3 and toasted-notifier stay outside (they carry native binaries); the hook is CommonJS because an ES module
- * that imports `node:http` loads undici, which doubles a process that lives for 60 ms.
+ * better-sqlite3 and toasted-notifier stay outside (they carry native binaries); what lives for some 30 ms is CommonJS, which
+ * spares it the module loader.
  */
 import { execFileSync } from 'node:child_process'
 import { copyFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { build, type BuildOptions } from 'rolldown'
+import { compileHook } from './build-hook.ts'
+import { lean } from './build-lean.ts'
 
 const root = import.meta.dirname
 /** The oldest Node that runs them has no `using`. write-file-atomic is CommonJS and needs a `__filename`. */
@@ -29,30 +31,32 @@ const trpcSources = {
   '@trpc/server': `${trpc}/index.ts`,
 }
 const esm = { dir: 'dist', format: 'esm', entryFileNames: '[name].js' } as const
+const cjs = { dir: 'dist', format: 'cjs', entryFileNames: '[name].cjs' } as const
 const bundles: BuildOptions[] = [
   {
     input: { hub: 'apps/hub/main.ts' },
     output: { ...esm, chunkFileNames: 'hub-[name]-[hash].js' },
     external: ['better-sqlite3'],
+    plugins: [lean],
     transform,
     resolve: { alias: { ...alias, ...trpcSources } },
   },
-  { input: { mcp: 'apps/mcp/main.ts' }, output: esm, transform },
+  { input: { mcp: 'apps/mcp/main.ts' }, output: esm, plugins: [lean], transform },
   { input: { notify: 'apps/notify/main.ts' }, output: esm, external: ['toasted-notifier'], transform },
   // One small file a command: a command that is not called is not read.
   {
     input: { cli: 'apps/cli/main.ts' },
-    output: { ...esm, chunkFileNames: 'cli-[name]-[hash].js' },
-    transform,
-  },
-  {
-    input: { hook: 'apps/hook/main.ts' },
-    output: { ...esm, format: 'cjs', entryFileNames: '[name].cjs', minify: true },
+    output: { ...cjs, chunkFileNames: 'cli-[name]-[hash].cjs' },
     transform: { target: transform.target },
   },
   {
+    input: { hook: 'apps/hook/main.ts' },
+    output: { ...cjs, minify: true },
+    transform: { target: transform.target, define: { BUILT_WITH: JSON.stringify(process.version) } },
+  },
+  {
     input: { waiter: 'apps/hook/waiter.ts' },
-    output: { ...esm, format: 'cjs', entryFileNames: '[name].cjs' },
+    output: cjs,
     transform: { target: transform.target },
   },
   {
@@ -67,6 +71,7 @@ rmSync(`${root}/dist`, { recursive: true, force: true })
 for (const options of bundles) {
   await build({ cwd: root, platform: 'node', logLevel: 'warn', resolve: { alias }, ...options })
 }
+compileHook(root)
 // By rename: a shell must never read half a script, whose syntax error would end it with the status that wakes.
 copyFileSync(`${root}/apps/hook/waiter.sh`, `${root}/dist/waiter.sh.tmp`)
 renameSync(`${root}/dist/waiter.sh.tmp`, `${root}/dist/waiter.sh`)

@@ -8,10 +8,12 @@ if (major < 22 || (major === 22 && minor < 14)) {
   )
   process.exit(1)
 }
-import('../dist/cli.js').catch((cause) => {
-  const isUnbuilt = cause.code === 'ERR_MODULE_NOT_FOUND'
+try {
+  require('../dist/cli.cjs')
+} catch (cause) {
+  const isUnbuilt = cause.code === 'MODULE_NOT_FOUND'
   process.stderr.write(
     `claude-peers: ${isUnbuilt ? 'this checkout is not built: "npm run build" does it' : cause.stack}\n`,
   )
   process.exitCode = 1
-})
+}

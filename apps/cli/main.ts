@@ -1,8 +1,6 @@
 import { Command, CommanderError, InvalidArgumentError } from 'commander'
-import { escapeControls } from '#frame/escape'
 import { VERSION } from '#machine/package'
-import { suggest } from '#machine/suggest'
-import { EXIT, explain, toExitCode } from './exit.ts'
+import { EXIT } from './exit-codes.ts'
 
 const HELP = `
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 no hub to talk to. "hub", "migrate" and
@@ -19,7 +17,7 @@ const MOST_LOGGED = 500
 
 // Whoever closes the pipe (as head does) has read enough: that is no failure.
 process.stdout.on('error', () => process.exit(0))
-process.exitCode = await main(process.argv.slice(2))
+void main(process.argv.slice(2)).then((code) => (process.exitCode = code))
 
 /** Runs one command; each is loaded only when it is called. Returns the exit code. */
 async function main(args: string[]): Promise<number> {
@@ -36,8 +34,8 @@ async function main(args: string[]): Promise<number> {
   } catch (cause) {
     if (cause instanceof CommanderError) return cause.exitCode === 0 ? 0 : EXIT.usage
     if ((cause as NodeJS.ErrnoException).code === 'EPIPE') return 0
-    process.stderr.write(`claude-peers: ${escapeControls(explain(cause as Error))}\n`)
-    return toExitCode(cause)
+    // It knows the failures of every library: to load them takes as long as the command itself.
+    return (await import('./exit.ts')).fail(cause)
   }
 }
 
@@ -167,7 +165,7 @@ function addNetworkCommands(program: Command) {
     .description('run the hub in the foreground; invite, list and revoke other machines')
     .allowExcessArguments()
     .action(async () => {
-      if (hub.args.length > 0) hub.error(`error: ${toUnknown(hub)}`)
+      if (hub.args.length > 0) hub.error(`error: ${await toUnknown(hub)}`)
       await runHub(['--foreground'])
     })
   hub
@@ -210,7 +208,8 @@ function addNetworkCommands(program: Command) {
 }
 
 /** What commander says of a command that has no action of its own. */
-function toUnknown({ args, commands }: Command): string {
+async function toUnknown({ args, commands }: Command): Promise<string> {
+  const { suggest } = await import('#machine/suggest')
   const names = commands.map((command) => command.name())
   const meant = suggest(args[0]!, names)
   const next = meant ? `Did you mean "hub ${meant}"?` : `There are ${names.join(', ')}.`

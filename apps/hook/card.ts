@@ -1,15 +1,18 @@
 import { readCard, type Card } from '#machine/cards'
-import { ancestorsOf, isSameProcess } from '#machine/processes'
+import { ownAncestors, isSameProcess } from '#machine/processes'
 
 /**
  * Whether this process runs below the Claude process that a card was written for. A pid alone proves nothing: it may be
  * another process's by now.
  */
 export function isOfAncestor({ claude }: Card): boolean {
-  const ancestors = ancestorsOf(process.pid)
+  let isAlone = true
+  for (const { pid, start } of ownAncestors()) {
+    if (pid === claude.pid && (!claude.start || start === claude.start)) return true
+    isAlone = false
+  }
   // Where processes cannot be looked at, that it runs has to do.
-  if (ancestors.length === 0) return isSameProcess(claude.pid, claude.start)
-  return ancestors.some((one) => one.pid === claude.pid && (!claude.start || one.start === claude.start))
+  return isAlone && isSameProcess(claude.pid, claude.start)
 }
 
 /**
@@ -18,7 +21,7 @@ export function isOfAncestor({ claude }: Card): boolean {
  */
 export function findAncestorCard(directory: string, sessionId: string | undefined): Card | undefined {
   if (sessionId === undefined) return undefined
-  for (const ancestor of ancestorsOf(process.pid)) {
+  for (const ancestor of ownAncestors()) {
     const card = readCard(directory, ancestor.pid)
     const isIts = card && (!card.claude.start || card.claude.start === ancestor.start)
     if (isIts && card.sessionIds.includes(sessionId)) return card

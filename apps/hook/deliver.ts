@@ -1,5 +1,4 @@
 import { writeSync } from 'node:fs'
-import type { Readable } from 'node:stream'
 import { FRAME_BUDGET, MESSAGE_OVERHEAD, renderFrame, toBodyBudget, type Frame } from '#frame/frame'
 import { isCutOff, readCard, setMailFlag, writeCard, type Card } from '#machine/cards'
 import { toPaths } from '#machine/paths'
@@ -7,20 +6,21 @@ import { isSameProcess } from '#machine/processes'
 import type { Offer } from '#router/shapes/mailbox'
 import { findAncestorCard, isOfAncestor } from './card.ts'
 import { openHubCalls, type HubCalls } from './hub-calls.ts'
-import { readInput, type HookEvent, type HookInput } from './input.ts'
+import { parseInput, type HookEvent, type HookInput } from './input.ts'
+import { readInputText } from './sockets.ts'
 import { followTurn } from './turn.ts'
 
 /**
  * Delivers what waits for the session of this Claude process: offered by the hub to this caller alone, printed, and
  * then acknowledged. Rejects with whatever went wrong; the mail is then still the hub's.
  */
-export async function deliver(openInput: () => Readable, claudePid: number): Promise<void> {
+export async function deliver(claudePid: number): Promise<void> {
   const { sessions } = toPaths()
   const named = readCard(sessions, claudePid)
-  // It connects while the input is opened and read.
+  // It connects while the input is read.
   const opened = named && !isCutOff(sessions, named) ? openHubCalls(named) : undefined
   const isNamed = named !== undefined && isOfAncestor(named)
-  const input = await readInput(openInput())
+  const input = parseInput(await readInputText())
   if (!input) return
   const card = isNamed ? named : findAncestorCard(sessions, input.sessionId)
   if (!card) return

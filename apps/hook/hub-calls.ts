@@ -6,6 +6,7 @@ import { MOUNT } from '#router/wire'
 import type { AppRouter } from '#router/router'
 import type { inferRouterInputs, inferRouterOutputs } from '@trpc/server'
 import { openLocalHttp, type LocalPost } from './local-http.ts'
+import type { Place } from './sockets.ts'
 
 type Inputs = inferRouterInputs<AppRouter>
 type Outputs = inferRouterOutputs<AppRouter>
@@ -21,7 +22,8 @@ const CALL_TIMEOUT_MS = 1_500
  * ended: what listens at its port now may be anybody's, and gets no token.
  */
 export function openHubCalls({ hubUrl, token, key, hub }: Card) {
-  const post = isLocal(hubUrl) ? openLocalHttp(new URL(hubUrl)) : postRemote(hubUrl)
+  const local = findLocal(hubUrl)
+  const post = local ? openLocalHttp(local) : postRemote(hubUrl)
   const headers = toHeaders({ url: hubUrl, token, key })
   // Looked up while the connection is made, and before anything is said.
   const hasEnded = hub && !isSameProcess(hub.pid, hub.start)
@@ -49,7 +51,10 @@ export function openHubCalls({ hubUrl, token, key, hub }: Card) {
 }
 
 /** Nothing but the hub itself answers there; on the way to another machine there may be TLS, or a proxy. */
-const isLocal = (url: string) => /^http:\/\/(127\.[\d.]+|\[::1\]|localhost):\d+$/.test(url)
+function findLocal(url: string): Place | undefined {
+  const [, host, port] = /^http:\/\/(127\.[\d.]+|\[::1\]|localhost):(\d+)$/.exec(url) ?? []
+  return host === undefined ? undefined : { host, port: Number(port) }
+}
 
 function postRemote(hubUrl: string): (post: LocalPost) => Promise<Answer> {
   return ({ path, headers, body }) =>

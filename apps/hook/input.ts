@@ -1,5 +1,3 @@
-import type { Readable } from 'node:stream'
-
 /** The events that can carry mail to the model. */
 const EVENTS = ['PostToolUse', 'UserPromptSubmit', 'SessionStart', 'Stop'] as const
 export type HookEvent = (typeof EVENTS)[number]
@@ -15,9 +13,9 @@ export type HookInput = {
   transcript: string | undefined
 }
 
-/** Reads the hook's input; `undefined` when nothing is to be delivered, as inside a subagent. */
-export async function readInput(stream: Readable): Promise<HookInput | undefined> {
-  const input = JSON.parse(await readAll(stream)) as Record<string, unknown>
+/** What the text of the hook's input says; `undefined` when nothing is to be delivered, as inside a subagent. */
+export function parseInput(text: string): HookInput | undefined {
+  const input = JSON.parse(text) as Record<string, unknown>
   const event = EVENTS.find((name) => name === input['hook_event_name'])
   // A subagent runs its parent's hooks with the parent's session id: mail it took would never reach the parent.
   if (!event || input['agent_id']) return undefined
@@ -31,11 +29,3 @@ export async function readInput(stream: Readable): Promise<HookInput | undefined
 }
 
 const toText = (value: unknown) => (typeof value === 'string' && value ? value : undefined)
-
-function readAll(stream: Readable): Promise<string> {
-  return new Promise((resolve, reject) => {
-    let text = ''
-    stream.setEncoding('utf8').on('data', (chunk: string) => (text += chunk))
-    stream.on('end', () => resolve(text)).on('error', reject)
-  })
-}

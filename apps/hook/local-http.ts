@@ -1,49 +1,51 @@
 /**
- * HTTP/1.1 to the hub of this machine, over node:net. Loading node:http and its first call cost a process that lives
- * for some 35 ms another 6; this speaks the one form in which our hub answers, a body with its length.
+ * HTTP/1.1 to the hub of this machine, without node:http: loading it and its first call cost a process that lives for
+ * some 30 ms another 6. This speaks the one form in which our hub answers, a body with its length.
  */
-import { connect } from 'node:net'
 import type { Answer } from '#client/request'
+import { connectTo, type Place } from './sockets.ts'
 
 export type LocalPost = { path: string; headers: Record<string, string>; body: object }
 
 /** Opens one connection for calls one after the other. A call rejects when the connection breaks under it. */
-export function openLocalHttp(base: URL): (post: LocalPost) => Promise<Answer> {
-  const socket = connect({
-    host: base.hostname.replaceAll(/[[\]]/g, ''),
-    port: Number(base.port),
-    noDelay: true,
-  })
+export function openLocalHttp({ host, port }: Place): (post: LocalPost) => Promise<Answer> {
   let received: Buffer = Buffer.alloc(0)
   let waiting: PromiseWithResolvers<Answer> | undefined
-  let broken: Error | undefined
+  let isBroken = false
 
-  const fail = (cause: Error) => {
-    broken ??= cause
-    waiting?.reject(broken)
-  }
-  socket.on('error', fail)
-  socket.on('close', () => fail(new Error('the hub closed the connection')))
-  socket.on('data', (chunk: Buffer) => {
-    received = received.length === 0 ? chunk : Buffer.concat([received, chunk])
-    const answer = parseAnswer(received)
-    if (!answer) return
-    received = Buffer.alloc(0)
-    waiting?.resolve(answer)
-  })
+  const say = connectTo(
+    { host: host.replaceAll(/[[\]]/g, ''), port },
+    {
+      onBytes(bytes) {
+        received = received.length === 0 ? bytes : Buffer.concat([received, bytes])
+        const answer = parseAnswer(received)
+        if (!answer) return
+        received = Buffer.alloc(0)
+        waiting?.resolve(answer)
+      },
+      onEnd() {
+        isBroken = true
+        waiting?.reject(toBroken())
+      },
+    },
+  )
 
   return ({ path, headers, body }) => {
-    if (broken) return Promise.reject(broken)
+    if (isBroken) return Promise.reject(toBroken())
     waiting = Promise.withResolvers()
     const payload = JSON.stringify(body)
-    const lines = Object.entries({ host: base.host, 'content-type': 'application/json', ...headers })
+    const lines = Object.entries({
+      host: `${host}:${port}`,
+      'content-type': 'application/json',
+      ...headers,
+    })
     const head = lines.map(([name, value]) => `${name}: ${value}\r\n`).join('')
-    socket.write(
-      `POST ${path} HTTP/1.1\r\n${head}content-length: ${Buffer.byteLength(payload)}\r\n\r\n${payload}`,
-    )
+    say(`POST ${path} HTTP/1.1\r\n${head}content-length: ${Buffer.byteLength(payload)}\r\n\r\n${payload}`)
     return waiting.promise
   }
 }
+
+const toBroken = () => new Error('there is no connection to the hub')
 
 /** The answer once it is whole; `undefined` before. */
 function parseAnswer(received: Buffer): Answer | undefined {

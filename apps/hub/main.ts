@@ -11,6 +11,7 @@ import { openLog, type Log } from './log.ts'
 import { migrateOnly } from './migrate-only.ts'
 import { restore } from './restore.ts'
 import { ListenError } from './server.ts'
+import { createSettling } from './settle.ts'
 import { ClaimedError, startHub } from './start.ts'
 import { findReplaceable } from './supervised.ts'
 
@@ -70,12 +71,21 @@ async function serve(
   })
   const onStop = (reason: string) => setImmediate(() => stop(reason))
   const hub = await startHub({ config, log, foreground, replaces, signal: stopping.signal, onStop })
+  const settling = settle()
   const reason = await stopped
+  clearInterval(settling)
   log.info({ reason }, 'hub stops')
   await hub.close()
   // A client starts another by itself; a supervisor does so only after a failure.
   const isFailure = FAILURES.has(reason) || (foreground && reason === TOKEN_CHANGED)
   return isFailure ? HUB_EXIT.failed : 0
+}
+
+/** Becomes small once the start is over. */
+function settle(): NodeJS.Timeout {
+  const { tick } = createSettling()
+  const timer = setInterval(() => tick() && clearInterval(timer), 1_000)
+  return timer
 }
 
 function toElsewhere(url: string, args: string[]): string {

@@ -1,4 +1,4 @@
-import { ancestorsOf, readProcess, type Process } from '#machine/processes'
+import { ownAncestors, readProcess, type Process } from '#machine/processes'
 
 /** The Claude process that this MCP server belongs to. */
 export type ClaudeProcess = { pid: number; start: string | undefined }
@@ -7,8 +7,8 @@ export type ClaudeProcess = { pid: number; start: string | undefined }
  * Finds it: the parent, when the server is registered as a direct command; else, behind wrappers such as npx or a
  * shell, the nearest ancestor that is called claude. Hooks have the same process as their parent.
  */
-export function findClaude(own: number = process.pid): ClaudeProcess {
-  const ancestors = ancestorsOf(own)
+export function findClaude(): ClaudeProcess {
+  const ancestors = [...ownAncestors()]
   const parent = ancestors[0] ?? readProcess(process.ppid)
   const claude = isWrapper(parent)
     ? (ancestors.find((one) => one.name.startsWith('claude')) ?? parent)

@@ -5,6 +5,8 @@
  */
 import { isFrameTag } from './tags.ts'
 
+/** Most texts are this alone: no rule below applies to it, but for a bracket's. To compile the rules is half of a frame's cost. */
+const PLAIN = /^[\t\n -~]*$/
 /** Strings of a terminal (OSC, DCS, SOS, PM, APC; ECMA-48 8.3). One without its end loses only its introducer. */
 const TERMINAL_STRING =
   /(?:\u001b[\]PX^_]|[\u0090\u0098\u009d-\u009f])(?:[^\u0007\u001b\u0080-\u009f\n]*(?:\u0007|\u001b\\|\u009c))?/gu
@@ -23,6 +25,7 @@ const BRACKET =
 
 /** A text as a terminal may show it: nothing steers the terminal or hides words. Ordinary text passes unchanged. */
 export function escapeControls(text: string): string {
+  if (PLAIN.test(text)) return text
   return text
     .toWellFormed()
     .replaceAll(TERMINAL_STRING, '')
@@ -35,6 +38,7 @@ export function escapeControls(text: string): string {
 
 /** A body as it may stand inside the frame: the same, and no frame's tag. Code passes unchanged. */
 export function escapeBody(text: string): string {
+  if (PLAIN.test(text) && !text.includes('<')) return text
   return escapeControls(text).replaceAll(
     BRACKET,
     (found, lead: string, name: string, at: number, whole: string) => {

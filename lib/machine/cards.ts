@@ -3,7 +3,7 @@
  * Claude process: a hook then needs no look-up call and always talks to the hub its session is registered with.
  */
 import { existsSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, sep } from 'node:path'
 import { parseJson, readIfThere, writePrivate } from './files.ts'
 import { makePrivateDir } from './paths.ts'
 import { isAlive, isSameProcess } from './processes.ts'
@@ -138,7 +138,8 @@ export function sessionFile(
   pid: number,
   kind: 'json' | 'mail' | 'bell' | 'busy' | 'waiter' | 'cut' | 'hub',
 ): string {
-  return join(directory, `${pid}.${kind}`)
+  // Not by `join`, which looks at every character of the path: a hook does this ten times.
+  return `${directory}${sep}${pid}.${kind}`
 }
 
 const cardPath = (directory: string, pid: number) => sessionFile(directory, pid, 'json')

@@ -1,5 +1,5 @@
 import { chmodSync, mkdirSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, sep } from 'node:path'
 
 /** Where everything of one user on one machine lives. */
 export type Paths = ReturnType<typeof toPaths>
@@ -7,23 +7,25 @@ export type Paths = ReturnType<typeof toPaths>
 /** The paths below a home directory; nothing is created. */
 export function toPaths(home: string = findHome()) {
   const dir = join(home, '.claude-peers')
+  // Not by `join`: the twelve calls were a millisecond of each hook.
+  const at = (name: string) => dir + sep + name
   return {
     home,
     dir,
-    config: join(home, '.claude-peers.json'),
-    machineId: join(home, '.claude-peers.machine-id'),
-    database: join(home, '.claude-peers.db'),
-    token: join(dir, 'token'),
+    config: `${dir}.json`,
+    machineId: `${dir}.machine-id`,
+    database: `${dir}.db`,
+    token: at('token'),
     /** Written by the running hub: where it listens, its pid and version. */
-    rendezvous: join(dir, 'hub.json'),
-    log: join(dir, 'hub.log'),
+    rendezvous: at('hub.json'),
+    log: at('hub.log'),
     /** The card of the human, who sends from the command line. */
-    user: join(dir, 'user.json'),
-    sessions: join(dir, 'sessions'),
+    user: at('user.json'),
+    sessions: at('sessions'),
     /** Where backups go when nobody says otherwise. */
-    backups: join(dir, 'backups'),
+    backups: at('backups'),
     /** Messages for a remote hub that does not answer. */
-    spool: join(dir, 'spool'),
+    spool: at('spool'),
   }
 }
 

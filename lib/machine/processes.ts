@@ -37,19 +37,19 @@ export function readProcess(pid: number): Process | undefined {
   return process.platform === 'linux' ? readProc(pid) : listProcesses().get(pid)
 }
 
-/** The ancestors of a process, nearest first, up to the first process of the system. */
-export function ancestorsOf(pid: number): Process[] {
+/** The ancestors of this process, nearest first, up to the first process of the system; each is looked up when asked for. */
+export function* ownAncestors(): Generator<Process> {
   const table = process.platform === 'linux' ? undefined : listProcesses()
-  const look = (one: number) => (table ? table.get(one) : readProc(one))
-  const found: Process[] = []
-  for (let next = look(pid)?.parent; next !== undefined && next > 1;) {
-    const ancestor = look(next)
-    if (!ancestor || found.length > 64) break
-    found.push(ancestor)
+  let next = process.ppid
+  for (let count = 0; next > 1 && count < MOST_ANCESTORS; count++) {
+    const ancestor = table ? table.get(next) : readProc(next)
+    if (!ancestor) return
+    yield ancestor
     next = ancestor.parent
   }
-  return found
 }
+
+const MOST_ANCESTORS = 64
 
 /** proc(5): the name stands in brackets and may hold spaces; then state, parent, …, field 22: the start in ticks. */
 function readProc(pid: number): Process | undefined {

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { escapeAttribute, escapeBody, escapeLine } from '../../lib/frame/escape.ts'
+import { escapeAttribute, escapeBody, escapeControls, escapeLine } from '../../lib/frame/escape.ts'
 
 /** Every tag name of the frame and of the client's own messages that a body might imitate. */
 const NAMES = [
@@ -41,6 +41,17 @@ const seen = (text: string) =>
     .replaceAll(/[\s\p{Cf}\p{Mn}\p{Cc}\u115f\u1160\u3164\uffa0]/gu, '')
 
 const hasTag = (text: string) => NAMES.some((name) => new RegExp(`<[/!?\\\\]*${name}`).test(seen(text)))
+
+test('a text that is printable ASCII without a bracket passes unchanged, as does a bracket that opens no tag', () => {
+  const ascii = Array.from({ length: 95 }, (_, index) => String.fromCharCode(32 + index)).join('')
+  const text = `\t${ascii.replace('<', '')}\n`
+  expect([escapeControls(ascii), escapeBody(text)]).toEqual([ascii, text])
+  expect(escapeBody(ascii)).toBe(ascii)
+  for (const after of ['\u001b[31m', '\u0000', '\u007f', '\r', '\u200b']) {
+    expect(escapeBody(`${text}${after}`)).toBe(after === '\r' ? `${text}\n` : text)
+    expect(escapeBody(`${after}${text}`)).toBe(after === '\r' ? `\n${text}` : text)
+  }
+})
 
 describe('a body cannot open or close a tag of the frame or the client', () => {
   const forms: [string, (name: string) => string][] = [

@@ -2,7 +2,7 @@ import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { describe, expect, test, vi } from 'vitest'
-import { ancestorsOf, isAlive, isSameProcess, readProcess } from '../../lib/machine/processes.ts'
+import { isAlive, isSameProcess, ownAncestors, readProcess } from '../../lib/machine/processes.ts'
 import { waitFor } from '../harness/wait.ts'
 
 vi.mock('node:child_process', { spy: true })
@@ -79,7 +79,7 @@ describe('a process', () => {
     on(() => {
       expect(readProcess(process.pid)).toMatchObject({ pid: process.pid, parent: process.ppid })
       expect(readProcess(NOBODY)).toBeUndefined()
-      const ancestors = ancestorsOf(process.pid)
+      const ancestors = [...ownAncestors()]
       expect(ancestors[0]).toMatchObject({ pid: process.ppid })
       const parents = ancestors.slice(0, -1).map((one) => one.parent)
       expect(ancestors.slice(1).map((one) => one.pid)).toEqual(parents)

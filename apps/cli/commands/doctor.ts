@@ -5,7 +5,7 @@ import { quote, toText, unknown, type Line } from '../doctor/line.ts'
 import { runProbe } from '../doctor/probe/probe.ts'
 import { openScene } from '../doctor/scene.ts'
 import { findProgram } from '../doctor/server.ts'
-import { EXIT } from '../exit.ts'
+import { EXIT } from '../exit-codes.ts'
 import { printJson, printLines } from '../print.ts'
 
 /** What must be well before a message can get through. */
