@@ -34,11 +34,15 @@ export const peersRouter = router({
           { isHeld: (row) => isHeld(hub, row), keyFor: caller?.id },
         )
         if (registered.origin === 'new' && ctx.caller.kind !== 'local') checkSeats(ctx, rest.machine.id)
-        // The link of a session opens some milliseconds later: nobody should see it offline until then.
-        if (process) database.peers.setOnline(registered.peer.id, true)
-        return { ...registered, peer: database.peers.get(registered.peer.id)! }
+        const { id } = registered.peer
+        if (process) {
+          // The link of a session opens some milliseconds later: nobody should see it offline until then.
+          database.peers.setOnline(id, true)
+          // With the ring: who is told of the session is told before this goes on, and not of what the one before did.
+          database.bell.noteWork(() => hub.presence.arrived(id))
+        }
+        return { ...registered, peer: database.peers.get(id)! }
       })
-      if (process) hub.presence.arrived(result.peer.id)
       const key = result.secret ? `${result.peer.id}.${result.secret}` : ctx.key!
       return { peer: toPeer(result.peer, hub), key, origin: result.origin }
     }),

@@ -343,4 +343,25 @@ describe('over real sockets', () => {
     expect(await waitFor(async () => (await state()) === 'offline', 'the peer to be offline')).toBe(true)
     await socket.close()
   })
+
+  test('a session that takes a seat is not seen doing what the session before did', async () => {
+    await using hub = await openHub()
+    const machine = { id: readMachineId(hub.config.paths.machineId), host: 'laptop' }
+    const gone = await takeSeat(hub, 'api', { machine, process: { pid: 2 ** 22 + 1 } })
+    await gone.client.peers.setActivity.mutate({ activity: 'busy', wakeable: false, headless: false })
+    const socket = createWSClient({
+      url: `${hub.url.replace('http', 'ws')}/trpc`,
+      WebSocket: socketWith(hub.headers),
+    })
+    const seen: (string | null)[] = []
+    createTRPCClient<AppRouter>({ links: [wsLink({ client: socket })] }).peers.watch.subscribe(undefined, {
+      onData: ({ data }) => seen.push(data.type === 'snapshot' ? data.type : data.peer.activity),
+    })
+    await waitFor(() => seen.length > 0, 'the snapshot')
+    const successor = await takeSeat(hub, 'api', { machine, process: { pid: process.pid } })
+    expect(successor.id).toBe(gone.id)
+    await waitFor(() => seen.length > 1, 'the successor')
+    expect(seen).toEqual(['snapshot', null])
+    await socket.close()
+  })
 })
