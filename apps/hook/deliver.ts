@@ -60,18 +60,20 @@ function lowerOrphanedFlag(sessions: string, { claude, mcp }: Card) {
 
 /**
  * Keeps in the card what the event tells of the session: its id and its transcript, both others after `/clear` or a
- * resume inside this Claude process. It is written when something changed, and no oftener.
+ * resume inside this Claude process. What the card told already is no news: it may tell of a later session by now.
  */
 async function rebind(
   calls: HubCalls,
   { sessions, card, input }: { sessions: string; card: Card; input: HookInput },
 ): Promise<void> {
-  const isBound = await bind(calls, card, input.sessionId)
+  const bound = await bind(calls, card, input.sessionId)
+  const recorded = input.transcript === card.transcript ? undefined : input.transcript
+  if (bound === undefined && recorded === undefined) return
   // The MCP server may have written it anew since it was read, as for a hub that was started again: nothing may wait
   // between here and the write, which would take that back.
   const latest = readCard(sessions, card.claude.pid) ?? card
-  const sessionIds = isBound ? withSession(latest.sessionIds, input.sessionId) : latest.sessionIds
-  const transcript = input.transcript ?? latest.transcript
+  const sessionIds = withSession(latest.sessionIds, bound)
+  const transcript = recorded ?? latest.transcript
   if (sessionIds === latest.sessionIds && transcript === latest.transcript) return
   try {
     writeCard(sessions, { ...latest, sessionIds, transcript })
@@ -81,15 +83,14 @@ async function rebind(
 }
 
 /**
- * Tells the hub of a session id that the card does not name last, and says whether the hub knows it now. Any event will
- * do, so that a SessionStart that found no hub is made up for. What the hub does not take keeps no mail back.
+ * Tells the hub of a session id that the card does not name last, and gives it when the hub took it. Any event will do,
+ * so that a SessionStart that found no hub is made up for. What the hub does not take keeps no mail back.
  */
-async function bind(calls: HubCalls, card: Card, sessionId: string | undefined): Promise<boolean> {
-  if (sessionId === undefined) return false
-  if (sessionId === card.sessionIds.at(-1)) return true
+async function bind(calls: HubCalls, card: Card, sessionId: string | undefined): Promise<string | undefined> {
+  if (sessionId === undefined || sessionId === card.sessionIds.at(-1)) return undefined
   return calls.bindSession(sessionId).then(
-    () => true,
-    () => false,
+    () => sessionId,
+    () => undefined,
   )
 }
 

@@ -172,6 +172,25 @@ describe('the transcript that an event names', () => {
     })
   })
 
+  test('is not kept when the card told it already, and tells of a later session by the time that it is looked at', async () => {
+    rig.changeCard({ transcript: '/projects/one.jsonl' })
+    const later = { sessionIds: [...card.sessionIds, 'cleared'], transcript: '/projects/two.jsonl' }
+    const isConnected = Promise.withResolvers<void>()
+    const hub = createRawServer((socket) => {
+      isConnected.resolve()
+      socket
+        .on('error', () => {})
+        .resume()
+        .end()
+    })
+    await using server = await serve(hub)
+    rig.changeCard({ hubUrl: `http://127.0.0.1:${server.port}` })
+    // The hook has read the card when it connects, and waits for the event.
+    const until = isConnected.promise.then(() => rig.changeCard(later))
+    await rig.hook('PostToolUse', { ...input('/projects/one.jsonl'), until })
+    expect(rig.card()).toMatchObject(later)
+  })
+
   test('is not kept when a subagent names it, or when it is none', async () => {
     await rig.hook('PostToolUse', { input: { transcript_path: '/projects/agent.jsonl', agent_id: 'a1' } })
     for (const wrong of ['', null, 5, ['/x']]) await rig.hook('PostToolUse', input(wrong))

@@ -16,6 +16,8 @@ export type HookOptions = {
   stdin?: string
   /** Leaves standard input open. */
   open?: boolean
+  /** What standard input waits for. */
+  until?: Promise<unknown>
   pid?: number | string
   env?: NodeJS.ProcessEnv
   nodeArgs?: string[]
@@ -95,6 +97,7 @@ export async function createRig(): Promise<Rig> {
 export function runHook({
   stdin = '',
   open = false,
+  until = Promise.resolve(),
   pid = process.pid,
   env = {},
   nodeArgs = [],
@@ -109,8 +112,7 @@ export function runHook({
   child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text))
   child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text))
   child.stdin.on('error', () => undefined)
-  if (open) child.stdin.write(stdin)
-  else child.stdin.end(stdin)
+  void until.then(() => (open ? child.stdin.write(stdin) : child.stdin.end(stdin)))
   return new Promise((resolve, reject) => {
     child.on('error', reject)
     child.on('close', (code) => {
