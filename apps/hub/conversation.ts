@@ -16,6 +16,8 @@ import { refuse } from './refuse.ts'
 type Message = ReturnType<typeof parseTRPCMessage>
 
 const NOBODY: Asked = { id: null, jsonrpc: undefined }
+/** Stock clients count their requests. */
+const LONGEST_ID = 128
 const { transformer } = appRouter._def._config
 
 /** Makes the talk with all WebSockets. `onTrouble`: a client breaks the protocol. */
@@ -30,6 +32,8 @@ export function createConversation(options: {
   function handle(line: Line, message: Message, batchIndex: number) {
     const { id } = message
     if (id === null) return trouble(line, message, NO_ID)
+    // It is kept with a feed, and said with each event: a page of 25 would be 25 MB.
+    if (String(id).length > LONGEST_ID) return trouble(line, NOBODY, LONG_ID)
     if (message.method === 'subscription.stop') return calls.stop(line, id)
     const call = { ...message, id, batchIndex, params: withLastEventId(message.params) }
     void (message.method === 'subscription' ? calls.follow(line, call) : calls.answer(line, call))
@@ -107,5 +111,9 @@ function withLastEventId<Params extends { input: unknown; lastEventId?: string }
 }
 
 const NO_ID = new TRPCError({ code: 'PARSE_ERROR', message: '`id` is required' })
+const LONG_ID = new TRPCError({
+  code: 'PARSE_ERROR',
+  message: `An \`id\` may have ${LONGEST_ID} characters at most`,
+})
 const TOO_MANY = new TRPCError({ code: 'BAD_REQUEST', message: 'Batch call exceeds maximum size' })
 const MALFORMED = new TRPCError({ code: 'PARSE_ERROR', message: 'Malformed TRPCConnectionParamsMessage' })

@@ -308,3 +308,13 @@ describe('the hub answers like the stock adapter', () => {
     expect(hub.closed).toBe(1005)
   })
 })
+
+test('an id that is longer than anybody needs is refused, and not said with each event', async () => {
+  const { database, hub } = openRouter()
+  const url = await listen(acceptByHub(() => ({ database, hub, key: undefined, caller: LOCAL })))
+  const { said } = await play(url, [
+    { send: follow('x'.repeat(128)), answers: 2 },
+    { send: follow('x'.repeat(129)), answers: 1 },
+  ])
+  expect(said[1]).toMatchObject([{ id: null, error: { data: { code: 'PARSE_ERROR' } } }])
+})
