@@ -26,9 +26,7 @@ export type Draft = {
 }
 
 /** What became of a draft; `repeated`: it had been sent before. */
-export type Sent =
-  | { kind: 'sent'; messageId: number; queuedAt: number; expiresAt: number; replyBy: number | null }
-  | { kind: 'repeated'; messageId: number }
+export type Sent = { kind: 'sent'; messageId: number } | { kind: 'repeated'; messageId: number }
 /** Why a draft was not sent; nothing changed. */
 export type Refusal = { kind: 'key-reused'; messageId: number } | LimitRefusal
 
@@ -97,7 +95,7 @@ export function createMessages(connection: Connection) {
       bell.note(mailboxTopic(senderId))
       bell.note(MESSAGES_TOPIC)
       if (meter) bell.noteWork(() => meter.sent())
-      return { kind: 'sent', messageId: message.id, queuedAt, expiresAt, replyBy }
+      return { kind: 'sent', messageId: message.id }
     },
 
     /**

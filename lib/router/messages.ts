@@ -21,7 +21,7 @@ import {
   type Receipt,
 } from './shapes/messages.ts'
 import { findCaller, peerProcedure, procedure, router } from './trpc.ts'
-import { toFirstReceipts, toLogEntry, toReceipt, toRecipient } from './views.ts'
+import { toLogEntry, toReceipt, toRecipient } from './views.ts'
 
 export const messagesRouter = router({
   /** Queues a message for one or several peers, all or none; it is safe on disk when this answers. */
@@ -54,10 +54,8 @@ export const messagesRouter = router({
         messageId,
         repeated: kind === 'repeated',
         scope: scope ?? null,
-        recipients:
-          kind === 'sent'
-            ? toFirstReceipts({ ...outcome, urgency }, { sender: self, recipients, hub: ctx.hub })
-            : toReceipts(ctx, database.messages.receipts(messageId)),
+        // Read behind the commit: another write in it may have offered the message, or told that its recipient has left.
+        recipients: toReceipts(ctx, database.messages.receipts(messageId)),
       }
     }),
 

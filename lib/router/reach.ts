@@ -9,11 +9,7 @@ type How = Reach['how']
 type Knowledge = Pick<Hub, 'isRunning' | 'presence'>
 
 /** How a queued message will reach its recipient, as far as this hub knows now. */
-export function toReach(
-  row: Pick<ReceiptRow, 'urgency' | 'kind' | 'attempts' | 'queuedAt' | 'notifiedAt' | 'expiresAt'>,
-  recipient: PeerRow,
-  hub: Hub,
-): Reach {
+export function toReach(row: ReceiptRow, recipient: PeerRow, hub: Hub): Reach {
   const how = toHow(recipient, row, hub)
   // A note to a session is about what the person may not even have seen: nobody is told of it.
   const concerns = row.urgency === 'normal' && (row.kind === 'message' || recipient.kind === 'user')

@@ -1,6 +1,6 @@
 import type { Mail as MailRow, Unread as UnreadRow } from '#db/mail-rows'
 import { NETWORK } from '#db/names'
-import type { PeerRow, SeatRow } from '#db/peer-rows'
+import type { PeerRow } from '#db/peer-rows'
 import type { Receipt as ReceiptRow } from '#db/receipt-rows'
 import type { Context, Hub } from './context.ts'
 import { toReach } from './reach.ts'
@@ -59,40 +59,8 @@ export function toRecipient({ database }: Context, { state, recipientId }: Recei
   return state === 'queued' ? database.peers.get(recipientId) : undefined
 }
 
-/** What a receipt is made of. */
-type Standing = Omit<ReceiptRow, 'senderId' | 'recipientId' | 'excerpt' | 'chars' | 'replyTo' | 'changedSeq'>
-
-/** The receipts of a message as it was queued, in the order in which they are read: reading them then gives the same. */
-export function toFirstReceipts(
-  message: Pick<Standing, 'messageId' | 'urgency' | 'queuedAt' | 'expiresAt' | 'replyBy'>,
-  { sender, recipients, hub }: { sender: SeatRow; recipients: PeerRow[]; hub: Hub },
-): Receipt[] {
-  const { messageId, urgency, queuedAt, expiresAt, replyBy } = message
-  const standing = { messageId, urgency, queuedAt, expiresAt, replyBy, ...AS_QUEUED }
-  return recipients
-    .toSorted((one, other) => (one.id < other.id ? -1 : 1))
-    .map((recipient) => {
-      const from = { senderName: sender.name, senderHost: sender.host }
-      const to = { recipientName: recipient.name, recipientHost: recipient.host }
-      return toReceipt({ ...standing, ...from, ...to }, recipient, hub)
-    })
-}
-
-const AS_QUEUED = {
-  kind: 'message',
-  state: 'queued',
-  attempts: 0,
-  offeredAt: null,
-  settledAt: null,
-  readAt: null,
-  unconfirmedAt: null,
-  notifiedAt: null,
-  replyId: null,
-  replyExcerpt: null,
-} as const
-
 /** A receipt, with how the message will be reached while it is queued. */
-export function toReceipt(row: Standing, recipient: PeerRow | undefined, hub: Hub): Receipt {
+export function toReceipt(row: ReceiptRow, recipient: PeerRow | undefined, hub: Hub): Receipt {
   const ended = row.state === 'expired' || row.state === 'retracted'
   return {
     messageId: row.messageId,
