@@ -5,9 +5,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { PACKAGE_ROOT } from '../lib/machine/package.ts'
 import { startBenchHub } from './hub-process.ts'
-import { openPool, sendMail, spread, takeSeats, type HubPlace } from './load.ts'
+import { newDraft, openPool, sendMail, spread, takeSeats, type HubPlace } from './load.ts'
 import { interleave, timed } from './measure.ts'
 import { amount } from './options.ts'
+import { openSocket } from './socket.ts'
 import { toRateRow, type Row } from './table.ts'
 
 const ROUNDS = amount(15, 2)
@@ -25,15 +26,17 @@ export async function benchDurable(): Promise<Row[]> {
   // Both run from the sources, so that they differ in nothing but the queue.
   await using full = await startBenchHub({ script })
   await using normal = await startBenchHub({ script, nodeArgs: ['--import', withoutGroups] })
-  using builtSenders = await openSenders(built)
-  using fullSenders = await openSenders(full)
-  using normalSenders = await openSenders(normal)
+  await using builtSenders = await openSenders(built)
+  await using builtSockets = await openSenders(built, { sockets: true })
+  await using fullSenders = await openSenders(full)
+  await using normalSenders = await openSenders(normal)
   const disk = await openDisk()
   const samples = await interleave(
     {
       full64: () => fullSenders.send(CLIENTS),
       normal64: () => normalSenders.send(CLIENTS),
-      built1: () => builtSenders.send(1),
+      sockets1: () => builtSockets.send(1),
+      http1: () => builtSenders.send(1),
       disk: () => disk.sync(CALLS),
     },
     ROUNDS,
@@ -48,28 +51,45 @@ export async function benchDurable(): Promise<Row[]> {
       target: { least: 1 },
     }),
     toRateRow({
-      measure: "durable send, 1 client, end to end, against the disk's fdatasync of 4 KiB",
-      subject: samples.built1,
+      ...toOneClient(''),
+      subject: samples.sockets1,
       baseline: samples.disk,
-      count: CALLS,
       target: { least: 0.35 },
+    }),
+    toRateRow({
+      ...toOneClient(', over HTTP instead of a WebSocket'),
+      subject: samples.http1,
+      baseline: samples.disk,
     }),
   ]
 }
 
-async function openSenders(hub: HubPlace) {
-  const pool = openPool(hub, CLIENTS)
-  const senders = await takeSeats(pool, CLIENTS, 'sender')
-  const recipients = await takeSeats(pool, RECIPIENTS, 'recipient')
+const toOneClient = (how: string) => ({
+  measure: `durable send, 1 client, end to end, against the disk's fdatasync of 4 KiB${how}`,
+  count: CALLS,
+})
+
+/** Many senders in turn; over HTTP they share connections, while a WebSocket speaks for one. */
+async function openSenders(hub: HubPlace, { sockets = false } = {}) {
+  await using stack = new AsyncDisposableStack()
+  const pool = stack.use(openPool(hub, CLIENTS))
+  const prefix = sockets ? 'socket' : 'http'
+  const seats = await takeSeats(pool, CLIENTS, `${prefix}-sender`)
+  const recipients = await takeSeats(pool, RECIPIENTS, `${prefix}-recipient`)
+  const senders: ((to: string) => Promise<unknown>)[] = []
+  for (const seat of seats) {
+    const socket = sockets ? stack.use(await openSocket(hub, seat.key)) : undefined
+    senders.push((to) => (socket ? socket.call('messages.send', newDraft(to)) : sendMail(pool, seat, to)))
+  }
+  const opened = stack.move()
   let turn = 0
   return {
     send: (clients: number) =>
       spread(clients, CALLS, () => {
         const pair = turn++
-        const sender = senders[pair % CLIENTS]!
-        return sendMail(pool, sender, recipients[Math.floor(pair / CLIENTS) % RECIPIENTS]!.id)
+        return senders[pair % CLIENTS]!(recipients[Math.floor(pair / CLIENTS) % RECIPIENTS]!.id)
       }),
-    [Symbol.dispose]: () => pool[Symbol.dispose](),
+    [Symbol.asyncDispose]: () => opened.disposeAsync(),
   }
 }
 

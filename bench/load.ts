@@ -73,9 +73,12 @@ export const spread = (clients: number, count: number, call: (client: number) =>
 /** 300 characters that were not said before: a repetition would be refused. */
 export const newText = (): string => randomUUID().padEnd(300, 'x')
 
+/** A message that was not sent before. */
+export const newDraft = (to: string, message = newText()) => ({ to, message, idempotencyKey: randomUUID() })
+
 /** Sends a new message. */
 export const sendMail = (pool: Pool, sender: Seat, to: string) =>
-  pool.call('messages.send', { to, message: newText(), idempotencyKey: randomUUID() }, sender.key)
+  pool.call('messages.send', newDraft(to), sender.key)
 
 /** Takes what waits in a mailbox and acknowledges it; gives the ids of the messages. */
 export async function takeMail(pool: Pool, { key }: Seat): Promise<number[]> {

@@ -1,7 +1,6 @@
-import { randomUUID } from 'node:crypto'
 import { VERSION } from '../../lib/machine/package.ts'
 import { startBenchHub, type BenchHubOptions } from '../hub-process.ts'
-import { inParallel, openPool, takeSeats, type HubPlace, type Pool, type Seat } from '../load.ts'
+import { inParallel, newDraft, openPool, takeSeats, type HubPlace, type Pool, type Seat } from '../load.ts'
 import { openSocket, type SocketCalls } from '../socket.ts'
 import type { Mail } from './mail.ts'
 
@@ -39,8 +38,7 @@ export async function openOwn(
     async exchange(mailbox, text) {
       const { key } = senders[mailbox]!
       const reader = readers[mailbox * SEATS + (turns[mailbox]!++ % SEATS)]!
-      const draft = { to: reader.id, message: text, idempotencyKey: randomUUID() }
-      await callAs(key, 'messages.send', draft)
+      await callAs(key, 'messages.send', newDraft(reader.id, text))
       const { offerId, messages } = await callAs<Offer>(reader.key, 'mailbox.consume', { budget: 8_000 })
       if (messages[0]?.text !== text) throw new Error('the hub delivered something else')
       const { settled } = await callAs<{ settled: number }>(reader.key, 'mailbox.ack', { offerId })
