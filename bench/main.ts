@@ -1,11 +1,12 @@
 /**
- * `npm run bench` measures everything and writes RESULTS.md; `npm run bench -- hook` measures one part, and `--quick`
- * only sees that it works. Ends non-zero when a target is missed, or a baseline cannot be had.
+ * `npm run bench` measures everything, `npm run bench -- hook` one part, and each part that was measured is written into
+ * RESULTS.md; `--quick` only sees that it works. Ends non-zero when a target is missed, or a baseline cannot be had.
  */
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describeMachine } from './machine.ts'
 import { isQuick } from './options.ts'
+import { withSection } from './results.ts'
 import { allReached, toTable, type Row } from './table.ts'
 
 type Section = { text: string; reached: boolean }
@@ -36,19 +37,18 @@ const unknown = wanted.find((name) => !Object.hasOwn(parts, name))
 if (unknown !== undefined)
   throw new Error(`There is no part "${unknown}": choose of ${Object.keys(parts).join(', ')}.`)
 
-const sections: string[] = []
+const file = join(import.meta.dirname, 'RESULTS.md')
 const missed: string[] = []
 for (const [name, measure] of Object.entries(parts)) {
   if (wanted.length > 0 && !wanted.includes(name)) continue
   process.stderr.write(`measuring ${name} …\n`)
+  const day = new Date().toISOString().slice(0, 10)
   const { text, reached } = await measure().catch(toFailure)
   if (!reached) missed.push(name)
-  sections.push(`## ${name}\n\n${text}\n`)
-  process.stdout.write(`${sections.at(-1)!}\n`)
-}
-if (wanted.length === 0 && !isQuick) {
-  const head = `# Results\n\n${describeMachine()}. Medians with quartiles, interleaved in one run; made by \`npm run bench\`.\n\n`
-  writeFileSync(join(import.meta.dirname, 'RESULTS.md'), head + sections.join('\n'))
+  process.stdout.write(`## ${name}\n\n${text}\n\n`)
+  if (isQuick) continue
+  const section = { name, text: `${describeMachine()}; ${day}.\n\n${text}`, parts: Object.keys(parts) }
+  writeFileSync(file, withSection(readFileSync(file, 'utf8'), section))
 }
 if (missed.length > 0) {
   process.stderr.write(`targets missed in: ${missed.join(', ')}\n`)

@@ -3,6 +3,7 @@ import { toSvg, toTicks } from '../bench/chart.ts'
 import { toMedians } from '../bench/growth/curve.ts'
 import { inParallel } from '../bench/load.ts'
 import { interleave, median, quantile } from '../bench/measure.ts'
+import { withSection } from '../bench/results.ts'
 import { isSteady, toReport, toRows, type Soak, type SoakSample } from '../bench/soak/report.ts'
 import { allReached, toBoundRow, toMissingRow, toRateRow, toRow, toTable } from '../bench/table.ts'
 import { memoryLine } from '../bench/usage.ts'
@@ -180,5 +181,25 @@ describe('a soak', () => {
     expect(course.length).toBeLessThanOrEqual(21)
     expect(course[0]).toMatch(/^\| 1\.00 \|/)
     expect(course.at(-1)).toMatch(/^\| 60\.0 \|/)
+  })
+})
+
+describe('results', () => {
+  const parts = ['hook', 'hub', 'start']
+  const put = (results: string, name: string, text: string) => withSection(results, { name, text, parts })
+
+  test('a part that is measured again takes the place of what it was, and leaves the others', () => {
+    const first = put(put('', 'start', 'one'), 'hook', '| a | b |\n|---|---|')
+    expect(first.match(/^## .*/gm)).toEqual(['## hook', '## start'])
+    const second = put(first, 'start', '### two\n\nthree')
+    expect(second.split(/^## /m).slice(1)).toEqual([
+      'hook\n\n| a | b |\n|---|---|\n\n',
+      'start\n\n### two\n\nthree\n',
+    ])
+    expect(put(second, 'start', '### two\n\nthree')).toBe(second)
+  })
+
+  test('a part that there is no more is not kept', () => {
+    expect(put('# Results\n\n## former\n\nfour\n', 'hub', 'five')).not.toContain('former')
   })
 })
