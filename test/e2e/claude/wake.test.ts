@@ -78,6 +78,7 @@ describe.each(CLAUDE_VERSIONS)('claude %s', (version) => {
       reply: async (request) => {
         const next = contextOf(request).includes('begin') ? unsent.shift() : undefined
         if (next === undefined) return undefined
+        await isRegistered(rig)
         await rig.cli('send', 'api', next)
         await rig.mailWaits()
         return { text: 'done' }
@@ -101,6 +102,7 @@ describe.each(CLAUDE_VERSIONS)('claude %s', (version) => {
     await using terminal = await startInteractive({ ...rig.client('api'), signal })
     await terminal.submit('hello')
     await terminal.waitForScreen(/● done/)
+    await isRegistered(rig)
     await rig.cli('send', '--fyi', 'api', MAIL)
     await rig.mailWaits()
     await terminal.submit('the next prompt')
@@ -115,6 +117,7 @@ describe.each(CLAUDE_VERSIONS)('claude %s', (version) => {
     await terminal.submit('hello')
     await terminal.waitForScreen(/● done/)
     await terminal.type('half of what I meant to')
+    await isRegistered(rig)
     await rig.cli('send', 'api', MAIL)
     const request = await rig.model.waitForRequest(hasMail)
     expect(contextOf(request)).not.toContain('half of what')
@@ -130,6 +133,7 @@ describe.each(CLAUDE_VERSIONS)('claude %s', (version) => {
     await latch.started()
     await terminal.press('Escape')
     await terminal.waitForScreen(/Interrupted/)
+    await isRegistered(rig)
     await rig.cli('send', 'api', MAIL)
     expect(occurrences(await rig.model.waitForRequest(hasMail), WAKE)).toBe(1)
     await latch.release()
@@ -145,6 +149,7 @@ describe.each(CLAUDE_VERSIONS)('claude %s', (version) => {
     await using terminal = await startInteractive({ ...rig.client('api'), signal })
     await terminal.submit('break now')
     await terminal.waitForScreen(/API Error/)
+    await isRegistered(rig)
     await rig.cli('send', 'api', MAIL)
     expect(occurrences(await rig.model.waitForRequest(hasMail), WAKE)).toBe(1)
   })
@@ -191,7 +196,8 @@ describe.each(CLAUDE_VERSIONS)('claude %s', (version) => {
     await using web = await startInteractive({ ...rig.client('web'), signal })
     await using api = await startInteractive({ ...rig.client('api'), signal })
     await isRegistered(rig, 2)
-    await api.submit('begin [[call mcp__claude-peers__send_message {"to":"web","message":"round 1"}]]')
+    // The one that was started first: a client has the tools of a server some time after that has registered.
+    await web.submit('begin [[call mcp__claude-peers__send_message {"to":"api","message":"round 1"}]]')
     const isLast = (one: ModelRequest) => /<peer-message [^>]*>\s*round 10\n/.test(contextOf(one))
     // Ten turns one after the other, each with processes to start: a busy machine takes its time.
     const last = await rig.model.waitForRequest(isLast, { timeoutMs: 120_000 })
@@ -201,7 +207,7 @@ describe.each(CLAUDE_VERSIONS)('claude %s', (version) => {
       failure: () => rig.cli('log'),
     })
     expect(occurrences(last, '❯')).toBe(0)
-    expect(await web.screen()).not.toContain('begin')
+    expect(await api.screen()).not.toContain('begin')
     expect(Math.max(...rig.model.requests.map(longestRunOfBlocks))).toBeLessThan(8)
   })
 })
