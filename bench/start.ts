@@ -2,7 +2,6 @@
 import { rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { PACKAGE_ROOT } from '../lib/machine/package.ts'
-import { waitFor } from '../test/harness/wait.ts'
 import { runCommand } from './command.ts'
 import { addMessages, addPeers, openBenchDatabase } from './database.ts'
 import { databaseOf, makeHome, startBenchHub } from './hub-process.ts'
@@ -11,7 +10,7 @@ import { interleave } from './measure.ts'
 import { amount } from './options.ts'
 import { startSubscribers, watchMailboxes } from './subscriber-group.ts'
 import { toBoundRow, toRow, type Row } from './table.ts'
-import { residentOf } from './usage.ts'
+import { restingMemory } from './usage.ts'
 
 const ROUNDS = amount(15, 2)
 const SESSIONS = amount(1_000, 50)
@@ -39,20 +38,6 @@ async function benchMemory(): Promise<Row[]> {
     toBoundRow({ measure: 'hub RSS, idle', samples: idle, most: 80, unit: 'MB' }),
     toBoundRow({ measure: `hub RSS, ${sessions} sessions`, samples: busy, most: 150, unit: 'MB' }),
   ]
-}
-
-/** Waits until it changes by less than a hundredth in each of five seconds: a hub tidies up in the first one at rest. */
-async function restingMemory(pid: number): Promise<number> {
-  let before = 0
-  let steady = 0
-  const isAtRest = () => {
-    const now = residentOf(pid)
-    steady = Math.abs(now - before) < now / 100 ? steady + 1 : 0
-    before = now
-    return steady >= 5
-  }
-  await waitFor(isAtRest, 'the memory to stay as it is', 60_000, 1_000)
-  return before
 }
 
 /** From the start of the process until the hub serves. */

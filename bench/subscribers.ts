@@ -6,6 +6,7 @@ import { interleave } from './measure.ts'
 import { amount } from './options.ts'
 import { listenTo, startSubscribers, timeToLast, watchMailboxes, watchPeers } from './subscriber-group.ts'
 import { toBoundRow, toRow, type Row } from './table.ts'
+import { restingMemory } from './usage.ts'
 
 const SUBSCRIBERS = amount(5_000, 200)
 const ROUNDS = amount(15, 2)
@@ -62,6 +63,8 @@ async function weigh(prepare: Opening, count: number): Promise<number> {
   using pool = openPool(hub, 64)
   const open = await prepare({ subscribers, hub, pool, count })
   await open(0, FIRST)
+  // What its start needed is given back at its first rest, and would be taken for memory that subscribers give.
+  await restingMemory(hub.pid)
   const before = await hub.memory()
   await open(FIRST, count)
   const after = await hub.memory()

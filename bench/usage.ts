@@ -1,5 +1,6 @@
 /** What a process uses, as Linux tells it; of other systems nothing is known here. */
 import { readdirSync, readFileSync } from 'node:fs'
+import { waitFor } from '../test/harness/wait.ts'
 
 /** The processor time of a process so far, with all its threads, in ms. */
 export function cpuOf(pid: number): number {
@@ -10,6 +11,23 @@ export function cpuOf(pid: number): number {
 
 /** The memory that a process holds now, in MB (10⁶ bytes). */
 export const residentOf = (pid: number): number => memoryLine(read(`/proc/${pid}/status`), 'VmRSS')
+
+/**
+ * The memory that a process holds at rest, in MB: once it changed by less than a hundredth in each of five seconds. A hub
+ * tidies up in the first one.
+ */
+export async function restingMemory(pid: number): Promise<number> {
+  let before = 0
+  let steady = 0
+  const isAtRest = () => {
+    const now = residentOf(pid)
+    steady = Math.abs(now - before) < now / 100 ? steady + 1 : 0
+    before = now
+    return steady >= 5
+  }
+  await waitFor(isAtRest, 'the memory to stay as it is', 60_000, 1_000)
+  return before
+}
 
 /** The most memory that it ever held, in MB. */
 export const peakOf = (pid: number): number => memoryLine(read(`/proc/${pid}/status`), 'VmHWM')
