@@ -23,7 +23,6 @@ const resolvePath = createRequire(import.meta.url).resolve
 const trpc = resolvePath('@trpc/server/package.json').replace('package.json', 'src')
 const trpcSources = {
   '@trpc/server/vendor': `${trpc}/vendor`,
-  '@trpc/server/adapters/ws': `${trpc}/adapters/ws.ts`,
   '@trpc/server/unstable-core-do-not-import': `${trpc}/unstable-core-do-not-import.ts`,
   '@trpc/server/observable': `${trpc}/observable/index.ts`,
   '@trpc/server/http': `${trpc}/http.ts`,

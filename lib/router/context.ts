@@ -12,7 +12,7 @@ export type Context = {
   /** The proven or unproven mailbox key of the caller, `<peer id>.<secret>`. */
   key: string | undefined
   caller: Caller
-  /** Resolves when the caller's connection can take more; set for WebSockets. */
+  /** Resolves when the caller can take more, where a feed is iterated; the WebSockets drive theirs, and look by themselves. */
   drained?: () => Promise<void>
   /** Takes one call from what the caller may make now; set for WebSockets, whose calls nobody else counts. */
   mayCall?: (() => boolean) | undefined
