@@ -1,8 +1,7 @@
 /** The least that tells everybody: a `ws` server that serialises what it is posted once, and sends it to each socket. */
-import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { WebSocketServer } from 'ws'
-import { answerCalls } from '../../lib/probe/calls.ts'
+import { serve } from './serve.ts'
 
 const server = createServer((request, response) => {
   const chunks: Buffer[] = []
@@ -16,13 +15,4 @@ const server = createServer((request, response) => {
 })
 const sockets = new WebSocketServer({ server, perMessageDeflate: false })
 
-await answerCalls({
-  async listen() {
-    server.listen(0, '127.0.0.1')
-    await once(server, 'listening')
-    return (server.address() as { port: number }).port
-  },
-})
-for (const client of sockets.clients) client.terminate()
-server.closeAllConnections()
-server.close()
+await serve(server, sockets)

@@ -2,10 +2,9 @@
  * What a hub cannot do without to answer that a mailbox is empty: node:http, a body read and parsed, the one statement,
  * an answer of the same form. No guard, no key, no router, no shapes.
  */
-import { once } from 'node:events'
 import { createServer, type IncomingMessage } from 'node:http'
-import { answerCalls } from '../../lib/probe/calls.ts'
 import { addPeers, openBenchDatabase } from '../database.ts'
+import { serve } from './serve.ts'
 
 const database = openBenchDatabase(process.argv[2]!)
 const [peer] = await addPeers(database, 1)
@@ -24,13 +23,5 @@ async function readJson(request: IncomingMessage): Promise<unknown> {
   return JSON.parse(Buffer.concat(chunks).toString())
 }
 
-await answerCalls({
-  async listen() {
-    server.listen(0, '127.0.0.1')
-    await once(server, 'listening')
-    return (server.address() as { port: number }).port
-  },
-})
-server.closeAllConnections()
-server.close()
+await serve(server)
 database.close()
