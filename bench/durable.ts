@@ -5,9 +5,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { PACKAGE_ROOT } from '../lib/machine/package.ts'
 import { startBenchHub } from './hub-process.ts'
-import { newDraft, openPool, sendMail, spread, takeSeats, type HubPlace } from './load.ts'
+import { newDraft, newText, openPool, sendMail, spread, takeSeats, type HubPlace } from './load.ts'
 import { interleave, timed } from './measure.ts'
 import { amount } from './options.ts'
+import { openPlain } from './peers/plain.ts'
 import { openSocket } from './socket.ts'
 import { toRateRow, type Row } from './table.ts'
 
@@ -30,6 +31,7 @@ export async function benchDurable(): Promise<Row[]> {
   await using builtSockets = await openSenders(built, { sockets: true })
   await using fullSenders = await openSenders(full)
   await using normalSenders = await openSenders(normal)
+  await using plain = await openPlain(1)
   const disk = await openDisk()
   const samples = await interleave(
     {
@@ -37,6 +39,7 @@ export async function benchDurable(): Promise<Row[]> {
       normal64: () => normalSenders.send(CLIENTS),
       sockets1: () => builtSockets.send(1),
       http1: () => builtSenders.send(1),
+      plain1: () => spread(1, CALLS, () => plain.send(0, newText())),
       disk: () => disk.sync(CALLS),
     },
     ROUNDS,
@@ -59,6 +62,11 @@ export async function benchDurable(): Promise<Row[]> {
     toRateRow({
       ...toOneClient(', over HTTP instead of a WebSocket'),
       subject: samples.http1,
+      baseline: samples.disk,
+    }),
+    toRateRow({
+      ...toOneClient(', the least hub of these parts instead'),
+      subject: samples.plain1,
       baseline: samples.disk,
     }),
   ]

@@ -5,6 +5,7 @@ import { amount } from './options.ts'
 import type { Mail } from './peers/mail.ts'
 import { openNats } from './peers/nats.ts'
 import { openOwn } from './peers/own.ts'
+import { openPlain } from './peers/plain.ts'
 import { openRedis } from './peers/redis.ts'
 import { toMissingRow, toRateRow, type Row } from './table.ts'
 
@@ -21,6 +22,7 @@ export async function benchPeers(): Promise<Row[]> {
   await using stack = new AsyncDisposableStack()
   const own = stack.use(await openOwn(CLIENTS, { transport: 'socket' }))
   const overHttp = stack.use(await openOwn(CLIENTS))
+  const plain = stack.use(await openPlain(CLIENTS))
   const opened = await Promise.all(
     others.map(async ({ open, ...rest }) => {
       const mail = await open(CLIENTS).catch((cause: Error) => cause)
@@ -31,6 +33,7 @@ export async function benchPeers(): Promise<Row[]> {
   const subjects: Record<string, () => Promise<number>> = {
     own: () => exchangeAll(own),
     overHttp: () => exchangeAll(overHttp),
+    plain: () => exchangeAll(plain),
   }
   for (const { name, mail } of opened) {
     if (!(mail instanceof Error)) subjects[name] = () => exchangeAll(mail)
@@ -49,6 +52,7 @@ export async function benchPeers(): Promise<Row[]> {
     return [
       toRateRow({ ...toRow('own', ''), target }),
       toRateRow(toRow('overHttp', ', over HTTP instead of WebSockets')),
+      toRateRow(toRow('plain', ', the least hub of these parts instead')),
     ]
   })
 }
