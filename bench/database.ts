@@ -1,5 +1,5 @@
-import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
+import { newKey } from '../lib/client/key.ts'
 import { openDatabase, type Database } from '../lib/db/open.ts'
 import { PACKAGE_ROOT } from '../lib/machine/package.ts'
 
@@ -63,7 +63,7 @@ export async function addMessages(
     for (let number = 0; number < messages; number++) {
       const sender = ids[number % ids.length]!
       const recipient = ids[(number * 7 + 1) % ids.length]!
-      const { lastInsertRowid } = insertMessage.run(sender, randomUUID(), body, body.length, now - 120_000)
+      const { lastInsertRowid } = insertMessage.run(sender, newKey(), body, body.length, now - 120_000)
       const settledAt = state === 'queued' ? null : now - 60_000
       insertDelivery.run(
         lastInsertRowid,

@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import { Agent } from 'node:http'
 import { exchange, type Call } from '../lib/client/exchange.ts'
+import { newKey } from '../lib/client/key.ts'
 import { timed } from './measure.ts'
 
 /** Where a hub is, and what opens it. */
@@ -74,7 +75,7 @@ export const spread = (clients: number, count: number, call: (client: number) =>
 export const newText = (): string => randomUUID().padEnd(300, 'x')
 
 /** A message that was not sent before. */
-export const newDraft = (to: string, message = newText()) => ({ to, message, idempotencyKey: randomUUID() })
+export const newDraft = (to: string, message = newText()) => ({ to, message, idempotencyKey: newKey() })
 
 /** Sends a new message. */
 export const sendMail = (pool: Pool, sender: Seat, to: string) =>

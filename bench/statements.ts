@@ -1,10 +1,10 @@
 /** What an exchange costs in the database alone, against the least that one costs in SQLite: CPU, and pages written. */
-import { randomUUID } from 'node:crypto'
 import { statSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type Sqlite from 'better-sqlite3'
+import { newKey } from '../lib/client/key.ts'
 import type { Database } from '../lib/db/open.ts'
 import { openPlainExchange, type PlainExchange } from './baseline/plain-exchange.ts'
 import { addMessages, addPeers, openBenchDatabase } from './database.ts'
@@ -94,7 +94,7 @@ async function toOwn(database: Database): Promise<Exchange> {
         messages.send({
           senderId,
           recipientIds: [recipientId],
-          idempotencyKey: randomUUID(),
+          idempotencyKey: newKey(),
           body: newText(),
           urgency: 'normal',
         }),

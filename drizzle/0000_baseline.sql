@@ -20,7 +20,6 @@ CREATE TABLE `deliveries` (
 	PRIMARY KEY(`message_id`, `recipient_id`),
 	FOREIGN KEY (`message_id`) REFERENCES `messages`(`id`) ON UPDATE no action ON DELETE cascade,
 	FOREIGN KEY (`recipient_id`) REFERENCES `peers`(`id`) ON UPDATE no action ON DELETE no action,
-	FOREIGN KEY (`sender_id`) REFERENCES `peers`(`id`) ON UPDATE no action ON DELETE no action,
 	CONSTRAINT "deliveries_state" CHECK("deliveries"."state" in ('queued', 'offered', 'delivered', 'read', 'expired', 'retracted')),
 	CONSTRAINT "deliveries_lease" CHECK(("deliveries"."state" = 'offered') = ("deliveries"."lease_until" is not null)),
 	CONSTRAINT "deliveries_offer" CHECK("deliveries"."state" <> 'offered' or ("deliveries"."offer_id" is not null and "deliveries"."offered_at" is not null)),
@@ -40,9 +39,6 @@ CREATE INDEX `deliveries_settled` ON `deliveries` (`settled_at`) WHERE settled_a
 CREATE INDEX `deliveries_unread` ON `deliveries` (`recipient_id`,`message_id`) WHERE state = 'delivered';--> statement-breakpoint
 CREATE INDEX `deliveries_asked` ON `deliveries` (`reply_by`) WHERE reply_by is not null and reply_id is null and note_id is null and state <> 'retracted';--> statement-breakpoint
 CREATE INDEX `deliveries_owed` ON `deliveries` (`recipient_id`,`message_id`) WHERE reply_by is not null and reply_id is null;--> statement-breakpoint
-CREATE INDEX `deliveries_sender` ON `deliveries` (`sender_id`,`message_id`,`recipient_id`);--> statement-breakpoint
-CREATE INDEX `deliveries_sent_waiting` ON `deliveries` (`sender_id`,`changed_seq`) WHERE settled_at is null;--> statement-breakpoint
-CREATE INDEX `deliveries_sent_settled` ON `deliveries` (`sender_id`,`changed_seq`) WHERE settled_at is not null;--> statement-breakpoint
 CREATE INDEX `deliveries_pair` ON `deliveries` (`recipient_id`,`sender_id`,`message_id`);--> statement-breakpoint
 CREATE INDEX `deliveries_changed` ON `deliveries` (`changed_seq`);--> statement-breakpoint
 CREATE TABLE `machine_tokens` (
@@ -73,13 +69,13 @@ CREATE TABLE `messages` (
 	`id` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
 	`sender_id` text NOT NULL,
 	`idempotency_key` text NOT NULL,
-	`body` text NOT NULL,
 	`chars` integer NOT NULL,
 	`urgency` text NOT NULL,
 	`reply_to` integer,
 	`kind` text DEFAULT 'message' NOT NULL,
 	`scope` text,
 	`created_at` integer NOT NULL,
+	`body` text NOT NULL,
 	FOREIGN KEY (`sender_id`) REFERENCES `peers`(`id`) ON UPDATE no action ON DELETE no action,
 	CONSTRAINT "messages_urgency" CHECK("messages"."urgency" in ('normal', 'fyi')),
 	CONSTRAINT "messages_chars" CHECK("messages"."chars" > 0),
@@ -88,7 +84,8 @@ CREATE TABLE `messages` (
 	CONSTRAINT "messages_scope" CHECK("messages"."scope" in ('machine', 'directory', 'repo'))
 );
 --> statement-breakpoint
-CREATE UNIQUE INDEX `messages_idempotency` ON `messages` (`sender_id`,`idempotency_key`);--> statement-breakpoint
+CREATE UNIQUE INDEX `messages_idempotency` ON `messages` (`idempotency_key`,`sender_id`);--> statement-breakpoint
+CREATE INDEX `messages_sender` ON `messages` (`sender_id`);--> statement-breakpoint
 CREATE TABLE `peers` (
 	`id` text PRIMARY KEY NOT NULL,
 	`machine_id` text NOT NULL,

@@ -77,7 +77,7 @@ export function createFollowers(onFailure: (follower: Follower, cause: unknown) 
     begin(follower: Follower, feed: Feed<unknown>) {
       feed.open()
       follower.feed = feed
-      follower.unhear = feed.ctx.database.bell.hear(feed.topic, () => mark(follower))
+      follower.unhear = feed.hear(() => mark(follower))
       mark(follower)
     },
     /** From now on it is told nothing. */

@@ -4,6 +4,7 @@ import { locateHub } from '#machine/hub-process'
 import type { EndpointSource } from './endpoint.ts'
 import { connect, type ConnectOptions, type HubClient } from './connect.ts'
 
+export { newKey } from './key.ts'
 export { connect, type ConnectOptions, type HubClient } from './connect.ts'
 export type { Endpoint, EndpointSource } from './endpoint.ts'
 export type { AppRouter } from '#router/router'

@@ -1,12 +1,34 @@
 import { sql } from 'drizzle-orm'
+import { noteMail } from './bell.ts'
 import type { Connection } from './connection.ts'
+import { MESSAGE_TTL_MS } from './limits.ts'
 import { deliveries, messages } from './schema.ts'
 
-/** The prepared pair that stores a message, unless its sender has used its key, and queues it for one recipient. */
-export function prepareMail({ orm }: Connection) {
+type NewMessage = Omit<typeof messages.$inferInsert, 'id' | 'chars' | 'createdAt'>
+type NewDelivery = { messageId: number; senderId: string; recipientId: string; replyBy: number | null }
+
+/** The two writes that make mail, for inside `queue.run`. */
+export function createMailWrites(connection: Connection) {
+  const { now, nextSeq, bell } = connection
+  const statements = prepare(connection)
+  return {
+    /** Stores what is said, and gives its id; `undefined` when its sender has used the key before. */
+    store(message: NewMessage): number | undefined {
+      return statements.store.get({ ...message, chars: message.body.length, createdAt: now() })?.id
+    },
+    /** Queues a message for one recipient, for 48 hours. */
+    queue(delivery: NewDelivery): void {
+      const changedSeq = nextSeq()
+      statements.queue.run({ ...delivery, queuedAt: now(), expiresAt: now() + MESSAGE_TTL_MS, changedSeq })
+      noteMail(bell, { ...delivery, changedSeq })
+    },
+  }
+}
+
+function prepare({ orm }: Connection) {
   const placeholder = sql.placeholder
   return {
-    insert: orm
+    store: orm
       .insert(messages)
       .values({
         senderId: placeholder('senderId'),
@@ -19,7 +41,7 @@ export function prepareMail({ orm }: Connection) {
         scope: placeholder('scope'),
         createdAt: placeholder('createdAt'),
       })
-      .onConflictDoNothing({ target: [messages.senderId, messages.idempotencyKey] })
+      .onConflictDoNothing({ target: [messages.idempotencyKey, messages.senderId] })
       .returning({ id: messages.id })
       .prepare(),
     queue: orm

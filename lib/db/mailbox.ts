@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import type { RunResult } from 'better-sqlite3'
 import { and, eq, gt, inArray, isNull, sql } from 'drizzle-orm'
-import { mailboxTopic, MESSAGES_TOPIC } from './bell.ts'
+import { noteMail, type MailChange } from './bell.ts'
 import type { Connection } from './connection.ts'
 import { CONFIRM_MS, LEASE_MS } from './limits.ts'
 import { chooseMail, type ChoiceOptions } from './mail-choice.ts'
@@ -24,27 +23,28 @@ export function createMailbox(connection: Connection) {
   /** Two callers may find the lease over at once; the sweeper is only the one who would find it without a caller. */
   function requeue(recipientId: string, over: { messageId: number; senderId: string }[]) {
     for (const { messageId, senderId } of over) {
-      writes.requeue.run({ messageId, recipientId, changedSeq: nextSeq() })
-      note({ senderId }, recipientId)
+      const change = { messageId, senderId, recipientId, changedSeq: nextSeq() }
+      writes.requeue.run(change)
+      noteMail(bell, change)
     }
     if (meter && over.length > 0) bell.noteWork(() => meter.leaseOver(over.length))
   }
 
-  function note(mail: { senderId: string }, recipientId: string) {
-    bell.note(mailboxTopic(mail.senderId))
-    bell.note(mailboxTopic(recipientId))
-    bell.note(MESSAGES_TOPIC)
-  }
-
   /** Changes messages, tells whom it concerns, and returns how many changed. */
-  function noteEach(
+  function changeEach(
     recipientId: string,
     messageIds: number[],
-    write: (messageId: number) => { senderId: string } | undefined,
+    write: (one: MailChange) => { senderId: string } | undefined,
   ): number {
-    const changed = messageIds.flatMap((messageId) => write(messageId) ?? [])
-    for (const mail of changed) note(mail, recipientId)
-    return changed.length
+    let count = 0
+    for (const messageId of messageIds) {
+      const change = { messageId, recipientId, changedSeq: nextSeq() }
+      const written = write(change)
+      if (!written) continue
+      noteMail(bell, { ...change, ...written })
+      count++
+    }
+    return count
   }
 
   return {
@@ -79,19 +79,13 @@ export function createMailbox(connection: Connection) {
       requeue(recipientId, over)
       if (chosen.length === 0) return { offerId: undefined, messages: [], remaining, leaseUntil }
       const offerId = randomUUID()
-      for (const { messageId } of chosen) {
-        writes.offer.run({
-          messageId,
-          recipientId,
-          offerId,
-          leaseUntil,
-          offeredAt: now(),
-          changedSeq: nextSeq(),
-        })
+      for (const { messageId, senderId } of chosen) {
+        const change = { messageId, senderId, recipientId, changedSeq: nextSeq() }
+        writes.offer.run({ ...change, offerId, leaseUntil, offeredAt: now() })
+        noteMail(bell, change)
       }
       const ids = chosen.map((one) => one.messageId).toSorted((one, other) => one - other)
       const messages = ids.map((messageId) => reads.one.get({ recipientId, messageId })!)
-      for (const mail of messages) note(mail, recipientId)
       return { offerId, messages, remaining, leaseUntil }
     },
 
@@ -101,11 +95,9 @@ export function createMailbox(connection: Connection) {
      * waits again as if it had not been offered.
      */
     acknowledge(recipientId: string, offerId: string, unshown: number[] = []): number {
-      noteEach(recipientId, unshown, (messageId) =>
-        writes.putBack.get({ messageId, recipientId, offerId, changedSeq: nextSeq() }),
-      )
-      const settled = settleOffer(recipientId, offerId, (messageId) =>
-        writes.deliver.run({ messageId, recipientId, settledAt: now(), changedSeq: nextSeq() }),
+      changeEach(recipientId, unshown, (one) => writes.putBack.get({ ...one, offerId }))
+      const settled = settleOffer(recipientId, offerId, (one) =>
+        writes.deliver.run({ ...one, settledAt: now() }),
       )
       if (meter) for (const { queuedAt } of settled) bell.noteWork(() => meter.delivered(now() - queuedAt))
       return settled.length
@@ -113,9 +105,7 @@ export function createMailbox(connection: Connection) {
 
     /** Gives an offer back, because its output could not be shown; the messages wait again, in their order. */
     release(recipientId: string, offerId: string): number {
-      return settleOffer(recipientId, offerId, (messageId) =>
-        writes.giveBack.run({ messageId, recipientId, changedSeq: nextSeq() }),
-      ).length
+      return settleOffer(recipientId, offerId, (one) => writes.giveBack.run(one)).length
     },
 
     /**
@@ -123,9 +113,7 @@ export function createMailbox(connection: Connection) {
      * proof, so it also settles what was offered and never acknowledged; what was never offered stays as it is.
      */
     confirm(recipientId: string, messageIds: number[]): number {
-      return noteEach(recipientId, messageIds, (messageId) =>
-        writes.confirm.get({ messageId, recipientId, readAt: now(), changedSeq: nextSeq() }),
-      )
+      return changeEach(recipientId, messageIds, (one) => writes.confirm.get({ ...one, readAt: now() }))
     },
 
     /**
@@ -133,19 +121,25 @@ export function createMailbox(connection: Connection) {
      * many are unconfirmed by that. They are not offered again, and a later sighting still makes them read.
      */
     doubt(recipientId: string, messageIds: number[]): number {
-      return noteEach(recipientId, messageIds, (messageId) =>
-        writes.doubt.get({ messageId, recipientId, unconfirmedAt: now(), changedSeq: nextSeq() }),
-      )
+      return changeEach(recipientId, messageIds, (one) => writes.doubt.get({ ...one, unconfirmedAt: now() }))
     },
   }
 
-  function settleOffer(recipientId: string, offerId: string, settle: (messageId: number) => RunResult) {
-    const settled = reads.ofOffer
-      .all({ recipientId, offerId })
+  /** Gives what of an offer was still to be settled, and was. */
+  function settleOffer(
+    recipientId: string,
+    offerId: string,
+    settle: (one: MailChange) => { changes: number },
+  ) {
+    const found = reads.ofOffer.all({ recipientId, offerId })
+    return found
       .toSorted((one, other) => one.messageId - other.messageId)
-      .filter(({ messageId }) => settle(messageId).changes > 0)
-    for (const mail of settled) note(mail, recipientId)
-    return settled
+      .filter(({ messageId, senderId }) => {
+        const change = { messageId, senderId, recipientId, changedSeq: nextSeq() }
+        if (settle(change).changes === 0) return false
+        noteMail(bell, change)
+        return true
+      })
   }
 }
 

@@ -1,5 +1,4 @@
 import { and, asc, eq, exists, isNull, lte, sql } from 'drizzle-orm'
-import { mailboxTopic, MESSAGES_TOPIC } from './bell.ts'
 import type { Connection } from './connection.ts'
 import { NETWORK } from './names.ts'
 import { deliveries, machines, messages, peers } from './schema.ts'
@@ -24,9 +23,9 @@ export function createNotifications(connection: Connection) {
     take(recipientId: string, { before, limit }: { before: number; limit: number }): Unread[] {
       const found = statements.unread.all({ recipientId, before, limit })
       for (const { messageId, senderId } of found) {
-        statements.mark.run({ messageId, recipientId, notifiedAt: now(), changedSeq: nextSeq() })
-        bell.note(mailboxTopic(senderId))
-        bell.note(MESSAGES_TOPIC)
+        const change = { messageId, senderId, recipientId, changedSeq: nextSeq() }
+        statements.mark.run({ ...change, notifiedAt: now() })
+        bell.noteSent(change)
       }
       return found.map(({ messageId, from, queuedAt }) => ({ messageId, recipientId, from, queuedAt }))
     },

@@ -57,6 +57,9 @@ export type Receipt = {
   changedSeq: number
 }
 
+/** Not a note, which its recipient did not send. */
+export const isOfPeers = ne(deliveries.senderId, deliveries.recipientId)
+
 /** The prepared reads of receipts. */
 export function selectReceipts({ orm }: Connection) {
   const limit = sql.placeholder('limit')
@@ -77,33 +80,26 @@ export function selectReceipts({ orm }: Connection) {
       select ${deliveries.messageId} as id from ${deliveries}
       where ${deliveries.recipientId} = ${peerId} and ${deliveries.messageId} < ${before} order by id desc limit ${limit}
     ) order by id desc limit ${limit}`
-  /** Not a note, which its recipient did not send. */
-  const isOfPeers = ne(deliveries.senderId, deliveries.recipientId)
-  const isOfSenderSince = and(
-    eq(deliveries.senderId, sql.placeholder('senderId')),
-    gt(deliveries.changedSeq, sql.placeholder('cursor')),
-    isOfPeers,
-  )
   const newestSent = orm
-    .selectDistinct({ id: deliveries.messageId })
-    .from(deliveries)
-    .where(and(eq(deliveries.senderId, peerId), lt(deliveries.messageId, before), isOfPeers))
-    .orderBy(desc(deliveries.messageId))
+    .select({ id: messages.id })
+    .from(messages)
+    .where(and(eq(messages.senderId, peerId), lt(messages.id, before), eq(messages.kind, sql`'message'`)))
+    .orderBy(desc(messages.id))
     .limit(limit)
   return {
     ofMessage: receiptQuery(orm)
       .where(eq(deliveries.messageId, sql.placeholder('messageId')))
       .orderBy(asc(deliveries.recipientId))
       .prepare(),
-    waitingSince: receiptQuery(orm)
-      .where(and(isOfSenderSince, isNull(deliveries.settledAt)))
-      .orderBy(asc(deliveries.changedSeq))
-      .limit(limit)
-      .prepare(),
-    settledSince: receiptQuery(orm)
-      .where(and(isOfSenderSince, isNotNull(deliveries.settledAt)))
-      .orderBy(asc(deliveries.changedSeq))
-      .limit(limit)
+    /** `keys`: pairs of message and recipient, as JSON. */
+    ofKeys: receiptQuery(orm)
+      .innerJoin(
+        sql`json_each(${sql.placeholder('keys')}) as wanted`,
+        and(
+          eq(deliveries.messageId, sql`wanted.value ->> 0`),
+          eq(deliveries.recipientId, sql`wanted.value ->> 1`),
+        ),
+      )
       .prepare(),
     since: receiptQuery(orm)
       .where(gt(deliveries.changedSeq, sql.placeholder('cursor')))
@@ -121,15 +117,15 @@ export function selectReceipts({ orm }: Connection) {
     unanswered: receiptQuery(orm)
       .where(
         and(
-          eq(deliveries.senderId, peerId),
-          isOfPeers,
+          eq(messages.senderId, peerId),
+          eq(messages.kind, sql`'message'`),
           isNull(deliveries.replyId),
           ne(deliveries.state, sql`'retracted'`),
           eq(messages.urgency, sql`'normal'`),
           or(isNull(messages.replyTo), isNotNull(deliveries.replyBy)),
         ),
       )
-      .orderBy(desc(deliveries.messageId))
+      .orderBy(desc(messages.id))
       .limit(limit)
       .prepare(),
     owed: receiptQuery(orm)

@@ -5,10 +5,8 @@
  */
 import { randomUUID } from 'node:crypto'
 import { aliasedTable, and, desc, eq, gt, isNull, lte, ne, sql } from 'drizzle-orm'
-import { mailboxTopic, MESSAGES_TOPIC } from './bell.ts'
 import type { Connection } from './connection.ts'
-import { MESSAGE_TTL_MS } from './limits.ts'
-import { prepareMail } from './mail-writes.ts'
+import { createMailWrites } from './mail-writes.ts'
 import { deliveries, machines, messages, peers } from './schema.ts'
 
 /** A message that answers: `to` is who sent what it answers. */
@@ -31,13 +29,11 @@ const NOTES_PER_SWEEP = 500
 export function createReplies(connection: Connection) {
   const { now, nextSeq, bell } = connection
   const statements = prepare(connection)
-  const mail = prepareMail(connection)
+  const mail = createMailWrites(connection)
 
   function setReply(messageId: number, { from, to }: Answer, replyId: number | null) {
-    const row = { messageId, senderId: to, recipientId: from, replyId, changedSeq: nextSeq() }
-    if (statements.setReply.run(row).changes === 0) return
-    bell.note(mailboxTopic(to))
-    bell.note(MESSAGES_TOPIC)
+    const change = { messageId, senderId: to, recipientId: from, changedSeq: nextSeq() }
+    if (statements.setReply.run({ ...change, replyId }).changes > 0) bell.noteSent(change)
   }
 
   return {
@@ -55,31 +51,20 @@ export function createReplies(connection: Connection) {
     settleOverdue(): number {
       const overdue: Overdue[] = statements.overdue.all({ now: now() })
       for (const ask of overdue) {
-        const body = toNote(ask)
         const { messageId, senderId, recipientId } = ask
-        const note = mail.insert.get({
+        const noteId = mail.store({
           senderId,
           idempotencyKey: randomUUID(),
-          body,
-          chars: body.length,
+          body: toNote(ask),
           urgency: 'normal',
           replyTo: messageId,
           kind: 'note',
           scope: null,
-          createdAt: now(),
-        })
-        mail.queue.run({
-          messageId: note.id,
-          recipientId: senderId,
-          senderId,
-          queuedAt: now(),
-          expiresAt: now() + MESSAGE_TTL_MS,
-          replyBy: null,
-          changedSeq: nextSeq(),
-        })
-        statements.setNote.run({ messageId, recipientId, noteId: note.id, changedSeq: nextSeq() })
-        bell.note(mailboxTopic(senderId))
-        bell.note(MESSAGES_TOPIC)
+        })!
+        mail.queue({ messageId: noteId, senderId, recipientId: senderId, replyBy: null })
+        const change = { messageId, senderId, recipientId, changedSeq: nextSeq() }
+        statements.setNote.run({ ...change, noteId })
+        bell.noteSent(change)
       }
       return overdue.length
     },

@@ -122,7 +122,6 @@ export const messages = sqliteTable(
       .notNull()
       .references(() => peers.id),
     idempotencyKey: text('idempotency_key').notNull(),
-    body: text('body').notNull(),
     /** Length of the body in UTF-16 code units, the unit of the client's context limits. */
     chars: integer('chars').notNull(),
     urgency: text('urgency', { enum: ['normal', 'fyi'] }).notNull(),
@@ -134,9 +133,13 @@ export const messages = sqliteTable(
     /** Set when it was sent to `all`: a repeated send may find others there, and is the same message. */
     scope: text('scope', { enum: ['machine', 'directory', 'repo'] }),
     createdAt: integer('created_at').notNull(),
+    /** The last column: to read those before it, SQLite leaves the pages of a long body alone. */
+    body: text('body').notNull(),
   },
   (table) => [
-    uniqueIndex('messages_idempotency').on(table.senderId, table.idempotencyKey),
+    // The key first: those of our clients begin with their time, so that new ones share a page.
+    uniqueIndex('messages_idempotency').on(table.idempotencyKey, table.senderId),
+    index('messages_sender').on(table.senderId),
     check('messages_urgency', sql`${table.urgency} in ('normal', 'fyi')`),
     check('messages_chars', sql`${table.chars} > 0`),
     check('messages_kind', sql`${table.kind} in ('message', 'note')`),
@@ -155,9 +158,8 @@ export const deliveries = sqliteTable(
     recipientId: text('recipient_id')
       .notNull()
       .references(() => peers.id),
-    senderId: text('sender_id')
-      .notNull()
-      .references(() => peers.id),
+    /** That of the message, for `deliveries_pair`; the message's own refers to the seat. */
+    senderId: text('sender_id').notNull(),
     state: text('state', {
       enum: ['queued', 'offered', 'delivered', 'read', 'expired', 'retracted'],
     }).notNull(),
@@ -210,16 +212,8 @@ export const deliveries = sqliteTable(
     index('deliveries_owed')
       .on(table.recipientId, table.messageId)
       .where(sql`reply_by is not null and reply_id is null`),
-    index('deliveries_sender').on(table.senderId, table.messageId, table.recipientId),
-    // Apart, so that what changes while it waits is moved in a small index: of one for both, each change of a message
-    // rewrote a page of its own, three a message.
-    index('deliveries_sent_waiting')
-      .on(table.senderId, table.changedSeq)
-      .where(sql`settled_at is null`),
-    index('deliveries_sent_settled')
-      .on(table.senderId, table.changedSeq)
-      .where(sql`settled_at is not null`),
     index('deliveries_pair').on(table.recipientId, table.senderId, table.messageId),
+    // What changes moves to its end: the only index of changes, as one for each sender would cost a page at each change.
     index('deliveries_changed').on(table.changedSeq),
     check(
       'deliveries_state',

@@ -1,5 +1,5 @@
 import { and, eq, gt, isNull, lt, lte, notExists, sql, type SQL } from 'drizzle-orm'
-import { mailboxTopic, MESSAGES_TOPIC, PEERS_TOPIC } from './bell.ts'
+import { noteMail, PEERS_TOPIC } from './bell.ts'
 import type { Connection } from './connection.ts'
 import { LEASE_MS, RETENTION_MS } from './limits.ts'
 import { createMachineTokens } from './machine-tokens.ts'
@@ -32,10 +32,9 @@ export function createSweeper(connection: Connection) {
   /** One number for each changed row: two rows with one number could fall on both sides of a feed's page. */
   function change(rows: Found[], write: (row: Found & { now: number; changedSeq: number }) => void): number {
     for (const row of rows) {
-      write({ ...row, now: now(), changedSeq: nextSeq() })
-      bell.note(mailboxTopic(row.senderId))
-      bell.note(mailboxTopic(row.recipientId))
-      bell.note(MESSAGES_TOPIC)
+      const change = { ...row, changedSeq: nextSeq() }
+      write({ ...change, now: now() })
+      noteMail(bell, change)
     }
     return rows.length
   }

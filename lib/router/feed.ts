@@ -5,6 +5,7 @@
  * thousands at once without a generator for each, which cost 15 KiB (seen); in a process a feed is iterated.
  */
 import { tracked, TRPCError, type TrackedEnvelope } from '@trpc/server'
+import { listenBy, type MailChange } from '#db/bell'
 import type { Context } from './context.ts'
 
 /** Rows read at once. The widest are peers with paths of 4 KiB: a page of them is 250 KiB on the wire. */
@@ -20,6 +21,8 @@ export type FeedSource<Data> = {
   topic: string
   /** Throws when the caller may listen no longer; asked before it is told anything. */
   check: () => void
+  /** Told at each ring, which must not throw, with what changed of the mail that the owner of the mailbox sent. */
+  heard?: (sent: readonly MailChange[]) => void
   /** What was not told yet. */
   read: () => Page<Data>
   /** Told when the feed begins to be followed, and when that ends. */
@@ -27,12 +30,12 @@ export type FeedSource<Data> = {
   closed?: () => void
 }
 
-/** Driven by hand: `open`, `next` at first and after each ring of the topic, `close`. Or iterated, which does all that. */
+/** Driven by hand: `open`, `hear`, `next` at first and after each ring, `close`. Or iterated, which does all that. */
 export type Feed<Data> = AsyncIterable<TrackedEnvelope<Data>, void> & {
-  ctx: Context
-  topic: string
   /** Throws when the connection follows too many feeds already. */
   open: () => void
+  /** Calls `wake` at each ring, within the ring, until what it returns is called. */
+  hear: (wake: () => void) => () => void
   /** Throws when the caller may not listen any more: the feed is over then. */
   next: () => Page<Data>
   close: () => void
@@ -41,12 +44,15 @@ export type Feed<Data> = AsyncIterable<TrackedEnvelope<Data>, void> & {
 /** Makes the feed of a caller. Iterating it ends only by the signal or an error, as its end would end the subscription for good. */
 export function toFeed<Data>(ctx: Context, source: FeedSource<Data>, signal?: AbortSignal): Feed<Data> {
   const feed: Feed<Data> = {
-    ctx,
-    topic: source.topic,
     open() {
       takePlace(ctx)
       source.opened?.()
     },
+    hear: (wake) =>
+      ctx.database.bell.hear(source.topic, (sent) => {
+        source.heard?.(sent)
+        wake()
+      }),
     next() {
       source.check()
       return source.read()
@@ -55,14 +61,14 @@ export function toFeed<Data>(ctx: Context, source: FeedSource<Data>, signal?: Ab
       leavePlace(ctx)
       source.closed?.()
     },
-    [Symbol.asyncIterator]: () => iterate(feed, signal),
+    [Symbol.asyncIterator]: () => iterate(feed, ctx, signal),
   }
   return feed
 }
 
 /** Whether the answer of a procedure is a feed. */
 export const isFeed = (answer: unknown): answer is Feed<unknown> =>
-  typeof answer === 'object' && answer !== null && 'topic' in answer && Symbol.asyncIterator in answer
+  typeof answer === 'object' && answer !== null && 'hear' in answer && Symbol.asyncIterator in answer
 
 /** What a feed keeps of the context of its call: not what that call found out, such as the whole row of the caller. */
 export function toListener({ database, hub, key, caller, drained, feeds }: Context): Context {
@@ -71,12 +77,12 @@ export function toListener({ database, hub, key, caller, drained, feeds }: Conte
 
 async function* iterate<Data>(
   feed: Feed<Data>,
+  ctx: Context,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<TrackedEnvelope<Data>, void> {
-  const { ctx, topic } = feed
   feed.open()
   try {
-    using listener = ctx.database.bell.listen(topic, signal)
+    using listener = listenBy(feed.hear, signal)
     for (;;) {
       await ctx.drained?.()
       if (signal?.aborted) return

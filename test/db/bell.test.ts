@@ -1,12 +1,13 @@
 import { expect, test } from 'vitest'
 import { createBell, mailboxTopic, MESSAGES_TOPIC, PEERS_TOPIC } from '../../lib/db/bell.ts'
 import { LEASE_MS } from '../../lib/db/limits.ts'
+import { listen } from '../harness/listen.ts'
 import { openWorld, type World } from './harness.ts'
 
 test('a ring wakes who waits for its topic, and nobody else', async () => {
   const bell = createBell()
-  using mine = bell.listen('mine')
-  using other = bell.listen('other')
+  using mine = listen(bell, 'mine')
+  using other = listen(bell, 'other')
   const waits = [mine.rung(), isRung(other)]
   bell.note('mine')
   bell.ring()
@@ -15,7 +16,7 @@ test('a ring wakes who waits for its topic, and nobody else', async () => {
 
 test('a ring between two waits is kept, once', async () => {
   const bell = createBell()
-  using listener = bell.listen('topic')
+  using listener = listen(bell, 'topic')
   for (let count = 0; count < 3; count++) {
     bell.note('topic')
     bell.ring()
@@ -26,7 +27,7 @@ test('a ring between two waits is kept, once', async () => {
 
 test('no ring is lost between a read and the wait after it', async () => {
   const bell = createBell()
-  using listener = bell.listen('topic')
+  using listener = listen(bell, 'topic')
   let written = 0
   let read = 0
   for (let round = 0; round < 100; round++) {
@@ -48,7 +49,7 @@ test('no ring is lost between a read and the wait after it', async () => {
 
 test('what is noted is not heard before the ring', async () => {
   const bell = createBell()
-  using listener = bell.listen('topic')
+  using listener = listen(bell, 'topic')
   bell.note('topic')
   expect(await isRung(listener)).toBe(false)
   bell.ring()
@@ -58,7 +59,7 @@ test('what is noted is not heard before the ring', async () => {
 test('an abort ends the wait, and every later one', async () => {
   const bell = createBell()
   const controller = new AbortController()
-  using listener = bell.listen('topic', controller.signal)
+  using listener = listen(bell, 'topic', controller.signal)
   const waits = listener.rung()
   controller.abort()
   expect(await waits).toBe(false)
@@ -68,14 +69,14 @@ test('an abort ends the wait, and every later one', async () => {
 })
 
 test('a signal that is aborted already is heard', async () => {
-  using listener = createBell().listen('topic', AbortSignal.abort())
+  using listener = listen(createBell(), 'topic', AbortSignal.abort())
   expect(await listener.rung()).toBe(false)
 })
 
 test('the end of a listener ends its wait and leaves the others of its topic', async () => {
   const bell = createBell()
-  const gone = bell.listen('topic')
-  using stays = bell.listen('topic')
+  const gone = listen(bell, 'topic')
+  using stays = listen(bell, 'topic')
   const waits = gone.rung()
   gone[Symbol.dispose]()
   bell.note('topic')
@@ -88,7 +89,7 @@ test('a write rings after its commit, when a reader can see it', async () => {
   using world = openWorld()
   const [api, web] = [world.join('api'), world.join('web')]
   const { bell, mailbox, messages, queue } = world.database
-  using listener = bell.listen(mailboxTopic(web))
+  using listener = listen(bell, mailboxTopic(web))
   const draft = { senderId: api, body: 'hi', urgency: 'normal' } as const
   const sent = queue.run(() => messages.send({ ...draft, recipientIds: [web], idempotencyKey: 'one' }))
   const heard = listener
@@ -102,8 +103,8 @@ test('a write that is rolled back rings nothing, also when others are committed 
   using world = openWorld()
   const [api, web, cli] = [world.join('api'), world.join('web'), world.join('cli')]
   const { bell, messages, queue } = world.database
-  using failed = bell.listen(mailboxTopic(web))
-  using committed = bell.listen(mailboxTopic(cli))
+  using failed = listen(bell, mailboxTopic(web))
+  using committed = listen(bell, mailboxTopic(cli))
   const draft = { senderId: api, body: 'hi', urgency: 'normal' } as const
   const writes = await Promise.allSettled([
     queue.run(() => messages.send({ ...draft, recipientIds: [web, 'p_nobody'], idempotencyKey: 'bad' })),
@@ -146,7 +147,7 @@ async function heardOf(world: World, work: () => unknown): Promise<string[]> {
   const ids = world.database.peers.list(0).map((peer) => mailboxTopic(peer.id))
   const listeners = [...ids, MESSAGES_TOPIC, PEERS_TOPIC].map((topic) => ({
     topic,
-    listener: world.database.bell.listen(topic),
+    listener: listen(world.database.bell, topic),
   }))
   work()
   const rung = await Promise.all(listeners.map(({ listener }) => isRung(listener)))

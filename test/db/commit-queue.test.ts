@@ -2,6 +2,7 @@ import { array, assert, asyncProperty, boolean, nat, record } from 'fast-check'
 import { expect, test } from 'vitest'
 import { createBell } from '../../lib/db/bell.ts'
 import { createCommitQueue } from '../../lib/db/commit-queue.ts'
+import { listen } from '../harness/listen.ts'
 import { makeDirectory, openPlain } from './harness.ts'
 
 /** A table of numbers behind a commit queue, and a log of the transactions that reached the database. */
@@ -203,7 +204,7 @@ test('a full disk refuses the writes that need room, and what was answered stays
 
 test('nothing is rung when the commit fails, not even later', async () => {
   using db = openQueue()
-  using listener = db.bell.listen('topic')
+  using listener = listen(db.bell, 'topic')
   db.sqlite.pragma('foreign_keys = on')
   db.sqlite.exec('create table child (number integer references numbers deferrable initially deferred)')
   const failing = db.queue.run(() => {

@@ -42,9 +42,8 @@ function open() {
       return { events, more: told < last }
     }
     const feed = {
-      ctx: { database: { bell } },
-      topic: 'topic',
       open: () => (isOpen = true),
+      hear: (wake: () => void) => bell.hear('topic', wake),
       next,
       close: () => (isOpen = false),
     } as unknown as Feed<number>

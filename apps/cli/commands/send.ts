@@ -1,5 +1,5 @@
-import { randomUUID } from 'node:crypto'
 import { text as readAll } from 'node:stream/consumers'
+import { newKey } from '#client/key'
 import { describeSent } from '#frame/answer-text'
 import { describeKept } from '#frame/kept-text'
 import { describeReceipt } from '#frame/receipt-text'
@@ -28,7 +28,7 @@ export async function send(to: string, words: string[], options: SendOptions): P
     urgency,
     replyTo: options.replyTo,
     expectsReplyWithin: options.expectsReplyWithin,
-    idempotencyKey: randomUUID(),
+    idempotencyKey: newKey(),
   })
   if ('kept' in sent) return printKept(sent, options)
   if (options.json) return printJson(sent)

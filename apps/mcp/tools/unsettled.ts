@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto'
+import { newKey } from '#client/key'
 import { judge } from '#client/verdict'
 
 /** How long a call whose outcome is unknown is remembered: whoever says the same later means it anew. */
@@ -18,7 +18,7 @@ export function createUnsettled(now: () => number = () => performance.now()) {
   ): Promise<Result> {
     const text = JSON.stringify(call)
     const found = calls.get(text)
-    const key = found && found.until > now() ? found.key : randomUUID()
+    const key = found && found.until > now() ? found.key : newKey()
     try {
       const result = await work(key)
       calls.delete(text)

@@ -6,6 +6,7 @@ import { randomUUID } from 'node:crypto'
 import { appendFile } from 'node:fs/promises'
 import { setTimeout as wait } from 'node:timers/promises'
 import type { HubClient } from '#client/connect'
+import { newKey } from '#client/key'
 import { findHub } from '#machine/hub-process'
 import { toContext, type HookRun } from '#probe/hook-process'
 import type { Started } from '../../commands/probe-session.ts'
@@ -124,7 +125,7 @@ async function send(hub: Hub, session: ProbeSession, message: string): Promise<n
       `sessions use the hub at ${hubUrl}, and this command another one: set the same CLAUDE_PEERS_ variables for both.`,
     )
   }
-  const sent = await hub.messages.send.mutate({ to: peerId, message, idempotencyKey: randomUUID() })
+  const sent = await hub.messages.send.mutate({ to: peerId, message, idempotencyKey: newKey() })
   return sent.messageId
 }
 

@@ -1,0 +1,57 @@
+import type { MailChange } from '#db/bell'
+import type { Database } from '#db/open'
+
+export type Untold = {
+  /** Notes what has just changed. */
+  hear(changes: readonly MailChange[]): void
+  /** The oldest that were not told, `limit` at most; from now on they were. `more`: there may be others. */
+  take(limit: number): { changes: MailChange[]; more: boolean }
+  /** All of what changed up to here was told. */
+  cursor(): number
+}
+
+/** What is kept for one follower at most; of more, the rest is looked up when that is told. */
+const MOST_KEPT = 256
+
+/**
+ * Which changes of what a peer sent its follower was not told of. Who follows hears of each, so it is looked up in the
+ * database for who begins, after the cursor that it came with, and for who fell behind by more than is kept. A change
+ * that is kept counts by the number that it had then, though its delivery may have changed again: that is a later one.
+ */
+export function createUntold(database: Database, senderId: string, start: number): Untold {
+  let cursor = start
+  let kept: Map<string, MailChange> | undefined
+  /** Nothing above the cursor is missing in what is kept. */
+  let isWhole = false
+
+  function keep(changes: readonly MailChange[]) {
+    kept ??= new Map()
+    for (const change of changes) kept.set(`${change.messageId} ${change.recipientId}`, change)
+  }
+
+  return {
+    hear(changes) {
+      if (!isWhole || changes.length === 0) return
+      keep(changes)
+      if (kept!.size <= MOST_KEPT) return
+      kept = undefined
+      isWhole = false
+    },
+    take(limit) {
+      if (!kept && !isWhole) {
+        const found = database.messages.sentSince(senderId, cursor, MOST_KEPT)
+        keep(found)
+        isWhole = found.length < MOST_KEPT
+      }
+      const changes = [...(kept?.values() ?? [])]
+        .toSorted((one, other) => one.changedSeq - other.changedSeq)
+        .slice(0, limit)
+      for (const { messageId, recipientId } of changes) kept!.delete(`${messageId} ${recipientId}`)
+      cursor = changes.at(-1)?.changedSeq ?? cursor
+      const isEmpty = !kept || kept.size === 0
+      if (isEmpty) kept = undefined
+      return { changes, more: !isEmpty || !isWhole }
+    },
+    cursor: () => cursor,
+  }
+}
