@@ -1,5 +1,5 @@
 import type { Database } from '#db/open'
-import type { PeerRow } from '#db/peer-rows'
+import type { SeatRow } from '#db/peer-rows'
 import type { Presence } from '#router/context'
 import { createActivities } from './activities.ts'
 
@@ -12,7 +12,7 @@ export const GRACE_MS = 15_000
  */
 export function createPresence(options: {
   database: Database
-  isRunning: (peer: PeerRow) => boolean | undefined
+  isRunning: (peer: SeatRow) => boolean | undefined
   onError: (cause: unknown) => void
 }): Presence & { tick(): Promise<void> } {
   const { database, isRunning, onError } = options

@@ -96,7 +96,7 @@ function closeClient(client: WebSocket, { code, reason }: { code: number; reason
 
 function toLine(given: Pick<Line, 'client' | 'socket' | 'context' | 'awaitsParams'>): Line {
   const line: Line = { ...given, followers: new Map(), draining: undefined }
-  line.context = { ...given.context, feeds: { open: 0 } }
+  line.context = { ...given.context, feeds: { open: 0 }, proof: { keyHash: undefined } }
   // Without a limit of calls, those that wait for their turn would have none either.
   if (given.context.mayCall) line.context.turn = createTurns(line)
   return line

@@ -2,7 +2,7 @@ import { chmodSync } from 'node:fs'
 import { join } from 'node:path'
 import { openDatabase } from '#db/open'
 import type { MigrationResult } from '#db/migrate'
-import type { PeerRow } from '#db/peer-rows'
+import type { SeatRow } from '#db/peer-rows'
 import type { Config } from '#machine/config'
 import { sweepLeftovers } from '#machine/leftovers'
 import { readMachineId } from '#machine/machine-id'
@@ -112,7 +112,7 @@ async function serve(options: StartOptions, undo: Undo): Promise<RunningHub> {
   undo.add(() => server.close())
   chmodSync(file, 0o600)
 
-  const isRunning = (peer: PeerRow) =>
+  const isRunning = (peer: SeatRow) =>
     peer.machineId === machine.id && peer.pid !== null ? isSameProcess(peer.pid, peer.pidStart) : undefined
   const report = (cause: unknown) => log.error({ err: cause }, 'background work failed')
   const presence = createPresence({ database, isRunning, onError: report })

@@ -6,11 +6,14 @@ import { createCommitQueue, type CommitQueue } from './commit-queue.ts'
 import { readEpoch } from './epoch.ts'
 import type { Meter } from './meter.ts'
 import { openOrm } from './orm.ts'
+import type { SeatRow } from './peer-rows.ts'
+import { createSeatCache, type SeatCache } from './seat-cache.ts'
 
 /** One open database and what its operations share. */
 export type Connection = {
   sqlite: Sqlite.Database
   orm: BetterSQLite3Database
+  seats: SeatCache<SeatRow>
   queue: CommitQueue
   bell: Bell
   /** Milliseconds since the epoch; injected, so that tests own the time. */
@@ -44,6 +47,8 @@ export function openSqlite(file: string): Sqlite.Database {
       throw new Error('SQLite refused synchronous=FULL')
     sqlite.pragma('foreign_keys = ON')
     sqlite.pragma('wal_autocheckpoint = 1000')
+    // In KiB, and 2 MB by default: of a database of some days, each write then read pages that it had read just before.
+    sqlite.pragma('cache_size = -8000')
     return sqlite
   } catch (cause) {
     sqlite.close()
@@ -54,10 +59,12 @@ export function openSqlite(file: string): Sqlite.Database {
 /** Wraps a migrated database for its operations. */
 export function connect(sqlite: Sqlite.Database, now: () => number, meter?: Meter): Connection {
   const bell = createBell()
+  const seats = createSeatCache<SeatRow>(sqlite)
   const sequence = createSequence(sqlite, now)
   return {
     sqlite,
-    orm: openOrm(sqlite),
+    orm: openOrm(sqlite, seats.written),
+    seats,
     queue: createCommitQueue(sqlite, bell, meter),
     bell,
     now,

@@ -9,8 +9,17 @@ import { BetterSQLite3Database, BetterSQLiteSession, type PreparedQuery } from '
 import { SQLiteSyncDialect } from 'drizzle-orm/sqlite-core'
 import { toStatement } from './statement.ts'
 
-/** Opens the query builder of a connection, whose statements are planned once, when they are prepared. */
-export function openOrm(sqlite: Sqlite.Database): BetterSQLite3Database {
+/** What a statement writes to, when it writes. */
+const WRITTEN = /^(?:insert into|update|delete from) "(\w+)"/
+
+/**
+ * Opens the query builder of a connection, whose statements are planned once, when they are prepared. `written` is told
+ * the table before each run of a statement that writes.
+ */
+export function openOrm(
+  sqlite: Sqlite.Database,
+  written: (table: string) => void = () => undefined,
+): BetterSQLite3Database {
   const dialect = new SQLiteSyncDialect()
   dialect.escapeParam = () => '+?'
   const session = new BetterSQLiteSession<Record<string, never>, Record<string, never>>(
@@ -18,7 +27,10 @@ export function openOrm(sqlite: Sqlite.Database): BetterSQLite3Database {
     dialect,
     undefined,
   )
-  session.prepareQuery = ({ sql, params }, fields) =>
-    toStatement(sqlite.prepare(sql), params, fields) as unknown as PreparedQuery<never>
+  session.prepareQuery = ({ sql, params }, fields) => {
+    const [, table] = WRITTEN.exec(sql) ?? []
+    const before = table === undefined ? undefined : () => written(table)
+    return toStatement(sqlite.prepare(sql), params, { fields, before }) as unknown as PreparedQuery<never>
+  }
   return new BetterSQLite3Database('sync', dialect, session, undefined)
 }

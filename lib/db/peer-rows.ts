@@ -5,20 +5,8 @@ import { deliveries, machines, peers, sessions } from './schema.ts'
 /** A seat with the label of its machine and the mail that waits for it (queued or on offer). */
 export type PeerRow = typeof peers.$inferSelect & { host: string; waiting: number }
 
-/** A seat with the label of its machine: what each call needs to know of its caller. */
-export type SeatRow = Pick<PeerRow, keyof typeof seatColumns>
-
-const seatColumns = {
-  id: peers.id,
-  machineId: peers.machineId,
-  kind: peers.kind,
-  name: peers.name,
-  root: peers.root,
-  cwd: peers.cwd,
-  keyHash: peers.keyHash,
-  heldSince: peers.heldSince,
-  host: machines.host,
-}
+/** The same without the count of its mail. */
+export type SeatRow = Readonly<Omit<PeerRow, 'waiting'>>
 
 /** The prepared reads of seats. */
 export function selectPeers({ orm }: Connection) {
@@ -44,7 +32,7 @@ export function selectPeers({ orm }: Connection) {
       .where(eq(peers.id, sql.placeholder('id')))
       .prepare(),
     seat: orm
-      .select(seatColumns)
+      .select({ ...getTableColumns(peers), host: machines.host })
       .from(peers)
       .innerJoin(machines, eq(machines.id, peers.machineId))
       .where(eq(peers.id, sql.placeholder('id')))

@@ -9,9 +9,20 @@ import type { SelectedFieldsOrdered } from 'drizzle-orm/sqlite-core'
 type Values = Record<string, unknown>
 type Row = unknown[]
 
-/** Wraps a statement that takes `params`, and gives `fields` if it gives rows. Throws when a value is left out. */
-export function toStatement(statement: Sqlite.Statement, params: unknown[], fields?: SelectedFieldsOrdered) {
-  const fill = toFill(params)
+export type StatementOptions = {
+  /** What its rows have, if it gives any. */
+  fields?: SelectedFieldsOrdered | undefined
+  /** Called before each run. */
+  before?: (() => void) | undefined
+}
+
+/** Wraps a statement that takes `params`. Throws when a value is left out. */
+export function toStatement(
+  statement: Sqlite.Statement,
+  params: unknown[],
+  { fields, before }: StatementOptions = {},
+) {
+  const fill = toFill(params, before)
   if (!fields) {
     return {
       run: (values: Values = {}) => statement.run(fill(values)),
@@ -30,7 +41,7 @@ export function toStatement(statement: Sqlite.Statement, params: unknown[], fiel
   }
 }
 
-function toFill(params: unknown[]): (values: Values) => Row {
+function toFill(params: unknown[], before?: () => void): (values: Values) => Row {
   const fills = params.map((param) => {
     const placeholder = is(param, Param) ? param.value : param
     if (!is(placeholder, Placeholder)) return () => param
@@ -41,7 +52,10 @@ function toFill(params: unknown[]): (values: Values) => Row {
     }
     return is(param, Param) ? (values: Values) => param.encoder.mapToDriverValue(read(values)) : read
   })
-  return (values) => fills.map((fill) => fill(values))
+  return (values) => {
+    before?.()
+    return fills.map((fill) => fill(values))
+  }
 }
 
 function toMap(fields: SelectedFieldsOrdered): (row: Row) => Values {

@@ -1,7 +1,7 @@
 import { TRPCError } from '@trpc/server'
 import { toName } from '#db/names'
 import type { Database } from '#db/open'
-import type { PeerRow } from '#db/peer-rows'
+import type { SeatRow } from '#db/peer-rows'
 import { escapeLine } from '#frame/escape'
 import { LISTED_MS } from './scope.ts'
 
@@ -14,9 +14,9 @@ const MOST_CHARS = 100
  * machine first, then the one peer of the network with that name. Never guesses: otherwise NOT_FOUND or
  * BAD_REQUEST, whose message lists what could be meant.
  */
-export function resolveAddress(database: Database, address: string, ownMachineId: string): PeerRow {
+export function resolveAddress(database: Database, address: string, ownMachineId: string): SeatRow {
   const wanted = address.trim().toLowerCase()
-  if (wanted.startsWith('p_')) return database.peers.get(wanted) ?? notFound(database, address)
+  if (wanted.startsWith('p_')) return database.peers.seat(wanted) ?? notFound(database, address)
   const [name, host] = splitAddress(wanted)
   const named = database.peers.named(name)
   const matching =
@@ -41,13 +41,13 @@ function splitAddress(address: string): [string, string | undefined] {
   return [address.slice(0, at), host && toName(host)]
 }
 
-function preferOwn(peers: PeerRow[], ownMachineId: string): PeerRow[] {
+function preferOwn(peers: SeatRow[], ownMachineId: string): SeatRow[] {
   const own = peers.filter((peer) => peer.machineId === ownMachineId)
   return own.length > 0 ? own : peers
 }
 
 function notFound(database: Database, address: string): never {
-  const isSession = (peer: PeerRow) => peer.kind === 'session'
+  const isSession = (peer: SeatRow) => peer.kind === 'session'
   const online = database.peers.online().filter(isSession)
   const gone = database.peers
     .list(database.now() - LISTED_MS)
@@ -62,13 +62,13 @@ function notFound(database: Database, address: string): never {
   throw new TRPCError({ code: 'NOT_FOUND', message: said.join(' ') })
 }
 
-function listNames(peers: PeerRow[]): string {
+function listNames(peers: SeatRow[]): string {
   const names = peers.slice(0, MOST_NAMED).map((peer) => `${peer.name}@${peer.host}`)
   const more = peers.length - names.length
   return `${names.join(', ')}${more > 0 ? ` and ${more} more` : ''}`
 }
 
-const describe = (peer: PeerRow) => `${peer.name}@${peer.host} (${peer.id}, ${shorten(peer.cwd, MOST_CHARS)})`
+const describe = (peer: SeatRow) => `${peer.name}@${peer.host} (${peer.id}, ${shorten(peer.cwd, MOST_CHARS)})`
 
 /** Somebody's words in an error, which cannot pass for more than words. */
 const shorten = (text: string, length: number) =>

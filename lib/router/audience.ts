@@ -1,12 +1,12 @@
 import { TRPCError } from '@trpc/server'
-import type { PeerRow, SeatRow } from '#db/peer-rows'
+import type { SeatRow } from '#db/peer-rows'
 import { resolveAddress } from './address.ts'
 import type { Context } from './context.ts'
 import { findLiveSessions } from './scope.ts'
 import { EVERYBODY, type Audience } from './shapes/messages.ts'
 
 /** Whom a message is for, each once; `scope` is set when it is for everybody there. */
-export type Recipients = { recipients: PeerRow[]; scope: Audience | undefined }
+export type Recipients = { recipients: SeatRow[]; scope: Audience | undefined }
 
 /**
  * Finds the peers of the given addresses, or for `all` the live sessions of the scope. Throws BAD_REQUEST or NOT_FOUND,
@@ -33,13 +33,13 @@ export function resolveAudience(
   return { recipients: findLiveSessions(ctx, where, self), scope: where }
 }
 
-function resolveOther(ctx: Context, self: SeatRow, address: string): PeerRow {
+function resolveOther(ctx: Context, self: SeatRow, address: string): SeatRow {
   const peer = resolveAddress(ctx.database, address, self.machineId)
   if (peer.id === self.id) fail(`"${address}" is yourself: name another peer.`)
   return peer
 }
 
-const isFirst = (peer: PeerRow, index: number, all: PeerRow[]) =>
+const isFirst = (peer: SeatRow, index: number, all: SeatRow[]) =>
   all.findIndex((other) => other.id === peer.id) === index
 
 function fail(message: string): never {

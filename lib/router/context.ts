@@ -1,5 +1,5 @@
 import type { Database } from '#db/open'
-import type { PeerRow } from '#db/peer-rows'
+import type { SeatRow } from '#db/peer-rows'
 import type { Stats } from './shapes/hub.ts'
 import type { Activity } from './shapes/peers.ts'
 
@@ -12,14 +12,14 @@ export type Context = {
   /** The proven or unproven mailbox key of the caller, `<peer id>.<secret>`. */
   key: string | undefined
   caller: Caller
-  /** Resolves when the caller can take more, where a feed is iterated; the WebSockets drive theirs, and look by themselves. */
-  drained?: () => Promise<void>
   /** Takes one call from what the caller may make now; set for WebSockets, whose calls nobody else counts. */
   mayCall?: (() => boolean) | undefined
   /** Resolves when a query may be answered: after those before it, once their answers are taken; set for WebSockets of others. */
   turn?: () => Promise<void>
+  /** What the key was found to match before, as it is the same for all calls of a connection; set for WebSockets. */
+  proof?: { keyHash: string | undefined } | undefined
   /** How many feeds the caller's connection follows now; set for WebSockets. */
-  feeds?: { open: number }
+  feeds?: { open: number } | undefined
 }
 
 /**
@@ -53,7 +53,7 @@ export type Hub = {
   /** Ends the process after the answer. */
   stop: (reason: 'asked' | 'handover') => void
   /** Whether the process that holds this seat still runs: known only for the hub's own machine. */
-  isRunning: (peer: PeerRow) => boolean | undefined
+  isRunning: (peer: SeatRow) => boolean | undefined
   presence: Presence
   /** Whether it tells the person of mail that stays unread, as far as the last attempt showed. */
   notifies: () => boolean
@@ -79,6 +79,6 @@ export type Presence = {
 export type ActivityChange = { peerId: string; changedSeq: number }
 
 /** Whether somebody alive holds the seat: such a seat is never given to another session. */
-export function isHeld(hub: Hub, peer: PeerRow): boolean {
+export function isHeld(hub: Hub, peer: SeatRow): boolean {
   return hub.isRunning(peer) ?? peer.online
 }

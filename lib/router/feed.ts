@@ -61,7 +61,7 @@ export function toFeed<Data>(ctx: Context, source: FeedSource<Data>, signal?: Ab
       leavePlace(ctx)
       source.closed?.()
     },
-    [Symbol.asyncIterator]: () => iterate(feed, ctx, signal),
+    [Symbol.asyncIterator]: () => iterate(feed, signal),
   }
   return feed
 }
@@ -71,20 +71,18 @@ export const isFeed = (answer: unknown): answer is Feed<unknown> =>
   typeof answer === 'object' && answer !== null && 'hear' in answer && Symbol.asyncIterator in answer
 
 /** What a feed keeps of the context of its call: not what that call found out, such as the whole row of the caller. */
-export function toListener({ database, hub, key, caller, drained, feeds }: Context): Context {
-  return { database, hub, key, caller, ...(drained && { drained }), ...(feeds && { feeds }) }
+export function toListener({ database, hub, key, caller, proof, feeds }: Context): Context {
+  return { database, hub, key, caller, proof, feeds }
 }
 
 async function* iterate<Data>(
   feed: Feed<Data>,
-  ctx: Context,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<TrackedEnvelope<Data>, void> {
   feed.open()
   try {
     using listener = listenBy(feed.hear, signal)
     for (;;) {
-      await ctx.drained?.()
       if (signal?.aborted) return
       const page = feed.next()
       for (const event of page.events) yield event

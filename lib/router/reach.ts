@@ -1,5 +1,5 @@
 import { MAX_WAKES, NOTIFY_AFTER_MS } from '#db/limits'
-import type { PeerRow } from '#db/peer-rows'
+import type { SeatRow } from '#db/peer-rows'
 import type { Receipt as ReceiptRow } from '#db/receipt-rows'
 import type { Hub } from './context.ts'
 import type { Reach } from './shapes/messages.ts'
@@ -9,7 +9,7 @@ type How = Reach['how']
 type Knowledge = Pick<Hub, 'isRunning' | 'presence'>
 
 /** How a queued message will reach its recipient, as far as this hub knows now. */
-export function toReach(row: ReceiptRow, recipient: PeerRow, hub: Hub): Reach {
+export function toReach(row: ReceiptRow, recipient: SeatRow, hub: Hub): Reach {
   const how = toHow(recipient, row, hub)
   // A note to a session is about what the person may not even have seen: nobody is told of it.
   const concerns = row.urgency === 'normal' && (row.kind === 'message' || recipient.kind === 'user')
@@ -29,7 +29,7 @@ export const isUnattended = (how: How): boolean => UNATTENDED.has(how)
 
 /** The way by which mail gets to a peer now. What was offered in vain three times wakes nobody any more. */
 export function toHow(
-  recipient: PeerRow,
+  recipient: SeatRow,
   { urgency, attempts }: Pick<ReceiptRow, 'urgency' | 'attempts'>,
   hub: Knowledge,
 ): How {

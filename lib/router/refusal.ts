@@ -1,11 +1,11 @@
 import { TRPCError } from '@trpc/server'
 import { MAX_RECIPIENTS, MAX_SENDS_PER_MINUTE, MAX_WAITING } from '#db/limits'
 import type { Refusal } from '#db/messages'
-import type { PeerRow } from '#db/peer-rows'
+import type { SeatRow } from '#db/peer-rows'
 import type { Audience } from './shapes/messages.ts'
 
 /** The error for a draft that was not sent to anybody: which limit, at whom, and what to do. */
-export function toRefusal(refusal: Refusal, recipients: PeerRow[], scope: Audience | undefined): TRPCError {
+export function toRefusal(refusal: Refusal, recipients: SeatRow[], scope: Audience | undefined): TRPCError {
   switch (refusal.kind) {
     case 'key-reused':
       return new TRPCError({

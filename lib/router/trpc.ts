@@ -109,7 +109,15 @@ export function findCaller(ctx: Context): SeatRow | undefined {
   const [, id, secret] = /^(p_[0-9a-z]+)\.([\w-]+)$/.exec(key ?? '') ?? []
   if (!id || !secret) return undefined
   const seat = database.peers.seat(id)
-  return seat && matchesKey(secret, seat.keyHash) && mayActFor(ctx, seat.machineId) ? seat : undefined
+  return seat && isKeyOf(ctx, secret, seat.keyHash) && mayActFor(ctx, seat.machineId) ? seat : undefined
+}
+
+/** A key that was found to match a hash goes on to match it, and no other: a seat that changes hands gets a new one. */
+function isKeyOf({ proof }: Context, secret: string, keyHash: string): boolean {
+  if (proof?.keyHash === keyHash) return true
+  const matches = matchesKey(secret, keyHash)
+  if (proof && matches) proof.keyHash = keyHash
+  return matches
 }
 
 /** What the caller may know of an error: our own words, or what is wrong with the input; never an internal message. */

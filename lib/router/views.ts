@@ -1,6 +1,6 @@
 import type { Mail as MailRow, Unread as UnreadRow } from '#db/mail-rows'
 import { NETWORK } from '#db/names'
-import type { PeerRow } from '#db/peer-rows'
+import type { PeerRow, SeatRow } from '#db/peer-rows'
 import type { Receipt as ReceiptRow } from '#db/receipt-rows'
 import type { Context, Hub } from './context.ts'
 import { toReach } from './reach.ts'
@@ -55,12 +55,12 @@ export function toUnread({ id, state, doubted, offeredAgo }: UnreadRow): Unread 
 }
 
 /** The recipient of a message, where its receipt says how it will be reached: not once it is on its way. */
-export function toRecipient({ database }: Context, { state, recipientId }: ReceiptRow): PeerRow | undefined {
-  return state === 'queued' ? database.peers.get(recipientId) : undefined
+export function toRecipient({ database }: Context, { state, recipientId }: ReceiptRow): SeatRow | undefined {
+  return state === 'queued' ? database.peers.seat(recipientId) : undefined
 }
 
 /** A receipt, with how the message will be reached while it is queued. */
-export function toReceipt(row: ReceiptRow, recipient: PeerRow | undefined, hub: Hub): Receipt {
+export function toReceipt(row: ReceiptRow, recipient: SeatRow | undefined, hub: Hub): Receipt {
   const ended = row.state === 'expired' || row.state === 'retracted'
   return {
     messageId: row.messageId,
@@ -83,7 +83,7 @@ export function toReceipt(row: ReceiptRow, recipient: PeerRow | undefined, hub: 
 }
 
 /** A receipt with the beginning of what was said. */
-export function toLogEntry(row: ReceiptRow, recipient: PeerRow | undefined, hub: Hub): LogEntry {
+export function toLogEntry(row: ReceiptRow, recipient: SeatRow | undefined, hub: Hub): LogEntry {
   return {
     ...toReceipt(row, recipient, hub),
     text: row.excerpt,
