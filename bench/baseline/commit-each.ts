@@ -32,8 +32,8 @@ export function createCommitQueue(
   }
 
   return {
-    async run(work) {
-      const value = write(work)
+    async run<T>(work: () => T, answer: (value: T) => T = (value) => value) {
+      const value = write(() => answer(work()))
       bell.ring()
       return value
     },

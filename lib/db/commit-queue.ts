@@ -16,6 +16,8 @@ export type CommitQueue = {
    * throws, it runs once more: whatever it does but to the database and the bell, it may do twice.
    */
   run<T>(work: () => T): Promise<T>
+  /** The same, and settles with what `answer` reads once all writes of the transaction are done. */
+  run<T, Answer>(work: () => T, answer: (value: T) => Answer): Promise<Answer>
   /** Commits what has been asked for so far, now; used at shutdown. */
   flush(): void
 }
@@ -23,7 +25,12 @@ export type CommitQueue = {
 /** More writes than this wait for the transaction after: it bounds how long one commit holds the event loop. */
 const LARGEST_GROUP = 256
 
-type Job = { work: () => unknown; resolve: (value: never) => void; reject: (cause: unknown) => void }
+type Job = {
+  work: () => unknown
+  answer: ((value: never) => unknown) | undefined
+  resolve: (value: never) => void
+  reject: (cause: unknown) => void
+}
 type Outcome = { value: unknown } | { cause: unknown }
 
 /** Makes the queue of one connection. What its writes note is rung after their commit, before the writers hear of it. */
@@ -56,7 +63,9 @@ export function createCommitQueue(
     const begin = meter ? performance.now() : 0
     let outcomes: Outcome[]
     try {
-      outcomes = runTogether(group, mark) ?? runApart(group)
+      outcomes = (runTogether(group, mark) ?? runApart(group)).map((outcome, index) =>
+        answer(group[index]!, outcome),
+      )
       statements.commit.run()
     } catch (cause) {
       bell.takeBack(mark)
@@ -76,7 +85,12 @@ export function createCommitQueue(
   function runTogether(group: Job[], mark: number): Outcome[] | undefined {
     statements.begin.run()
     try {
-      return group.map((job) => ({ value: job.work() }))
+      return group.map((job) => {
+        const value = job.work()
+        // It caught what rolled all back, and what comes after it would be committed statement by statement.
+        if (!sqlite.inTransaction) throw new Error('The transaction was rolled back: the disk may be full.')
+        return { value }
+      })
     } catch (cause) {
       // A full disk or an I/O error rolls the whole transaction back by itself, and would again.
       if (!sqlite.inTransaction) throw cause
@@ -90,6 +104,17 @@ export function createCommitQueue(
   function runApart(group: Job[]): Outcome[] {
     statements.begin.run()
     return group.map((job) => runInSavepoint(job.work))
+  }
+
+  /** What a job is answered, when it asks for more than its outcome. */
+  function answer(job: Job, outcome: Outcome): Outcome {
+    if (!job.answer || 'cause' in outcome) return outcome
+    try {
+      return { value: job.answer(outcome.value as never) }
+    } catch (cause) {
+      if (!sqlite.inTransaction) throw cause
+      return { cause }
+    }
   }
 
   function runInSavepoint(work: () => unknown): Outcome {
@@ -110,9 +135,9 @@ export function createCommitQueue(
   }
 
   return {
-    run<T>(work: () => T) {
+    run<T>(work: () => T, answerOf?: (value: T) => T) {
       return new Promise<T>((resolve, reject) => {
-        jobs.push({ work, resolve, reject })
+        jobs.push({ work, answer: answerOf, resolve, reject })
         schedule()
       })
     },

@@ -6,14 +6,17 @@ import { createCommitQueue, type CommitQueue } from './commit-queue.ts'
 import { readEpoch } from './epoch.ts'
 import type { Meter } from './meter.ts'
 import { openOrm } from './orm.ts'
-import type { SeatRow } from './peer-rows.ts'
-import { createSeatCache, type SeatCache } from './seat-cache.ts'
+import { selectSeat, type SeatRow } from './peer-rows.ts'
+import { createSeatCache } from './seat-cache.ts'
 
 /** One open database and what its operations share. */
 export type Connection = {
   sqlite: Sqlite.Database
   orm: BetterSQLite3Database
-  seats: SeatCache<SeatRow>
+  /** The seat of an id, read once until it may have changed. */
+  seat: (id: string) => SeatRow | undefined
+  /** Mailboxes that mail was put into, and that nobody has taken from since; in vain if that was rolled back or settled. */
+  fresh: Set<string>
   queue: CommitQueue
   bell: Bell
   /** Milliseconds since the epoch; injected, so that tests own the time. */
@@ -60,11 +63,14 @@ export function openSqlite(file: string): Sqlite.Database {
 export function connect(sqlite: Sqlite.Database, now: () => number, meter?: Meter): Connection {
   const bell = createBell()
   const seats = createSeatCache<SeatRow>(sqlite)
+  const orm = openOrm(sqlite, seats.written)
+  const seat = selectSeat(orm)
   const sequence = createSequence(sqlite, now)
   return {
     sqlite,
-    orm: openOrm(sqlite, seats.written),
-    seats,
+    orm,
+    seat: (id) => seats.get(id, () => seat.get({ id })),
+    fresh: new Set(),
     queue: createCommitQueue(sqlite, bell, meter),
     bell,
     now,

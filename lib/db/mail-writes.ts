@@ -9,7 +9,7 @@ type NewDelivery = { messageId: number; senderId: string; recipientId: string; r
 
 /** The two writes that make mail, for inside `queue.run`. */
 export function createMailWrites(connection: Connection) {
-  const { now, nextSeq, bell } = connection
+  const { now, nextSeq, bell, fresh } = connection
   const statements = prepare(connection)
   return {
     /** Stores what is said, and gives its id; `undefined` when its sender has used the key before. */
@@ -20,6 +20,7 @@ export function createMailWrites(connection: Connection) {
     queue(delivery: NewDelivery): void {
       const changedSeq = nextSeq()
       statements.queue.run({ ...delivery, queuedAt: now(), expiresAt: now() + MESSAGE_TTL_MS, changedSeq })
+      fresh.add(delivery.recipientId)
       noteMail(bell, { ...delivery, changedSeq })
     },
   }

@@ -16,7 +16,7 @@ export type ConsumeOptions = ChoiceOptions & { recipientId: string }
 
 /** The receiving side of mail: every function is synchronous and belongs inside `queue.run`, but for the reads. */
 export function createMailbox(connection: Connection) {
-  const { now, nextSeq, bell, meter } = connection
+  const { now, nextSeq, bell, meter, fresh } = connection
   const reads = selectMail(connection)
   const writes = prepare(connection)
 
@@ -47,9 +47,13 @@ export function createMailbox(connection: Connection) {
     return count
   }
 
+  const hasMail = (recipientId: string): boolean => reads.any.get({ recipientId, now: now() }) !== undefined
+
   return {
     /** False when a consume would give nothing; a read, so that an empty mailbox costs no transaction. */
-    hasMail: (recipientId: string): boolean => reads.any.get({ recipientId, now: now() }) !== undefined,
+    hasMail,
+    /** The same, but true without a look where mail has just come; of what is gone again that is known too late. */
+    mayHaveMail: (recipientId: string): boolean => fresh.has(recipientId) || hasMail(recipientId),
     /** How many messages wait for the next consume. */
     queued: (recipientId: string): number => reads.queued.get({ recipientId })!.count,
     /** How many messages the next consume could give that are worth waking for: not `fyi`, nor offered thrice in vain. */
@@ -74,6 +78,7 @@ export function createMailbox(connection: Connection) {
     /** Offers the oldest mail that fits to exactly one caller, as `chooseMail` says. */
     consume(options: ConsumeOptions): Offer {
       const { recipientId } = options
+      fresh.delete(recipientId)
       const leaseUntil = now() + LEASE_MS
       const { over, chosen, remaining } = chooseMail(reads.all.all({ recipientId }), now(), options)
       requeue(recipientId, over)

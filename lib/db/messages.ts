@@ -3,7 +3,7 @@ import { noteMail, type MailChange } from './bell.ts'
 import type { Connection } from './connection.ts'
 import { selectMail, type Mail } from './mail-rows.ts'
 import { createMailWrites } from './mail-writes.ts'
-import { isOfPeers, selectReceipts, type Receipt } from './receipt-rows.ts'
+import { isOfPeers, selectReceipts, type Nameless, type Receipt } from './receipt-rows.ts'
 import { createReplies } from './replies.ts'
 import { deliveries, messages } from './schema.ts'
 import { createSendLimits, type LimitRefusal } from './send-limits.ts'
@@ -34,7 +34,7 @@ const MANY_CHANGES = 1_000
 
 /** The sending side of mail: every function is synchronous; writes belong inside `queue.run`. */
 export function createMessages(connection: Connection) {
-  const { now, nextSeq, bell, meter } = connection
+  const { now, nextSeq, bell, meter, seat } = connection
   const statements = prepare(connection)
   const writes = createMailWrites(connection)
   const receipts = selectReceipts(connection)
@@ -45,7 +45,7 @@ export function createMessages(connection: Connection) {
   function repeat(draft: Draft): Sent | Refusal | undefined {
     const before = statements.byKey.get({ senderId: draft.senderId, idempotencyKey: draft.idempotencyKey })
     if (!before) return undefined
-    const rows = receipts.ofMessage.all({ messageId: before.id })
+    const rows = receiptsOf(before.id)
     const recipients = rows.map((receipt) => receipt.recipientId)
     const [{ replyBy, queuedAt } = { replyBy: null, queuedAt: 0 }] = rows
     const same =
@@ -56,6 +56,19 @@ export function createMessages(connection: Connection) {
       (replyBy === null ? undefined : replyBy - queuedAt) === draft.replyWithin &&
       (draft.scope !== undefined || sameMembers(recipients, draft.recipientIds))
     return { kind: same ? 'repeated' : 'key-reused', messageId: before.id }
+  }
+
+  const receiptsOf = (messageId: number): Receipt[] => receipts.ofMessage.all({ messageId }).map(toNamed)
+
+  function toNamed(row: Nameless): Receipt {
+    const [sender, recipient] = [seat(row.senderId)!, seat(row.recipientId)!]
+    return {
+      ...row,
+      senderName: sender.name,
+      senderHost: sender.host,
+      recipientName: recipient.name,
+      recipientHost: recipient.host,
+    }
   }
 
   return {
@@ -89,7 +102,7 @@ export function createMessages(connection: Connection) {
      * been read, also when it waits again: its acknowledgement may still come.
      */
     retract(senderId: string, messageId: number): Receipt[] {
-      for (const { recipientId, ...receipt } of receipts.ofMessage.all({ messageId })) {
+      for (const { recipientId, ...receipt } of receiptsOf(messageId)) {
         if (receipt.senderId !== senderId || receipt.state !== 'queued' || receipt.attempts > 0) continue
         const change = { messageId, senderId, recipientId, changedSeq: nextSeq() }
         statements.retract.run({ ...change, settledAt: now() })
@@ -97,11 +110,11 @@ export function createMessages(connection: Connection) {
         if (receipt.replyTo !== null)
           replies.reopen(receipt.replyTo, { from: senderId, to: recipientId, id: messageId })
       }
-      return receipts.ofMessage.all({ messageId })
+      return receiptsOf(messageId)
     },
 
     /** One receipt for each recipient; empty when there is no such message. */
-    receipts: (messageId: number): Receipt[] => receipts.ofMessage.all({ messageId }),
+    receipts: receiptsOf,
     /** The receipts of such deliveries as are still kept, as they are now; in no order. */
     receiptsOf: (mail: readonly Pick<MailChange, 'messageId' | 'recipientId'>[]): Receipt[] =>
       receipts.ofKeys.all({ keys: JSON.stringify(mail.map((one) => [one.messageId, one.recipientId])) }),

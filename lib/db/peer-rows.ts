@@ -8,7 +8,16 @@ export type PeerRow = typeof peers.$inferSelect & { host: string; waiting: numbe
 /** The same without the count of its mail. */
 export type SeatRow = Readonly<Omit<PeerRow, 'waiting'>>
 
-/** The prepared reads of seats. */
+/** The prepared read of one seat. */
+export const selectSeat = (orm: Connection['orm']) =>
+  orm
+    .select({ ...getTableColumns(peers), host: machines.host })
+    .from(peers)
+    .innerJoin(machines, eq(machines.id, peers.machineId))
+    .where(eq(peers.id, sql.placeholder('id')))
+    .prepare()
+
+/** The prepared reads of seats with their mail. */
 export function selectPeers({ orm }: Connection) {
   // One index range per seat; grouping the whole table would read every waiting message of the network.
   const waiting = sql<number>`(
@@ -29,12 +38,6 @@ export function selectPeers({ orm }: Connection) {
       .where(eq(machines.id, sql.placeholder('id')))
       .prepare(),
     byId: select()
-      .where(eq(peers.id, sql.placeholder('id')))
-      .prepare(),
-    seat: orm
-      .select({ ...getTableColumns(peers), host: machines.host })
-      .from(peers)
-      .innerJoin(machines, eq(machines.id, peers.machineId))
       .where(eq(peers.id, sql.placeholder('id')))
       .prepare(),
     listed: select()

@@ -1,21 +1,21 @@
 import type { Connection } from './connection.ts'
 import { PEERS_TOPIC } from './bell.ts'
-import { selectPeers, type PeerRow, type SeatRow } from './peer-rows.ts'
+import { selectPeers, type PeerRow } from './peer-rows.ts'
 import { writePeers } from './peer-writes.ts'
 
 export type Peers = ReturnType<typeof createPeers>
 
 /** Reads and small changes of seats. All are synchronous; writes belong inside `queue.run`. */
 export function createPeers(connection: Connection) {
-  const { bell, nextSeq, now, seats } = connection
+  const { bell, nextSeq, now } = connection
   const reads = selectPeers(connection)
   const writes = writePeers(connection)
   const change = () => ({ now: now(), changedSeq: nextSeq() })
 
   return {
     get: (id: string): PeerRow | undefined => reads.byId.get({ id }),
-    /** The seat without the count of its mail, read once until it may have changed: every call asks for its caller's. */
-    seat: (id: string): SeatRow | undefined => seats.get(id, () => reads.seat.get({ id })),
+    /** The seat without the count of its mail: every call asks for its caller's. */
+    seat: connection.seat,
     /** The seats that matter now: online, or with mail waiting, or seen since `seenAfter`. */
     list: (seenAfter: number): PeerRow[] => reads.listed.all({ seenAfter }),
     online: (): PeerRow[] => reads.online.all({}),

@@ -60,6 +60,8 @@ export type Receipt = {
 /** Not a note, which its recipient did not send. */
 export const isOfPeers = ne(deliveries.senderId, deliveries.recipientId)
 
+export type Nameless = Omit<Receipt, 'senderName' | 'senderHost' | 'recipientName' | 'recipientHost'>
+
 /** The prepared reads of receipts. */
 export function selectReceipts({ orm }: Connection) {
   const limit = sql.placeholder('limit')
@@ -87,7 +89,11 @@ export function selectReceipts({ orm }: Connection) {
     .orderBy(desc(messages.id))
     .limit(limit)
   return {
-    ofMessage: receiptQuery(orm)
+    /** Without names: a send is answered with it, and those are known. */
+    ofMessage: orm
+      .select(columns)
+      .from(deliveries)
+      .innerJoin(messages, eq(messages.id, deliveries.messageId))
       .where(eq(deliveries.messageId, sql.placeholder('messageId')))
       .orderBy(asc(deliveries.recipientId))
       .prepare(),
@@ -153,38 +159,43 @@ export function selectReceipts({ orm }: Connection) {
   }
 }
 
+/** What is told of a delivery, but for the names of its two sides. */
+const columns = {
+  messageId: deliveries.messageId,
+  senderId: deliveries.senderId,
+  recipientId: deliveries.recipientId,
+  excerpt: toExcerpt(messages.body),
+  chars: messages.chars,
+  urgency: messages.urgency,
+  replyTo: messages.replyTo,
+  kind: messages.kind,
+  replyBy: deliveries.replyBy,
+  replyId: deliveries.replyId,
+  replyExcerpt: sql<
+    string | null
+  >`(select ${toExcerpt(sql`replies.body`)} from ${messages} as replies where replies.id = ${deliveries.replyId})`,
+  state: deliveries.state,
+  attempts: deliveries.attempts,
+  queuedAt: deliveries.queuedAt,
+  offeredAt: deliveries.offeredAt,
+  settledAt: deliveries.settledAt,
+  readAt: deliveries.readAt,
+  unconfirmedAt: deliveries.unconfirmedAt,
+  notifiedAt: deliveries.notifiedAt,
+  expiresAt: deliveries.expiresAt,
+  changedSeq: deliveries.changedSeq,
+}
+
 function receiptQuery(orm: Connection['orm']) {
   const senders = aliasedTable(peers, 'senders')
   const senderMachines = aliasedTable(machines, 'sender_machines')
   return orm
     .select({
-      messageId: deliveries.messageId,
-      senderId: deliveries.senderId,
+      ...columns,
       senderName: senders.name,
       senderHost: senderMachines.host,
-      recipientId: deliveries.recipientId,
       recipientName: peers.name,
       recipientHost: machines.host,
-      excerpt: toExcerpt(messages.body),
-      chars: messages.chars,
-      urgency: messages.urgency,
-      replyTo: messages.replyTo,
-      kind: messages.kind,
-      replyBy: deliveries.replyBy,
-      replyId: deliveries.replyId,
-      replyExcerpt: sql<
-        string | null
-      >`(select ${toExcerpt(sql`replies.body`)} from ${messages} as replies where replies.id = ${deliveries.replyId})`,
-      state: deliveries.state,
-      attempts: deliveries.attempts,
-      queuedAt: deliveries.queuedAt,
-      offeredAt: deliveries.offeredAt,
-      settledAt: deliveries.settledAt,
-      readAt: deliveries.readAt,
-      unconfirmedAt: deliveries.unconfirmedAt,
-      notifiedAt: deliveries.notifiedAt,
-      expiresAt: deliveries.expiresAt,
-      changedSeq: deliveries.changedSeq,
     })
     .from(deliveries)
     .innerJoin(messages, eq(messages.id, deliveries.messageId))

@@ -2,12 +2,6 @@ import type Sqlite from 'better-sqlite3'
 import { getTableName } from 'drizzle-orm'
 import { machines, peers } from './schema.ts'
 
-/** Rows of seats that were read and that nobody has written to since. */
-export type SeatCache<Row> = {
-  /** The seat of an id, read by `read` unless it is known. */
-  get(id: string, read: () => Row | undefined): Row | undefined
-}
-
 /** How many are known at most: some MB, with the longest paths. */
 const MOST_KNOWN = 2_000
 const TABLES = new Set<string>([peers, machines].map(getTableName))
@@ -23,6 +17,7 @@ export function createSeatCache<Row>(sqlite: Pick<Sqlite.Database, 'inTransactio
     written(table: string): void {
       if (TABLES.has(table)) known.clear()
     },
+    /** The row of an id; `read` unless it is known. */
     get(id: string, read: () => Row | undefined): Row | undefined {
       const found = known.get(id)
       if (found) return found

@@ -30,12 +30,11 @@ export function createSendLimits(connection: Connection): (draft: Draft) => Limi
     if (count === 0) return { kind: 'nobody', count }
     if (count > MAX_RECIPIENTS) return { kind: 'too-many', count }
     for (const recipientId of recipientIds) {
-      if (statements.waiting.get({ recipientId })!.count >= MAX_WAITING)
-        return { kind: 'mailbox-full', recipientId }
       const pair = { senderId, recipientId, now: now() }
+      const { waiting, sentAt } = statements.before.get(pair)!
+      if (waiting >= MAX_WAITING) return { kind: 'mailbox-full', recipientId }
       // Most who write have not written to the same peer within the minute.
-      const last = statements.last.get(pair)
-      if (!last || !isLately(last.sentAt, pair.now)) continue
+      if (sentAt === null || !isLately(sentAt, pair.now)) continue
       const { count: sent, same } = statements.lately.get({ ...pair, chars: body.length, body })!
       if (sent >= MAX_SENDS_PER_MINUTE) return { kind: 'too-fast', recipientId }
       if (same !== null && !settlesQuestion(draft, recipientId))
@@ -64,24 +63,24 @@ function prepare({ orm }: Connection) {
       )
       .orderBy(desc(deliveries.messageId))
       .limit(limit)
-  const last = newest(1).as('last')
   const lately = newest(MAX_SENDS_PER_MINUTE).as('lately')
   const isTakenBack = sql`exists (
     select 1 from ${deliveries} as said where said.message_id = ${messages.id}
       and said.recipient_id = ${placeholder('recipientId')} and said.state = 'retracted'
   )`
   return {
-    waiting: orm
-      .select({ count: sql<number>`count(*)` })
-      .from(deliveries)
-      .where(
-        sql`${deliveries.recipientId} = ${placeholder('recipientId')} and ${deliveries.settledAt} is null`,
-      )
-      .prepare(),
-    last: orm
-      .select({ sentAt: messages.createdAt })
-      .from(last)
-      .innerJoin(messages, eq(messages.id, last.messageId))
+    /** How many messages wait for the recipient, and when the sender wrote to it last. */
+    before: orm
+      .select({
+        waiting: sql<number>`(
+          select count(*) from ${deliveries}
+          where ${deliveries.recipientId} = ${placeholder('recipientId')} and ${deliveries.settledAt} is null
+        )`,
+        sentAt: sql<
+          number | null
+        >`(select ${messages.createdAt} from ${messages} where ${messages.id} = ${newest(1)})`,
+      })
+      .from(sql`(select 1)`)
       .prepare(),
     // What was taken back may be said again.
     lately: orm

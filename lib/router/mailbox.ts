@@ -27,7 +27,7 @@ export const mailboxRouter = router({
     .output(offer)
     .mutation(async ({ ctx, input }) => {
       const { mailbox, queue } = ctx.database
-      if (!mailbox.hasMail(ctx.self.id)) return { offerId: null, messages: [], remaining: 0 }
+      if (!mailbox.mayHaveMail(ctx.self.id)) return { offerId: null, messages: [], remaining: 0 }
       const result = await queue.run(() => mailbox.consume({ recipientId: ctx.self.id, ...input }))
       return {
         offerId: result.offerId ?? null,

@@ -1,4 +1,5 @@
 import { TRPCError } from '@trpc/server'
+import type { Refusal, Sent } from '#db/messages'
 import type { SeatRow } from '#db/peer-rows'
 import type { Receipt as ReceiptRow } from '#db/receipt-rows'
 import { resolveAddress } from './address.ts'
@@ -35,27 +36,28 @@ export const messagesRouter = router({
       const { recipients, scope } = resolveAudience(ctx, self, input)
       checkReply(ctx, self, replyTo)
       if (minutes !== undefined && urgency === 'fyi') throw new TRPCError(ASKS_BY_FYI)
-      const outcome = await database.queue.run(() =>
-        database.messages.send({
-          senderId: self.id,
-          recipientIds: recipients.map((peer) => peer.id),
-          idempotencyKey: input.idempotencyKey,
-          // Half a character is kept as another one: a repeated send must say the same.
-          body: input.message.toWellFormed(),
-          urgency,
-          replyTo,
-          scope,
-          replyWithin: minutes === undefined ? undefined : minutes * 60_000,
-        }),
+      const draft = {
+        senderId: self.id,
+        recipientIds: recipients.map((peer) => peer.id),
+        idempotencyKey: input.idempotencyKey,
+        // Half a character is kept as another one: a repeated send must say the same.
+        body: input.message.toWellFormed(),
+        urgency,
+        replyTo,
+        scope,
+        replyWithin: minutes === undefined ? undefined : minutes * 60_000,
+      }
+      // The receipts as they are committed: another write of the same commit may have offered the message.
+      const [outcome, receipts] = await database.queue.run(
+        () => database.messages.send(draft),
+        (sent) => [sent, isStored(sent) ? database.messages.receipts(sent.messageId) : []] as const,
       )
-      if (outcome.kind !== 'sent' && outcome.kind !== 'repeated') throw toRefusal(outcome, recipients, scope)
-      const { kind, messageId } = outcome
+      if (!isStored(outcome)) throw toRefusal(outcome, recipients, scope)
       return {
-        messageId,
-        repeated: kind === 'repeated',
+        messageId: outcome.messageId,
+        repeated: outcome.kind === 'repeated',
         scope: scope ?? null,
-        // Read behind the commit: another write in it may have offered the message, or told that its recipient has left.
-        recipients: toReceipts(ctx, database.messages.receipts(messageId)),
+        recipients: toReceipts(ctx, receipts),
       }
     }),
 
@@ -117,6 +119,9 @@ export const messagesRouter = router({
     .input(feedInput)
     .subscription(({ ctx, input, signal }) => watchMessages(ctx, input?.lastEventId, signal)),
 })
+
+const isStored = (outcome: Sent | Refusal): outcome is Sent =>
+  outcome.kind === 'sent' || outcome.kind === 'repeated'
 
 function checkSize(message: string) {
   const trouble = explainSize(message)

@@ -21,13 +21,15 @@ function openQueue(file = ':memory:', bell = createBell()) {
     return statement
   }) as typeof sqlite.prepare
   const queue = createCommitQueue(sqlite, bell)
-  const insert = prepare('insert into numbers values (?)')
+  const statement = prepare('insert into numbers values (?)')
+  const insert = (number: number) => statement.run(number).changes
   return {
     sqlite,
     queue,
     bell,
     log,
-    add: (number: number) => queue.run(() => insert.run(number).changes),
+    insert,
+    add: (number: number) => queue.run(() => insert(number)),
     numbers: () => sqlite.prepare('select number from numbers').pluck().all(),
     [Symbol.dispose]: () => void sqlite.close(),
   }
@@ -184,6 +186,39 @@ test('a write that loses the whole transaction takes the others with it, and the
     expect(one).toMatchObject({ status: 'rejected', reason: { message: 'the disk is full' } })
   expect(await db.add(3)).toBe(1)
   expect(db.numbers()).toEqual([3])
+})
+
+test('a write that hides the loss of its transaction is refused with the others, and nothing of them is kept', async () => {
+  using db = openQueue()
+  const writes = await Promise.allSettled([
+    db.add(1),
+    db.queue.run(() => db.sqlite.exec('rollback')),
+    db.add(2),
+  ])
+  expect(writes.map((one) => one.status)).toEqual(['rejected', 'rejected', 'rejected'])
+  expect(await db.add(3)).toBe(1)
+  expect(db.numbers()).toEqual([3])
+})
+
+test('an answer is read behind all writes of its transaction, and before anybody else can write', async () => {
+  using db = openQueue()
+  const numbers = () => [db.numbers(), db.sqlite.inTransaction]
+  const [first] = await Promise.all([db.queue.run(() => db.insert(1), numbers), db.add(2)])
+  expect(first).toEqual([[1, 2], true])
+  // Also when another throws, and they run apart.
+  const [second] = await Promise.allSettled([db.queue.run(() => db.insert(3), numbers), db.add(1), db.add(4)])
+  expect(second).toMatchObject({ value: [[1, 2, 3, 4], true] })
+})
+
+test('an answer that fails is told to its writer alone, whose write stays', async () => {
+  using db = openQueue()
+  const fail = () => {
+    throw new Error('no words')
+  }
+  const [failed, other] = await Promise.allSettled([db.queue.run(() => db.insert(1), fail), db.add(2)])
+  expect(failed).toMatchObject({ status: 'rejected', reason: { message: 'no words' } })
+  expect(other).toMatchObject({ status: 'fulfilled' })
+  expect(db.numbers()).toEqual([1, 2])
 })
 
 test('a full disk refuses the writes that need room, and what was answered stays', async () => {

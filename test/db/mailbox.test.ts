@@ -89,6 +89,25 @@ test('hasMail is true while a consume would give something, and false while all 
   expect(mailbox.hasMail(web)).toBe(false)
 })
 
+test('mail that has just come is known without a look, until somebody takes it', () => {
+  using world = openWorld()
+  const [api, web] = [world.join('api'), world.join('web')]
+  const { mailbox } = world.database
+  expect(mailbox.mayHaveMail(web)).toBe(false)
+  const id = world.send(api, web)
+  expect(mailbox.mayHaveMail(web)).toBe(true)
+  world.retract(api, id)
+  // In vain: it costs a consume that gives nothing.
+  expect(mailbox.mayHaveMail(web)).toBe(true)
+  expect(world.consume(web).messages).toEqual([])
+  expect(mailbox.mayHaveMail(web)).toBe(false)
+  world.send(api, web)
+  world.consume(web)
+  expect(mailbox.mayHaveMail(web)).toBe(false)
+  world.advance(LEASE_MS)
+  expect(mailbox.mayHaveMail(web)).toBe(true)
+})
+
 test('peek shows queued and offered mail, oldest first, and takes nothing', () => {
   using world = openWorld()
   const [api, web, cli] = [world.join('api'), world.join('web'), world.join('cli')]
