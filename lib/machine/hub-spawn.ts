@@ -19,6 +19,9 @@ export type SpawnedHub = {
   dispose(): void
 }
 
+/** Words for Node before the hub: V8 keeps a helper thread for each core, with memory of its own, and one does here. */
+export const HUB_NODE_ARGS = ['--v8-pool-size=1']
+
 let spawned = 0
 
 /**
@@ -32,7 +35,7 @@ export function spawnHub(config: Config, { replaces }: { replaces: number | unde
   const errors = join(dir, 'hub.err')
   const stderr = prepare(dir, words)
   const args = replaces === undefined ? [] : [`--replaces=${replaces}`]
-  const child = spawn(toNode(), [bundlePath('hub.js'), ...args], {
+  const child = spawn(toNode(), [...HUB_NODE_ARGS, bundlePath('hub.js'), ...args], {
     detached: true,
     windowsHide: true,
     cwd: '/',

@@ -14,8 +14,12 @@ export function currentCaller({ caller, database }: Context): Caller {
   return token ? { ...caller, machineId: token.machineId } : { kind: 'nobody' }
 }
 
-/** Whether a caller may use the seats of a machine. */
-export function mayActFor({ caller, database, hub }: Context, machineId: string): boolean {
+/** Whether a caller, as its token stands now, may use the seats of a machine. */
+export function mayActFor(
+  { database, hub }: Pick<Context, 'database' | 'hub'>,
+  caller: Caller,
+  machineId: string,
+): boolean {
   if (caller.kind === 'local') return true
   if (caller.kind === 'machine') return caller.machineId === machineId
   if (caller.kind === 'nobody') return false
@@ -42,7 +46,7 @@ export function enterAs(ctx: Context, machine: Machine): void {
     database.machineTokens.bind(caller.tokenId, machine.id)
     return
   }
-  if (!mayActFor({ ...ctx, caller }, machine.id))
+  if (!mayActFor(ctx, caller, machine.id))
     throw new TRPCError(caller.kind === 'fleet' ? NOT_BY_SHARED : NOT_ITS_OWN)
   database.machines.note(machine)
 }

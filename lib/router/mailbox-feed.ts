@@ -29,7 +29,7 @@ export function watchMailbox(
     {
       topic: mailboxTopic(peerId),
       // Another session may have taken the seat, or the machine have lost its token.
-      check: () => requireSelf({ ...ctx, caller: requireToken(ctx) }),
+      check: () => requireSelf(ctx, requireToken(ctx)),
       heard: untold.hear,
       read: () => {
         const { events, more } = readReceipts(ctx, untold)

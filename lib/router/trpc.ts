@@ -47,9 +47,11 @@ export const localProcedure = (instead: string) =>
 
 /** Open to the holder of a mailbox key only; `ctx.self` is the seat that the key speaks for. */
 export const peerProcedure = t.procedure.use(async ({ ctx, type, next }) => {
-  await begin(ctx, type)
+  const turn = begin(ctx, type)
+  // Each wait is a turn of the queue of promises.
+  if (turn) await turn
   const caller = requireMember(ctx)
-  return next({ ctx: { caller, self: requireSelf({ ...ctx, caller }) } })
+  return next({ ctx: { caller, self: requireSelf(ctx, caller) } })
 })
 
 /** Takes a call from what the caller may make, and has a query wait for its turn. */
@@ -80,9 +82,9 @@ function requireMember(ctx: Context): Caller {
   })
 }
 
-/** The seat that the caller's key speaks for. Throws UNAUTHORIZED when it speaks for none (any more). */
-export function requireSelf(ctx: Context): SeatRow {
-  const self = findCaller(ctx)
+/** The seat that the key speaks for, of a caller as its token stands now. Throws UNAUTHORIZED when there is none (any more). */
+export function requireSelf(ctx: Context, caller: Caller): SeatRow {
+  const self = findCaller(ctx, caller)
   if (self) return self
   throw new TRPCError({
     code: 'UNAUTHORIZED',
@@ -104,12 +106,14 @@ function checkPace({ mayCall }: Context): void {
  * The seat that the caller's key speaks for; `undefined` without a key, with a wrong one, and with that of a seat for
  * whose machine the caller may not act.
  */
-export function findCaller(ctx: Context): SeatRow | undefined {
+export function findCaller(ctx: Context, caller = ctx.caller): SeatRow | undefined {
   const { database, key } = ctx
   const [, id, secret] = /^(p_[0-9a-z]+)\.([\w-]+)$/.exec(key ?? '') ?? []
   if (!id || !secret) return undefined
   const seat = database.peers.seat(id)
-  return seat && isKeyOf(ctx, secret, seat.keyHash) && mayActFor(ctx, seat.machineId) ? seat : undefined
+  return seat && isKeyOf(ctx, secret, seat.keyHash) && mayActFor(ctx, caller, seat.machineId)
+    ? seat
+    : undefined
 }
 
 /** A key that was found to match a hash goes on to match it, and no other: a seat that changes hands gets a new one. */
