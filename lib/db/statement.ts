@@ -50,7 +50,8 @@ function toFill(params: unknown[], before?: () => void): (values: Values) => Row
       if (!(name in values)) throw new Error(`no value for "${name}" was given`)
       return values[name]
     }
-    return is(param, Param) ? (values: Values) => param.encoder.mapToDriverValue(read(values)) : read
+    if (!is(param, Param) || isPlain(param.encoder, 'mapToDriverValue')) return read
+    return (values: Values) => param.encoder.mapToDriverValue(read(values))
   })
   return (values) => {
     before?.()
@@ -69,7 +70,7 @@ function toMap(fields: SelectedFieldsOrdered): (row: Row) => Values {
     for (let index = 0; index < columns.length; index++) {
       const { key, decode } = columns[index]!
       const value = row[index]
-      object[key] = value === null ? null : decode(value)
+      object[key] = value === null || !decode ? value : decode(value)
     }
     return object
   }
@@ -77,10 +78,17 @@ function toMap(fields: SelectedFieldsOrdered): (row: Row) => Values {
 
 type Decode = (value: unknown) => unknown
 
-function toDecode(field: SelectedFieldsOrdered[number]['field']): Decode {
-  if (is(field, Column)) return (value) => field.mapFromDriverValue(value)
+/** `undefined`: as it comes. */
+function toDecode(field: SelectedFieldsOrdered[number]['field']): Decode | undefined {
+  if (is(field, Column)) {
+    return isPlain(field, 'mapFromDriverValue') ? undefined : (value) => field.mapFromDriverValue(value)
+  }
   const expression = is(field, SQL.Aliased) ? field.sql : field
   // What `mapWith` sets, private to the types alone.
   const { decoder } = expression as unknown as { decoder: { mapFromDriverValue: Decode } }
   return (value) => decoder.mapFromDriverValue(value)
 }
+
+/** Whether a column's values are in SQLite what they are here. */
+const isPlain = (encoder: object, way: 'mapFromDriverValue' | 'mapToDriverValue') =>
+  (encoder as Column)[way] === Column.prototype[way]
