@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { connect, type HubClient } from '../../lib/client/connect.ts'
 import { HubUnavailableError } from '../../lib/machine/hub-unavailable.ts'
 import { openHub, takeSeat, type TestHub } from '../harness/hub.ts'
+import { NOWHERE } from '../harness/nowhere.ts'
 
 const clients: HubClient[] = []
 afterEach(async () => {
@@ -208,7 +209,7 @@ describe('a call fails with what to do', () => {
     expect(stub.calls()).toBe(1)
   })
 
-  test.each(['http://no-such-host.invalid:7899', 'http://127.0.0.1:9'])(
+  test.each([`http://${NOWHERE}:7899`, 'http://127.0.0.1:9'])(
     'when there is nobody: %s',
     async (url) => {
       const error = await failure(open({ endpoint: { url, token } }).hub.health.query())
