@@ -102,7 +102,7 @@ async function survivors(path: string, stopHub: () => Promise<void>): Promise<st
     await stopHub()
     return (await processesOf(path)).length === 0
   }
-  const gone = waitFor(isEmpty, 'processes to end', 5_000)
+  const gone = waitFor(isEmpty, 'processes to end', 15_000)
   if (await gone.catch(() => false)) return []
   const commands = (await processesOf(path)).map((pid) =>
     readFile(`/proc/${pid}/cmdline`, 'utf8').then((line) => `${pid} ${line.replaceAll('\0', ' ')}`),

@@ -162,7 +162,7 @@ describe('a waiter', () => {
     const isGone = async () =>
       [...(await programsOf(rig.home.path, 'waiter.sh')), ...(await programsOf(rig.home.path, 'mcp.js'))]
         .length === 0
-    expect(await waitFor(isGone, 'the processes of the session to end', 5_000)).toBe(true)
+    expect(await waitFor(isGone, 'the processes of the session to end')).toBe(true)
   })
 
   test.each([
@@ -181,7 +181,7 @@ describe('a waiter', () => {
     }
     for (const name of order) await ends[name]!()
     const isGone = async () => (await programsOf(rig.home.path, 'waiter.sh')).length === 0
-    expect(await waitFor(isGone, 'the waiter to end', 5_000)).toBe(true)
+    expect(await waitFor(isGone, 'the waiter to end')).toBe(true)
   })
 
   test('outlives the hub, and hears of mail that the next one has', async () => {
