@@ -48,7 +48,8 @@ test('a hub that swallows everything is not waited for any longer than a few sec
   world.proxy.freeze()
   const start = performance.now()
   expect((await world.home.cli(['send', 'api@studio', 'one'])).stdout).toContain('is kept on this computer')
-  expect(performance.now() - start).toBeLessThan(5_000)
+  // It looks for the hub for 3 s; a call after that would take 5 s more.
+  expect(performance.now() - start).toBeLessThan(7_500)
   await world.proxy.mend({ reset: true })
   await world.home.cli(['peers'])
   expect(await world.textsOf()).toEqual(['user@laptop: one'])

@@ -7,6 +7,7 @@ import { blockPort } from '../harness/blocker.ts'
 import { runHub } from '../harness/hub.ts'
 import { installVersion } from '../harness/installation.ts'
 import { startSession } from '../harness/session.ts'
+import { waitFor } from '../harness/wait.ts'
 import { openPatient, type Patient } from './doctor.ts'
 
 describe.concurrent('doctor', () => {
@@ -88,13 +89,13 @@ describe.concurrent('doctor', () => {
     await using patient = await openPatient()
     const { home } = patient
     await using api = await startSession(home, { cwd: await home.project('api') })
-    process.kill(await api.mcpPid(), 'SIGKILL')
-    await expect
-      .poll(() => patient.fixes(), { timeout: 10_000 })
-      .toMatchObject([
-        { says: expect.stringContaining(`api (pid ${api.pid}) has lost its MCP server: type /mcp`) },
-      ])
+    const lost = api.card()!.mcp.pid
+    await api.killMcp()
+    expect(await patient.fixes()).toMatchObject([
+      { says: expect.stringContaining(`api (pid ${api.pid}) has lost its MCP server: type /mcp`) },
+    ])
     await api.startMcp(1)
+    await waitFor(() => api.card()!.mcp.pid !== lost, 'the card of the next server')
     expect(await patient.fixes()).toEqual([])
   })
 })

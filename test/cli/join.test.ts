@@ -9,6 +9,7 @@ import { readMachineId } from '../../lib/machine/machine-id.ts'
 import { createHome } from '../harness/home.ts'
 import { runHub } from '../harness/hub.ts'
 import { installVersion } from '../harness/installation.ts'
+import { NOWHERE } from '../harness/nowhere.ts'
 import { openProxy } from '../harness/proxy.ts'
 import { startSession } from '../harness/session.ts'
 import { installInto } from '../../apps/cli/install/install.ts'
@@ -192,15 +193,13 @@ describe.concurrent('join writes nothing and says why', () => {
   })
 
   test('when the name is unknown', async () => {
-    expect(await refusal(['http://studio.invalid:7899', WRONG])).toEqual(
+    expect(await refusal([`http://${NOWHERE}:7899`, WRONG])).toEqual(
       said(3, /finds no such name \((ENOTFOUND|EAI_AGAIN)\).*private network/),
     )
   })
 
   test('when the port was left out of an http URL', async () => {
-    expect(await refusal(['http://studio.invalid', WRONG])).toEqual(
-      said(3, /Is ":7899" missing from the URL/),
-    )
+    expect(await refusal([`http://${NOWHERE}`, WRONG])).toEqual(said(3, /Is ":7899" missing from the URL/))
   })
 
   test('when another program answers', async () => {

@@ -157,7 +157,7 @@ describe('the feed', () => {
 describe('a client that is closed', () => {
   const closesSoon = async (client: HubClient) => {
     const late = Promise.withResolvers<boolean>()
-    const patience = setTimeout(() => late.resolve(false), 2_000)
+    const patience = setTimeout(() => late.resolve(false), 5_000)
     const soon = await Promise.race([client.close().then(() => true), late.promise])
     clearTimeout(patience)
     return soon

@@ -8,8 +8,8 @@ import { blockPort } from '../harness/blocker.ts'
 import { openHub } from '../harness/hub.ts'
 
 /** What a call to that place tells, and in which words. */
-async function verdictOf(url: string, token = 'a-token-of-this-machine') {
-  const client = connect({ endpoint: { url, token }, timeoutMs: 300 })
+async function verdictOf(url: string, options: { timeoutMs?: number } = {}) {
+  const client = connect({ endpoint: { url, token: 'a-token-of-this-machine' }, ...options })
   const cause = await client.hub.hub.stats.query().then(
     () => undefined,
     (reason: Error) => reason,
@@ -50,7 +50,7 @@ test.each([
 test('so is one that nobody hears of, or that refuses the connection', async () => {
   const silent = await blockPort()
   const url = `http://127.0.0.1:${silent.port}`
-  expect((await verdictOf(url)).verdict).toBe('away')
+  expect((await verdictOf(url, { timeoutMs: 300 })).verdict).toBe('away')
   await silent[Symbol.asyncDispose]()
   expect((await verdictOf(url)).verdict).toBe('away')
 })

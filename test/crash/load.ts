@@ -1,7 +1,6 @@
 /** Senders, readers, hubs and MCP servers that go on whatever is killed, and the hand that kills them. */
 import { setTimeout as pause } from 'node:timers/promises'
 import { expect } from 'vitest'
-import { kill } from '../e2e/claude/processes.ts'
 import type { Seat } from '../harness/hub.ts'
 import type { Session } from '../harness/session.ts'
 import type { Chance } from './chance.ts'
@@ -102,7 +101,7 @@ export async function killServers(load: Load, session: Session, to: string[]): P
       const calls = chance.between(1, 12)
       for (let call = 0; call < calls; call++)
         await useTools(load, session, { to: chance.pick(to), number: ++number })
-      kill(await session.mcpPid())
+      await session.killMcp()
     } catch (cause) {
       if (!/the MCP server ended with SIGKILL/.test((cause as Error).message)) throw cause
     }

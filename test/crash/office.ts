@@ -1,7 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { copyFileSync, existsSync, mkdtempSync, rmSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { join } from 'node:path'
 import Sqlite from 'better-sqlite3'
 import { inject } from 'vitest'
@@ -11,6 +10,7 @@ import { readProcess } from '../../lib/machine/processes.ts'
 import { isAlive } from '../e2e/claude/processes.ts'
 import { createHome, type Home } from '../harness/home.ts'
 import { spawnHub, takeSeat, type Headers, type Seat } from '../harness/hub.ts'
+import { findPort } from '../harness/port.ts'
 import { waitFor } from '../harness/wait.ts'
 import { toContext } from '../harness/session.ts'
 import { createClock, loadShim, readNote, type Clock, type ShimOptions } from './shim.ts'
@@ -150,20 +150,5 @@ function inspectCopy(database: string, copy: string): string {
     return orphans === 0 ? integrity : `${orphans} rows without their parent`
   } finally {
     sqlite.close()
-  }
-}
-
-/** Below the ports that the system gives away: it must still be free when the hub comes back. */
-async function findPort(): Promise<number> {
-  for (;;) {
-    const port = 20_000 + Math.floor(Math.random() * 10_000)
-    const server = createServer()
-    const isFree = await new Promise<boolean>((resolve) => {
-      server.once('error', () => resolve(false)).listen(port, '127.0.0.1', () => resolve(true))
-    })
-    if (!isFree) continue
-    server.close()
-    await once(server, 'close')
-    return port
   }
 }

@@ -1,7 +1,6 @@
 /** A whole session, client stand-in, MCP server and hooks, whose MCP server is killed. */
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { kill } from '../e2e/claude/processes.ts'
 import { startSession, type Session } from '../harness/session.ts'
 import { waitFor } from '../harness/wait.ts'
 import { createLedger, toText, type Ledger } from './ledger.ts'
@@ -27,13 +26,13 @@ export async function tellSession(office: Office, rule: string | undefined): Pro
   await using api = await startSession(office.home, { cwd })
   const seat = api.card()!.peerId
   const say = (number: number) => send(ledger, web, { from: 'web', to: 'api', number })
-  kill(await api.mcpPid())
+  await api.killMcp()
   await say(1)
 
   const { wrapper, note } = rule === undefined ? { wrapper: [], note: undefined } : shimMcp(office, rule)
   const isKilled = () => note !== undefined && readNote(note) !== undefined
   await work(api, ledger, { wrapper, isKilled })
-  if (note === undefined) kill(await api.mcpPid())
+  if (note === undefined) await api.killMcp()
   else await waitFor(isKilled, 'the shim to kill the MCP server')
   await say(2)
 

@@ -1,7 +1,6 @@
 /** A session that is cut off from the hub of another machine, and keeps what it sends, while one of them is killed. */
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { kill } from '../e2e/claude/processes.ts'
 import { openProxy } from '../harness/proxy.ts'
 import { startSession, type Session } from '../harness/session.ts'
 import { waitFor } from '../harness/wait.ts'
@@ -22,7 +21,7 @@ export async function tellSpool(
   await using way = await openProxy(office.url)
   await using session = await startRemoteSession(office, way.url)
   const seat = session.card()!.peerId
-  kill(await session.mcpPid())
+  await session.killMcp()
   const { wrapper, note } =
     mcpRule === undefined ? { wrapper: [], note: undefined } : shimMcp(office, mcpRule)
   await session.startMcp(0, { wrapper })

@@ -1,10 +1,11 @@
 /** A database that is taken over from the predecessor, and a hub that takes the place of an older one. */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { HUB_EXIT } from '../../lib/machine/exit-codes.ts'
 import { writePredecessor } from '../db/predecessor.ts'
 import { waitFor } from '../harness/wait.ts'
 import { createLedger, toText } from './ledger.ts'
-import type { Office } from './office.ts'
+import type { Office, Victim } from './office.ts'
 import { drain, send, superviseHub, toEnding, type Ending } from './stories.ts'
 
 /** The hub is killed while it makes our database out of one of claude-peers v2 in which mail waits. */
@@ -50,7 +51,7 @@ export async function tellHandOver(
   const ended = olderRule === undefined ? newer : older
   await ended.exited
   // Where the newer one died before it had asked, the older one still serves, and is asked again.
-  const server = ended === older && newer.serves ? newer : await replace()
+  const server = ended === older && newer.serves ? newer : await replaceAtLast(replace)
   await say(3)
   await drain(office, ledger, async () => (await read()).context)
   server.kill('SIGTERM')
@@ -58,4 +59,14 @@ export async function tellHandOver(
   await older.exited
   const integrity = [office.inspect()]
   return toEnding(ledger, { killedAt, integrity, outcome: '' })
+}
+
+/** Starts a hub as a starter does: again while an older one that is on its way out has the claim. */
+async function replaceAtLast(replace: () => ReturnType<Office['serve']>): Promise<Victim> {
+  for (;;) {
+    const hub = await replace()
+    if (hub.serves) return hub
+    const code = await hub.exited
+    if (code !== HUB_EXIT.claimed) throw new Error(`the hub ended with ${code}: ${hub.stderr()}`)
+  }
 }

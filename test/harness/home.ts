@@ -6,7 +6,7 @@ import { promisify } from 'node:util'
 import { installInto } from '../../apps/cli/install/install.ts'
 import { isAlive } from '../../lib/machine/processes.ts'
 import type { Rendezvous } from '../../lib/machine/rendezvous.ts'
-import { killProcessesOf, processesOf } from '../e2e/claude/processes.ts'
+import { kill, killProcessesOf, processesOf } from '../e2e/claude/processes.ts'
 import { waitFor } from './wait.ts'
 
 const root = join(import.meta.dirname, '../..')
@@ -62,7 +62,7 @@ export async function createHome({
       () => undefined,
     )
     if (pid === undefined || !isAlive(pid)) return
-    process.kill(pid, signal)
+    kill(pid, signal)
     await waitFor(() => !isAlive(pid), 'the hub to be gone')
   }
   const home: Home = {
@@ -102,7 +102,7 @@ async function survivors(path: string, stopHub: () => Promise<void>): Promise<st
     await stopHub()
     return (await processesOf(path)).length === 0
   }
-  const gone = waitFor(isEmpty, 'processes to end', 5_000)
+  const gone = waitFor(isEmpty, 'processes to end', 15_000)
   if (await gone.catch(() => false)) return []
   const commands = (await processesOf(path)).map((pid) =>
     readFile(`/proc/${pid}/cmdline`, 'utf8').then((line) => `${pid} ${line.replaceAll('\0', ' ')}`),

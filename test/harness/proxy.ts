@@ -1,5 +1,6 @@
 import { once } from 'node:events'
-import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
+import { connect, createServer, type Socket } from 'node:net'
+import { findPort } from './port.ts'
 
 /** Which way bytes stand still: towards the hub, back to the client, or both. */
 export type Direction = 'both' | 'up' | 'down'
@@ -37,12 +38,12 @@ export async function openProxy(target: string): Promise<Proxy> {
     client.on('close', () => pairs.delete(pair))
     pair.hold(frozen)
   })
-  const listen = async (port: number) => {
+  const port = await findPort()
+  const listen = async () => {
     server.listen(port, '127.0.0.1')
     await once(server, 'listening')
-    return (server.address() as AddressInfo).port
   }
-  const port = await listen(0)
+  await listen()
   const end = async () => {
     const closed = server.listening ? once(server, 'close') : undefined
     if (closed) server.close()
@@ -63,7 +64,7 @@ export async function openProxy(target: string): Promise<Proxy> {
         if (reset) pair.break()
         else pair.hold(undefined)
       }
-      if (!server.listening) await listen(port)
+      if (!server.listening) await listen()
     },
     aim: (given) => void (aimed = new URL(given)),
     connections: () => connections,

@@ -8,6 +8,7 @@ import { readIfThere } from '../../lib/machine/files.ts'
 import { isAlive } from '../../lib/machine/processes.ts'
 import { toCaller } from '../../lib/probe/calls.ts'
 import { toContext, type HookRun } from '../../lib/probe/hook-process.ts'
+import { kill } from '../e2e/claude/processes.ts'
 import { toFork, type Home } from './home.ts'
 import { waitFor } from './wait.ts'
 
@@ -41,7 +42,7 @@ export type Session = AsyncDisposable & {
   /** The waiter that has this session's place; undefined when there is none. */
   waiterPid(): number | undefined
   mcpPid(server?: number): Promise<number>
-  /** Ends the MCP server with -9, and resolves when its client has noticed. */
+  /** Ends the MCP server with -9, unless it has ended already, and resolves when its client has noticed. */
   killMcp(): Promise<void>
   /** Starts the MCP server again, as `/mcp` reconnect does. */
   restartMcp(): Promise<void>
@@ -125,7 +126,7 @@ export async function startSession(
     mcpPid: (server = 0) => call('mcpPid', { server }),
     async killMcp() {
       const server = await call<number>('mcpPid', { server: 0 })
-      process.kill(server, 'SIGKILL')
+      kill(server)
       await waitFor(() => isReaped(server), 'the MCP server to be gone')
     },
     async restartMcp() {

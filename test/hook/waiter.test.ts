@@ -8,6 +8,7 @@ import { openBell } from '../../apps/mcp/bell.ts'
 import { removeCard, sessionFile, setBusy, setMailFlag, writeCard } from '../../lib/machine/cards.ts'
 import { bundlePath } from '../../lib/machine/package.ts'
 import { isAlive, readProcess } from '../../lib/machine/processes.ts'
+import { kill } from '../e2e/claude/processes.ts'
 import { waitFor } from '../harness/wait.ts'
 
 /** This process is Claude and MCP server in one: it holds the bell. */
@@ -225,7 +226,7 @@ async function openSession({ server = true } = {}) {
   const running = new Set<number>()
   cleanups.push(async () => {
     bell.close()
-    for (const pid of running) process.kill(pid, 'SIGKILL')
+    for (const pid of running) kill(pid)
     await waitFor(() => ![...running].some(isAlive), 'the waiters to end')
     await rm(home, { recursive: true, force: true })
   })

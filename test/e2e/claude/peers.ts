@@ -1,12 +1,14 @@
 import { execFile } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { runHeadless, type ClientOptions } from './client.ts'
+import { AWAIT_TOOLS, runHeadless, type ClientOptions } from './client.ts'
 import { clientEnvironment, createHome, type Home } from './home.ts'
 import { installClaude } from './install.ts'
 import { contextOf, startModel, type Model, type ModelRequest, type Responder } from './model.ts'
 import { waitUntil } from './processes.ts'
+import type { Interactive } from './terminal.ts'
 
 type Project = 'api' | 'web'
 
@@ -60,7 +62,7 @@ export async function startPeersRig(
     async send(to, message) {
       const from = model.requests.length
       const call = `[[call mcp__claude-peers__send_message ${JSON.stringify({ to, message })}]]`
-      await runHeadless({ ...client('web'), prompt: call })
+      await runHeadless({ ...client('web'), env: { ...peersEnv, ...AWAIT_TOOLS }, prompt: call })
       return contextOf(model.requests.slice(from).findLast(isOfProject(home.projects.web))!)
     },
     mailWaits: () =>
@@ -69,6 +71,24 @@ export async function startPeersRig(
         failure: () => 'no mail flag was raised',
       }),
     [Symbol.asyncDispose]: () => started.disposeAsync(),
+  }
+}
+
+/**
+ * Speaks to a client that was just started until it has our tools: version 2.1.197 may send its first prompts before its
+ * MCP servers have named theirs, and then a call answers "No such tool available".
+ */
+export async function awaitTools({ model, home }: PeersRig, terminal: Interactive, signal: AbortSignal) {
+  const card = join(home.path, '.claude-peers/sessions', `${terminal.claudePid()}.json`)
+  const failure = () => 'the session is not registered'
+  await waitUntil(() => existsSync(card), { timeoutMs: 30_000, failure, signal })
+  // From here on the client needs a turn or two.
+  for (let turn = 1, hasTools = false; !hasTools; turn++) {
+    const from = model.requests.length
+    await terminal.submit(`hello ${turn}`)
+    const { body } = await model.waitForRequest(() => true, { from, signal })
+    hasTools = JSON.stringify(body).includes('mcp__claude-peers__check_messages')
+    await terminal.waitForScreen(new RegExp(`hello ${turn}\\b[^]*● done`))
   }
 }
 

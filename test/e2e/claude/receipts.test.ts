@@ -3,7 +3,7 @@ import type { LogEntry } from '../../../lib/router/shapes/messages.ts'
 import { runHeadless } from './client.ts'
 import { CLAUDE_VERSIONS } from './install.ts'
 import { contextOf, type ModelRequest, type Reply } from './model.ts'
-import { createLatch, occurrences, startPeersRig, type PeersRig } from './peers.ts'
+import { awaitTools, createLatch, occurrences, startPeersRig, type PeersRig } from './peers.ts'
 import { waitUntil } from './processes.ts'
 import { startInteractive } from './terminal.ts'
 
@@ -102,8 +102,7 @@ describe.each(CLAUDE_VERSIONS)('claude %s', (version) => {
     })
     await using terminal = await startInteractive({ ...rig.client('api'), signal })
     // At once after its start the client may send a prompt before its hooks can know where the transcript goes.
-    await terminal.submit('hello')
-    await terminal.waitForScreen(/● done/)
+    await awaitTools(rig, terminal, signal)
     const latch = createLatch(rig.home, 'latch')
     const check = '[[call mcp__claude-peers__check_messages {}]]'
     await terminal.submit(`look yourself ${check} then ${latch.directive}`)
