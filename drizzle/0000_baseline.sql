@@ -20,10 +20,10 @@ CREATE TABLE `deliveries` (
 	PRIMARY KEY(`message_id`, `recipient_id`),
 	FOREIGN KEY (`message_id`) REFERENCES `messages`(`id`) ON UPDATE no action ON DELETE cascade,
 	FOREIGN KEY (`recipient_id`) REFERENCES `peers`(`id`) ON UPDATE no action ON DELETE no action,
-	CONSTRAINT "deliveries_state" CHECK("deliveries"."state" in ('queued', 'offered', 'delivered', 'read', 'expired', 'retracted')),
+	CONSTRAINT "deliveries_state" CHECK(("deliveries"."state" = 'queued' or "deliveries"."state" = 'offered' or "deliveries"."state" = 'delivered' or "deliveries"."state" = 'read' or "deliveries"."state" = 'expired' or "deliveries"."state" = 'retracted')),
 	CONSTRAINT "deliveries_lease" CHECK(("deliveries"."state" = 'offered') = ("deliveries"."lease_until" is not null)),
 	CONSTRAINT "deliveries_offer" CHECK("deliveries"."state" <> 'offered' or ("deliveries"."offer_id" is not null and "deliveries"."offered_at" is not null)),
-	CONSTRAINT "deliveries_attempts" CHECK(case when "deliveries"."state" in ('offered', 'delivered', 'read') then "deliveries"."attempts" > 0
+	CONSTRAINT "deliveries_attempts" CHECK(case when ("deliveries"."state" = 'offered' or "deliveries"."state" = 'delivered' or "deliveries"."state" = 'read') then "deliveries"."attempts" > 0
         when "deliveries"."state" = 'retracted' then "deliveries"."attempts" = 0 else "deliveries"."attempts" >= 0 end),
 	CONSTRAINT "deliveries_settled" CHECK(("deliveries"."state" in ('queued', 'offered')) = ("deliveries"."settled_at" is null)),
 	CONSTRAINT "deliveries_read" CHECK(("deliveries"."state" = 'read') = ("deliveries"."read_at" is not null)),
@@ -81,7 +81,7 @@ CREATE TABLE `messages` (
 	CONSTRAINT "messages_chars" CHECK("messages"."chars" > 0),
 	CONSTRAINT "messages_kind" CHECK("messages"."kind" in ('message', 'note')),
 	CONSTRAINT "messages_note" CHECK("messages"."kind" <> 'note' or "messages"."reply_to" is not null),
-	CONSTRAINT "messages_scope" CHECK("messages"."scope" in ('machine', 'directory', 'repo'))
+	CONSTRAINT "messages_scope" CHECK(("messages"."scope" = 'machine' or "messages"."scope" = 'directory' or "messages"."scope" = 'repo'))
 );
 --> statement-breakpoint
 CREATE UNIQUE INDEX `messages_idempotency` ON `messages` (`idempotency_key`,`sender_id`);--> statement-breakpoint

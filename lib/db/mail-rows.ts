@@ -1,4 +1,4 @@
-import { aliasedTable, and, asc, desc, eq, gt, isNull, lt, sql } from 'drizzle-orm'
+import { aliasedTable, and, asc, desc, eq, gt, isNull, lt, sql, type SQL } from 'drizzle-orm'
 import { alias } from 'drizzle-orm/sqlite-core'
 import type { Connection } from './connection.ts'
 import { MAX_WAKES } from './limits.ts'
@@ -49,14 +49,14 @@ const MAX_UNREAD = 50
 /** The prepared reads of mailboxes. */
 export function selectMail({ orm }: Connection) {
   const recipientId = sql.placeholder('recipientId')
-  // Which states are waiting is known already, but naming them leads SQLite to the index of waiting mail: without
-  // statistics it takes the one of all mail that the recipient ever got for just as good.
-  const mailIn = (...states: ('queued' | 'offered')[]) =>
-    and(
-      eq(deliveries.recipientId, recipientId),
-      isNull(deliveries.settledAt),
-      sql`${deliveries.state} in (${sql.raw(states.map((state) => `'${state}'`).join())})`,
-    )
+  // Which states are waiting is known already, but a word on them leads SQLite to the index of waiting mail: without
+  // statistics it takes the one of all mail that the recipient ever got for just as good. Both are one range of that index;
+  // for a list of them SQLite would fill a table first.
+  const mailThat = (is: SQL) =>
+    and(eq(deliveries.recipientId, recipientId), isNull(deliveries.settledAt), sql`${deliveries.state} ${is}`)
+  const isWaiting = mailThat(sql`>= 'offered'`)
+  const isQueued = mailThat(sql`= 'queued'`)
+  const isOffered = mailThat(sql`= 'offered'`)
   const open = aliasedTable(deliveries, 'open')
   const isNotExpired = sql`${deliveries.expiresAt} > ${sql.placeholder('now')}`
   const isNotHeldBack = sql`${deliveries.senderId} not in (
@@ -69,7 +69,7 @@ export function selectMail({ orm }: Connection) {
       .from(deliveries)
       .where(
         and(
-          mailIn('queued', 'offered'),
+          isWaiting,
           sql`(${deliveries.state} = 'queued' or ${deliveries.leaseUntil} <= ${sql.placeholder('now')})`,
         ),
       )
@@ -78,7 +78,7 @@ export function selectMail({ orm }: Connection) {
     queued: orm
       .select({ count: sql<number>`count(*)` })
       .from(deliveries)
-      .where(mailIn('queued'))
+      .where(isQueued)
       .prepare(),
     /** What a consume would give now and is worth a turn: no mere information, and no delivery that broke each time. */
     urgent: orm
@@ -87,7 +87,7 @@ export function selectMail({ orm }: Connection) {
       .innerJoin(messages, eq(messages.id, deliveries.messageId))
       .where(
         and(
-          mailIn('queued'),
+          isQueued,
           eq(messages.urgency, 'normal'),
           lt(deliveries.attempts, MAX_WAKES),
           isNotExpired,
@@ -108,7 +108,7 @@ export function selectMail({ orm }: Connection) {
       })
       .from(deliveries)
       .innerJoin(messages, eq(messages.id, deliveries.messageId))
-      .where(mailIn('queued', 'offered'))
+      .where(isWaiting)
       .prepare(),
     ofOffer: orm
       .select({
@@ -117,10 +117,10 @@ export function selectMail({ orm }: Connection) {
         queuedAt: deliveries.queuedAt,
       })
       .from(deliveries)
-      .where(and(mailIn('queued', 'offered'), eq(deliveries.offerId, sql.placeholder('offerId'))))
+      .where(and(isWaiting, eq(deliveries.offerId, sql.placeholder('offerId'))))
       .prepare(),
     waiting: mailQuery(orm)
-      .where(mailIn('queued', 'offered'))
+      .where(isWaiting)
       .orderBy(asc(deliveries.messageId))
       .limit(sql.placeholder('limit'))
       .prepare(),
@@ -143,7 +143,7 @@ export function selectMail({ orm }: Connection) {
     onOffer: orm
       .select({ id: deliveries.messageId, offeredAt: sql<number>`${deliveries.offeredAt}` })
       .from(deliveries)
-      .where(mailIn('offered'))
+      .where(isOffered)
       .orderBy(desc(deliveries.messageId))
       .limit(MAX_UNREAD)
       .prepare(),

@@ -5,7 +5,7 @@ import type { Connection } from './connection.ts'
 import { CONFIRM_MS, LEASE_MS } from './limits.ts'
 import { chooseMail, type ChoiceOptions } from './mail-choice.ts'
 import { selectMail, type Mail, type Unread } from './mail-rows.ts'
-import { deliveries } from './schema.ts'
+import { deliveries, isOneOf } from './schema.ts'
 
 export type Mailbox = ReturnType<typeof createMailbox>
 
@@ -217,7 +217,7 @@ function prepare({ orm }: Connection) {
         changedSeq: value('changedSeq'),
       })
       .where(
-        and(one, gt(deliveries.attempts, 0), inArray(deliveries.state, ['queued', 'offered', 'delivered'])),
+        and(one, gt(deliveries.attempts, 0), isOneOf(deliveries.state, ['queued', 'offered', 'delivered'])),
       )
       .returning({ senderId: deliveries.senderId })
       .prepare(),
