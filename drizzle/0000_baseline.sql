@@ -2,6 +2,7 @@ CREATE TABLE `deliveries` (
 	`message_id` integer NOT NULL,
 	`recipient_id` text NOT NULL,
 	`sender_id` text NOT NULL,
+	`digest` integer DEFAULT 0 NOT NULL,
 	`state` text NOT NULL,
 	`offer_id` text,
 	`lease_until` integer,
@@ -39,7 +40,7 @@ CREATE INDEX `deliveries_settled` ON `deliveries` (`settled_at`) WHERE settled_a
 CREATE INDEX `deliveries_unread` ON `deliveries` (`recipient_id`,`message_id`) WHERE state = 'delivered';--> statement-breakpoint
 CREATE INDEX `deliveries_asked` ON `deliveries` (`reply_by`) WHERE reply_by is not null and reply_id is null and note_id is null and state <> 'retracted';--> statement-breakpoint
 CREATE INDEX `deliveries_owed` ON `deliveries` (`recipient_id`,`message_id`) WHERE reply_by is not null and reply_id is null;--> statement-breakpoint
-CREATE INDEX `deliveries_pair` ON `deliveries` (`recipient_id`,`sender_id`,`message_id`);--> statement-breakpoint
+CREATE INDEX `deliveries_pair` ON `deliveries` (`recipient_id`,`sender_id`,`message_id`,`digest`);--> statement-breakpoint
 CREATE INDEX `deliveries_changed` ON `deliveries` (`changed_seq`);--> statement-breakpoint
 CREATE TABLE `machine_tokens` (
 	`id` text PRIMARY KEY NOT NULL,

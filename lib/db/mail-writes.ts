@@ -1,3 +1,4 @@
+import { crc32 } from 'node:zlib'
 import { sql } from 'drizzle-orm'
 import { noteMail } from './bell.ts'
 import type { Connection } from './connection.ts'
@@ -5,7 +6,17 @@ import { MESSAGE_TTL_MS } from './limits.ts'
 import { deliveries, messages } from './schema.ts'
 
 type NewMessage = Omit<typeof messages.$inferInsert, 'id' | 'chars' | 'createdAt'>
-type NewDelivery = { messageId: number; senderId: string; recipientId: string; replyBy: number | null }
+type NewDelivery = {
+  messageId: number
+  senderId: string
+  recipientId: string
+  /** That of the body. */
+  digest: number
+  replyBy: number | null
+}
+
+/** What is compared first of two bodies. */
+export const toDigest = (body: string): number => crc32(body)
 
 /** The two writes that make mail, for inside `queue.run`. */
 export function createMailWrites(connection: Connection) {
@@ -14,7 +25,8 @@ export function createMailWrites(connection: Connection) {
   return {
     /** Stores what is said, and gives its id; `undefined` when its sender has used the key before. */
     store(message: NewMessage): number | undefined {
-      return statements.store.get({ ...message, chars: message.body.length, createdAt: now() })?.id
+      const stored = statements.store.run({ ...message, chars: message.body.length, createdAt: now() })
+      return stored.changes === 0 ? undefined : Number(stored.lastInsertRowid)
     },
     /** Queues a message for one recipient, for 48 hours. */
     queue(delivery: NewDelivery): void {
@@ -43,7 +55,6 @@ function prepare({ orm }: Connection) {
         createdAt: placeholder('createdAt'),
       })
       .onConflictDoNothing({ target: [messages.idempotencyKey, messages.senderId] })
-      .returning({ id: messages.id })
       .prepare(),
     queue: orm
       .insert(deliveries)
@@ -51,6 +62,7 @@ function prepare({ orm }: Connection) {
         messageId: placeholder('messageId'),
         recipientId: placeholder('recipientId'),
         senderId: placeholder('senderId'),
+        digest: placeholder('digest'),
         state: 'queued',
         queuedAt: placeholder('queuedAt'),
         expiresAt: placeholder('expiresAt'),

@@ -59,7 +59,7 @@ export function createMailbox(connection: Connection) {
     /** How many messages the next consume could give that are worth waking for: not `fyi`, nor offered thrice in vain. */
     urgent: (recipientId: string): number => reads.urgent.get({ recipientId, now: now() })!.count,
     /** What waits (queued or on offer), oldest first, without taking it. */
-    peek: (recipientId: string, limit: number): Mail[] => reads.waiting.all({ recipientId, limit }),
+    peek: (recipientId: string, limit: number): Mail[] => reads.waiting({ recipientId, limit }),
 
     /** The newest mail, of the last day, that is on offer or delivered and not known to be read. */
     unread(recipientId: string): Unread[] {
@@ -90,7 +90,7 @@ export function createMailbox(connection: Connection) {
         noteMail(bell, change)
       }
       const ids = chosen.map((one) => one.messageId).toSorted((one, other) => one - other)
-      const messages = ids.map((messageId) => reads.one.get({ recipientId, messageId })!)
+      const messages = ids.map((messageId) => reads.one({ recipientId, messageId })!)
       return { offerId, messages, remaining, leaseUntil }
     },
 

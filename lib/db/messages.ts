@@ -2,7 +2,7 @@ import { and, asc, eq, gt, isNull, sql } from 'drizzle-orm'
 import { noteMail, type MailChange } from './bell.ts'
 import type { Connection } from './connection.ts'
 import { selectMail, type Mail } from './mail-rows.ts'
-import { createMailWrites } from './mail-writes.ts'
+import { createMailWrites, toDigest } from './mail-writes.ts'
 import { isOfPeers, selectReceipts, type Nameless, type Receipt } from './receipt-rows.ts'
 import { createReplies } from './replies.ts'
 import { deliveries, messages } from './schema.ts'
@@ -74,7 +74,8 @@ export function createMessages(connection: Connection) {
   return {
     /** Stores the draft and queues it for each recipient, all or nothing. */
     send(draft: Draft): Sent | Refusal {
-      const refused = refusal(draft)
+      const digest = toDigest(draft.body)
+      const refused = refusal(draft, digest)
       if (refused) return repeat(draft) ?? refused
       const { senderId, idempotencyKey, body, urgency, replyWithin } = draft
       const replyBy = replyWithin === undefined ? null : now() + replyWithin
@@ -89,7 +90,7 @@ export function createMessages(connection: Connection) {
       })
       if (messageId === undefined) return repeat(draft)!
       for (const recipientId of draft.recipientIds) {
-        writes.queue({ messageId, senderId, recipientId, replyBy })
+        writes.queue({ messageId, senderId, recipientId, digest, replyBy })
         if (draft.replyTo !== undefined)
           replies.answer(draft.replyTo, { from: senderId, to: recipientId, id: messageId })
       }
@@ -150,7 +151,7 @@ export function createMessages(connection: Connection) {
     oldestWaiting: (): number | undefined => statements.oldestWaiting.get({})?.queuedAt,
     /** A message as its recipient may read it again: one that it was offered at least once. */
     received: (recipientId: string, messageId: number): Mail | undefined =>
-      mail.one.get({ recipientId, messageId }),
+      mail.one({ recipientId, messageId }),
   }
 }
 

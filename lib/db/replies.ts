@@ -6,7 +6,7 @@
 import { randomUUID } from 'node:crypto'
 import { aliasedTable, and, desc, eq, gt, isNull, lte, ne, sql } from 'drizzle-orm'
 import type { Connection } from './connection.ts'
-import { createMailWrites } from './mail-writes.ts'
+import { createMailWrites, toDigest } from './mail-writes.ts'
 import { deliveries, machines, messages, peers } from './schema.ts'
 
 /** A message that answers: `to` is who sent what it answers. */
@@ -52,16 +52,23 @@ export function createReplies(connection: Connection) {
       const overdue: Overdue[] = statements.overdue.all({ now: now() })
       for (const ask of overdue) {
         const { messageId, senderId, recipientId } = ask
+        const body = toNote(ask)
         const noteId = mail.store({
           senderId,
           idempotencyKey: randomUUID(),
-          body: toNote(ask),
+          body,
           urgency: 'normal',
           replyTo: messageId,
           kind: 'note',
           scope: null,
         })!
-        mail.queue({ messageId: noteId, senderId, recipientId: senderId, replyBy: null })
+        mail.queue({
+          messageId: noteId,
+          senderId,
+          recipientId: senderId,
+          digest: toDigest(body),
+          replyBy: null,
+        })
         const change = { messageId, senderId, recipientId, changedSeq: nextSeq() }
         statements.setNote.run({ ...change, noteId })
         bell.noteSent(change)

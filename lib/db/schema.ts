@@ -167,6 +167,8 @@ export const deliveries = sqliteTable(
       .references(() => peers.id),
     /** That of the message, for `deliveries_pair`; the message's own refers to the seat. */
     senderId: text('sender_id').notNull(),
+    /** CRC-32 of the message's body, for that index as well; 0 of what v2 left. */
+    digest: integer('digest').notNull().default(0),
     state: text('state', {
       enum: ['queued', 'offered', 'delivered', 'read', 'expired', 'retracted'],
     }).notNull(),
@@ -219,7 +221,8 @@ export const deliveries = sqliteTable(
     index('deliveries_owed')
       .on(table.recipientId, table.messageId)
       .where(sql`reply_by is not null and reply_id is null`),
-    index('deliveries_pair').on(table.recipientId, table.senderId, table.messageId),
+    // With the digest, whether a pair has said the same lately is seen without a look at what it said.
+    index('deliveries_pair').on(table.recipientId, table.senderId, table.messageId, table.digest),
     // What changes moves to its end: the only index of changes, as one for each sender would cost a page at each change.
     index('deliveries_changed').on(table.changedSeq),
     check(

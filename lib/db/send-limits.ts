@@ -10,8 +10,13 @@ export type LimitRefusal =
   | { kind: 'repetition'; recipientId: string; messageId: number }
   | { kind: 'too-many' | 'nobody'; count: number }
 
-/** Makes the look at a draft before it is sent: the first limit that it would pass at any of its recipients. */
-export function createSendLimits(connection: Connection): (draft: Draft) => LimitRefusal | undefined {
+/**
+ * Makes the look at a draft, whose body has the digest, before it is sent: the first limit that it would pass at any of its
+ * recipients.
+ */
+export function createSendLimits(
+  connection: Connection,
+): (draft: Draft, digest: number) => LimitRefusal | undefined {
   const { now } = connection
   const statements = prepare(connection)
 
@@ -24,19 +29,21 @@ export function createSendLimits(connection: Connection): (draft: Draft) => Limi
     )
   }
 
-  return function refusal(draft) {
+  return function refusal(draft, digest) {
     const { senderId, recipientIds, body } = draft
     const count = recipientIds.length
     if (count === 0) return { kind: 'nobody', count }
     if (count > MAX_RECIPIENTS) return { kind: 'too-many', count }
     for (const recipientId of recipientIds) {
-      const pair = { senderId, recipientId, now: now() }
-      const { waiting, sentAt } = statements.before.get(pair)!
+      const { waiting, sixtieth, same } = statements.before.get({
+        senderId,
+        recipientId,
+        digest,
+        body,
+        now: now(),
+      })!
       if (waiting >= MAX_WAITING) return { kind: 'mailbox-full', recipientId }
-      // Most who write have not written to the same peer within the minute.
-      if (sentAt === null || !isLately(sentAt, pair.now)) continue
-      const { count: sent, same } = statements.lately.get({ ...pair, chars: body.length, body })!
-      if (sent >= MAX_SENDS_PER_MINUTE) return { kind: 'too-fast', recipientId }
+      if (sixtieth !== null && isLately(sixtieth, now())) return { kind: 'too-fast', recipientId }
       if (same !== null && !settlesQuestion(draft, recipientId))
         return { kind: 'repetition', recipientId, messageId: same }
     }
@@ -50,50 +57,45 @@ const isLately = (sentAt: number, now: number) => sentAt <= now && sentAt > now 
 function prepare({ orm }: Connection) {
   const placeholder = sql.placeholder
   // The newest of a pair first: it reads no further than the limit, however long the two have known each other, and of the
-  // index alone. When each was queued is in its message, which is looked at for its text anyway.
-  const newest = (limit: number) =>
-    orm
-      .select({ messageId: deliveries.messageId })
-      .from(deliveries)
-      .where(
-        and(
-          eq(deliveries.senderId, placeholder('senderId')),
-          eq(deliveries.recipientId, placeholder('recipientId')),
-        ),
-      )
-      .orderBy(desc(deliveries.messageId))
-      .limit(limit)
-  const lately = newest(MAX_SENDS_PER_MINUTE).as('lately')
+  // index alone. When each was queued is in its message.
+  const newest = orm
+    .select({ messageId: deliveries.messageId, digest: deliveries.digest })
+    .from(deliveries)
+    .where(
+      and(
+        eq(deliveries.senderId, placeholder('senderId')),
+        eq(deliveries.recipientId, placeholder('recipientId')),
+      ),
+    )
+    .orderBy(desc(deliveries.messageId))
+    .limit(MAX_SENDS_PER_MINUTE)
   const isTakenBack = sql`exists (
     select 1 from ${deliveries} as said where said.message_id = ${messages.id}
       and said.recipient_id = ${placeholder('recipientId')} and said.state = 'retracted'
   )`
   return {
-    /** How many messages wait for the recipient, and when the sender wrote to it last. */
+    /**
+     * How many messages wait for the recipient, when the sender wrote to it for the sixtieth time before, and which message
+     * of the last minute said the same; what was taken back may be said again.
+     */
     before: orm
       .select({
         waiting: sql<number>`(
           select count(*) from ${deliveries}
           where ${deliveries.recipientId} = ${placeholder('recipientId')} and ${deliveries.settledAt} is null
         )`,
-        sentAt: sql<
-          number | null
-        >`(select ${messages.createdAt} from ${messages} where ${messages.id} = ${newest(1)})`,
+        sixtieth: sql<number | null>`(
+          select ${messages.createdAt} from ${messages}
+          where ${messages.id} = (select message_id from ${newest} limit 1 offset ${sql.raw(String(MAX_SENDS_PER_MINUTE - 1))})
+        )`,
+        same: sql<number | null>`(
+          select max(${messages.id}) from ${newest} as newest cross join ${messages}
+          where newest.digest = ${placeholder('digest')} and ${messages.id} = newest.message_id
+            and ${messages.createdAt} <= ${placeholder('now')} and ${messages.createdAt} > ${placeholder('now')} - 60000
+            and ${messages.body} = ${placeholder('body')} and not ${isTakenBack}
+        )`,
       })
       .from(sql`(select 1)`)
-      .prepare(),
-    // What was taken back may be said again.
-    lately: orm
-      .select({
-        count: sql<number>`count(*)`,
-        same: sql<number | null>`max(case when ${messages.chars} = ${placeholder('chars')}
-          and ${messages.body} = ${placeholder('body')} and not ${isTakenBack} then ${messages.id} end)`,
-      })
-      .from(lately)
-      .innerJoin(messages, eq(messages.id, lately.messageId))
-      .where(
-        sql`${messages.createdAt} <= ${placeholder('now')} and ${messages.createdAt} > ${placeholder('now')} - 60000`,
-      )
       .prepare(),
     openQuestion: orm
       .select({ one: sql`1` })

@@ -8,45 +8,42 @@ import {
   changed,
   consumeInput,
   idsInput,
-  offer,
   offerInput,
   page,
   peeked,
   peekInput,
   readInput,
   settled,
+  type Offer,
+  type Settled,
 } from './shapes/mailbox.ts'
 import { wholeCharacters } from './text.ts'
 import { peerProcedure, router } from './trpc.ts'
 import { toMail } from './views.ts'
 
+// What a message goes through names the type of its answer: a check of each is a twentieth of an exchange, and
+// test/router/answer-shapes.test.ts holds them to their schemas.
 export const mailboxRouter = router({
   /** The atomic step of delivery: offers waiting mail to exactly one caller, under a lease of 30 seconds. */
-  consume: peerProcedure
-    .input(consumeInput)
-    .output(offer)
-    .mutation(async ({ ctx, input }) => {
-      const { mailbox, queue } = ctx.database
-      if (!mailbox.mayHaveMail(ctx.self.id)) return { offerId: null, messages: [], remaining: 0 }
-      const result = await queue.run(() => mailbox.consume({ recipientId: ctx.self.id, ...input }))
-      return {
-        offerId: result.offerId ?? null,
-        messages: result.messages.map(toMail),
-        remaining: result.remaining,
-      }
-    }),
+  consume: peerProcedure.input(consumeInput).mutation(async ({ ctx, input }): Promise<Offer> => {
+    const { mailbox, queue } = ctx.database
+    if (!mailbox.mayHaveMail(ctx.self.id)) return { offerId: null, messages: [], remaining: 0 }
+    const result = await queue.run(() => mailbox.consume({ recipientId: ctx.self.id, ...input }))
+    return {
+      offerId: result.offerId ?? null,
+      messages: result.messages.map(toMail),
+      remaining: result.remaining,
+    }
+  }),
 
   /** Says that the messages of an offer have reached their reader: they are delivered now, but for those not shown. */
-  ack: peerProcedure
-    .input(ackInput)
-    .output(settled)
-    .mutation(({ ctx, input }) => {
-      const { mailbox, queue } = ctx.database
-      return queue.run(() => ({
-        settled: mailbox.acknowledge(ctx.self.id, input.offerId, input.unshown),
-        remaining: mailbox.queued(ctx.self.id),
-      }))
-    }),
+  ack: peerProcedure.input(ackInput).mutation(({ ctx, input }): Promise<Settled> => {
+    const { mailbox, queue } = ctx.database
+    return queue.run(() => ({
+      settled: mailbox.acknowledge(ctx.self.id, input.offerId, input.unshown),
+      remaining: mailbox.queued(ctx.self.id),
+    }))
+  }),
 
   /** Gives an offer back that could not be shown: its messages wait again at once. */
   release: peerProcedure

@@ -15,10 +15,10 @@ import {
   messageInput,
   messageStatus,
   sendInput,
-  sent,
   threads,
   threadsInput,
   type LogEntry,
+  type Sent as SentAnswer,
   type Receipt,
 } from './shapes/messages.ts'
 import { findCaller, peerProcedure, procedure, router } from './trpc.ts'
@@ -26,40 +26,37 @@ import { toLogEntry, toReceipt, toRecipient } from './views.ts'
 
 export const messagesRouter = router({
   /** Queues a message for one or several peers, all or none; it is safe on disk when this answers. */
-  send: peerProcedure
-    .input(sendInput)
-    .output(sent)
-    .mutation(async ({ ctx, input }) => {
-      const { database, self } = ctx
-      const { replyTo, urgency, expectsReplyWithin: minutes } = input
-      checkSize(input.message)
-      const { recipients, scope } = resolveAudience(ctx, self, input)
-      checkReply(ctx, self, replyTo)
-      if (minutes !== undefined && urgency === 'fyi') throw new TRPCError(ASKS_BY_FYI)
-      const draft = {
-        senderId: self.id,
-        recipientIds: recipients.map((peer) => peer.id),
-        idempotencyKey: input.idempotencyKey,
-        // Half a character is kept as another one: a repeated send must say the same.
-        body: input.message.toWellFormed(),
-        urgency,
-        replyTo,
-        scope,
-        replyWithin: minutes === undefined ? undefined : minutes * 60_000,
-      }
-      // The receipts as they are committed: another write of the same commit may have offered the message.
-      const [outcome, receipts] = await database.queue.run(
-        () => database.messages.send(draft),
-        (sent) => [sent, isStored(sent) ? database.messages.receipts(sent.messageId) : []] as const,
-      )
-      if (!isStored(outcome)) throw toRefusal(outcome, recipients, scope)
-      return {
-        messageId: outcome.messageId,
-        repeated: outcome.kind === 'repeated',
-        scope: scope ?? null,
-        recipients: toReceipts(ctx, receipts),
-      }
-    }),
+  send: peerProcedure.input(sendInput).mutation(async ({ ctx, input }): Promise<SentAnswer> => {
+    const { database, self } = ctx
+    const { replyTo, urgency, expectsReplyWithin: minutes } = input
+    checkSize(input.message)
+    const { recipients, scope } = resolveAudience(ctx, self, input)
+    checkReply(ctx, self, replyTo)
+    if (minutes !== undefined && urgency === 'fyi') throw new TRPCError(ASKS_BY_FYI)
+    const draft = {
+      senderId: self.id,
+      recipientIds: recipients.map((peer) => peer.id),
+      idempotencyKey: input.idempotencyKey,
+      // Half a character is kept as another one: a repeated send must say the same.
+      body: input.message.toWellFormed(),
+      urgency,
+      replyTo,
+      scope,
+      replyWithin: minutes === undefined ? undefined : minutes * 60_000,
+    }
+    // The receipts as they are committed: another write of the same commit may have offered the message.
+    const [outcome, receipts] = await database.queue.run(
+      () => database.messages.send(draft),
+      (sent) => [sent, isStored(sent) ? database.messages.receipts(sent.messageId) : []] as const,
+    )
+    if (!isStored(outcome)) throw toRefusal(outcome, recipients, scope)
+    return {
+      messageId: outcome.messageId,
+      repeated: outcome.kind === 'repeated',
+      scope: scope ?? null,
+      recipients: toReceipts(ctx, receipts),
+    }
+  }),
 
   /** Where a message that the caller sent stands, for each recipient. */
   status: peerProcedure

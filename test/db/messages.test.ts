@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { LEASE_MS, MAX_SENDS_PER_MINUTE, MAX_WAITING } from '../../lib/db/limits.ts'
 import type { Draft } from '../../lib/db/messages.ts'
+import { toDigest } from '../../lib/db/mail-writes.ts'
 import { HOUR, makeDirectory, openFileWorld, openWorld, SECOND } from './harness.ts'
 
 const MINUTE = 60 * SECOND
@@ -212,6 +213,16 @@ test('a message that is not there has no receipts and cannot be retracted', () =
   const api = world.join('api')
   expect(world.database.messages.receipts(42)).toEqual([])
   expect(world.retract(api, 42)).toEqual([])
+})
+
+test('another text with the digest of one that was said is no repetition', () => {
+  using world = openWorld()
+  const [api, web] = [world.join('api'), world.join('web')]
+  const [one, other] = ['plumless', 'buckeroo']
+  expect(toDigest(one)).toBe(toDigest(other))
+  expect(world.trySend(api, web, { body: one }).kind).toBe('sent')
+  expect(world.trySend(api, web, { body: other }).kind).toBe('sent')
+  expect(world.trySend(api, web, { body: one }).kind).toBe('repetition')
 })
 
 test('the same text to the same peer within a minute is refused; later it is not', () => {

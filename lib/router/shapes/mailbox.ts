@@ -53,6 +53,7 @@ export const offerInput = z.object({ offerId: z.string().min(1).max(64) })
 export const ackInput = offerInput.extend({ unshown: z.array(messageId).max(1_000).default([]) })
 /** How many messages the call settled (none when it was late or repeated), and how many are still queued. */
 export const settled = z.object({ settled: z.number().int(), remaining: z.number().int() })
+export type Settled = z.infer<typeof settled>
 
 export const peekInput = z.object({ limit: z.number().int().min(1).max(100).default(20) }).optional()
 export const peeked = z.object({ messages: z.array(mail), waiting: z.number().int() })
