@@ -27,7 +27,7 @@ export type MailChange = { messageId: number; recipientId: string; changedSeq: n
 type SentChange = MailChange & { senderId: string }
 
 /** Told at a ring; of a mailbox, with all that changed since the last one of what its owner sent. */
-export type Wake = (sent: readonly MailChange[]) => void
+type Wake = (sent: readonly MailChange[]) => void
 
 export type Listener = Disposable & {
   /** Resolves at the next ring (at once if one is kept): true, or false at the end of the signal or listener. */

@@ -16,7 +16,10 @@ export type CommitQueue = {
    * throws, it runs once more: whatever it does but to the database and the bell, it may do twice.
    */
   run<T>(work: () => T): Promise<T>
-  /** The same, and settles with what `answer` reads once all writes of the transaction are done. */
+  /**
+   * The same, and settles with what `answer` reads once all writes of the transaction are done. It only reads: when it
+   * throws, the writer hears of that, and the write stands.
+   */
   run<T, Answer>(work: () => T, answer: (value: T) => Answer): Promise<Answer>
   /** Commits what has been asked for so far, now; used at shutdown. */
   flush(): void

@@ -80,9 +80,13 @@ export function connect(sqlite: Sqlite.Database, now: () => number, meter?: Mete
   }
 }
 
+/** More numbers than a hub gives between two that a row keeps: activities and writes that were rolled back take some. */
+const UNSTORED = 1_000_000
+
 /**
- * Starts above every stored number and above the clock in microseconds: a cursor that a client kept stays below
- * what comes next even when the newest rows were deleted meanwhile. Fits a double until the year 2255.
+ * Starts above every number that was given and above the clock in microseconds: a cursor that a client kept stays below
+ * what comes next even when the newest rows were deleted meanwhile, or the clock was set back. Fits a double until the
+ * year 2255.
  */
 function createSequence(sqlite: Sqlite.Database, now: () => number) {
   const stored = sqlite
@@ -91,7 +95,7 @@ function createSequence(sqlite: Sqlite.Database, now: () => number) {
     )
     .pluck()
     .get() as number
-  const openedSeq = Math.max(stored, now() * 1_000)
+  const openedSeq = Math.max(stored + UNSTORED, now() * 1_000)
   let last = openedSeq
   return { nextSeq: () => ++last, lastSeq: () => last, openedSeq }
 }

@@ -81,7 +81,7 @@ export function selectMail({ orm, seat }: Connection) {
     )
     .prepare()
 
-  /** With what its seats say, which are known: four joins less. */
+  /** With what its seats say, which are known: three joins less. */
   function toMail(row: Seatless, reader: string): Mail {
     const sender = seat(row.senderId)!
     return {

@@ -5,13 +5,15 @@ import type { Connection } from './connection.ts'
 import { MESSAGE_TTL_MS } from './limits.ts'
 import { deliveries, messages } from './schema.ts'
 
-type NewMessage = Omit<typeof messages.$inferInsert, 'id' | 'chars' | 'createdAt'>
+type NewMessage = Omit<typeof messages.$inferInsert, 'id' | 'chars'>
 type NewDelivery = {
   messageId: number
   senderId: string
   recipientId: string
   /** That of the body. */
   digest: number
+  /** When its message was made. */
+  queuedAt: number
   replyBy: number | null
 }
 
@@ -20,18 +22,18 @@ export const toDigest = (body: string): number => crc32(body)
 
 /** The two writes that make mail, for inside `queue.run`. */
 export function createMailWrites(connection: Connection) {
-  const { now, nextSeq, bell, fresh } = connection
+  const { nextSeq, bell, fresh } = connection
   const statements = prepare(connection)
   return {
     /** Stores what is said, and gives its id; `undefined` when its sender has used the key before. */
     store(message: NewMessage): number | undefined {
-      const stored = statements.store.run({ ...message, chars: message.body.length, createdAt: now() })
+      const stored = statements.store.run({ ...message, chars: message.body.length })
       return stored.changes === 0 ? undefined : Number(stored.lastInsertRowid)
     },
     /** Queues a message for one recipient, for 48 hours. */
     queue(delivery: NewDelivery): void {
       const changedSeq = nextSeq()
-      statements.queue.run({ ...delivery, queuedAt: now(), expiresAt: now() + MESSAGE_TTL_MS, changedSeq })
+      statements.queue.run({ ...delivery, expiresAt: delivery.queuedAt + MESSAGE_TTL_MS, changedSeq })
       fresh.add(delivery.recipientId)
       noteMail(bell, { ...delivery, changedSeq })
     },

@@ -78,7 +78,9 @@ export function createMessages(connection: Connection) {
       const refused = refusal(draft, digest)
       if (refused) return repeat(draft) ?? refused
       const { senderId, idempotencyKey, body, urgency, replyWithin } = draft
-      const replyBy = replyWithin === undefined ? null : now() + replyWithin
+      // One time for all of it: a repeated draft is known by how long it waits for its answer.
+      const queuedAt = now()
+      const replyBy = replyWithin === undefined ? null : queuedAt + replyWithin
       const messageId = writes.store({
         senderId,
         idempotencyKey,
@@ -87,10 +89,11 @@ export function createMessages(connection: Connection) {
         replyTo: draft.replyTo ?? null,
         kind: 'message',
         scope: draft.scope ?? null,
+        createdAt: queuedAt,
       })
       if (messageId === undefined) return repeat(draft)!
       for (const recipientId of draft.recipientIds) {
-        writes.queue({ messageId, senderId, recipientId, digest, replyBy })
+        writes.queue({ messageId, senderId, recipientId, digest, queuedAt, replyBy })
         if (draft.replyTo !== undefined)
           replies.answer(draft.replyTo, { from: senderId, to: recipientId, id: messageId })
       }

@@ -117,14 +117,14 @@ export function selectReceipts({ orm }: Connection) {
       .orderBy(desc(deliveries.messageId), asc(deliveries.recipientId))
       .prepare(),
     newestSent: receiptQuery(orm)
-      .where(inArray(deliveries.messageId, newestSent))
+      .where(and(inArray(deliveries.messageId, newestSent), isOfPeers))
       .orderBy(desc(deliveries.messageId), asc(deliveries.recipientId))
       .prepare(),
     unanswered: receiptQuery(orm)
       .where(
         and(
           eq(messages.senderId, peerId),
-          eq(messages.kind, sql`'message'`),
+          isOfPeers,
           isNull(deliveries.replyId),
           ne(deliveries.state, sql`'retracted'`),
           eq(messages.urgency, sql`'normal'`),

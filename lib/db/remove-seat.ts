@@ -16,6 +16,7 @@ export function createSeatRemoval(connection: Connection): (id: string) => boole
     statements.forgetDeliveries.run({ id })
     for (const { messageId } of received) statements.forgetMessage.run({ messageId })
     statements.remove.run({ id })
+    connection.fresh.delete(id)
     connection.bell.note(PEERS_TOPIC)
     return true
   }

@@ -53,6 +53,7 @@ export function createReplies(connection: Connection) {
       for (const ask of overdue) {
         const { messageId, senderId, recipientId } = ask
         const body = toNote(ask)
+        const queuedAt = now()
         const noteId = mail.store({
           senderId,
           idempotencyKey: randomUUID(),
@@ -61,12 +62,14 @@ export function createReplies(connection: Connection) {
           replyTo: messageId,
           kind: 'note',
           scope: null,
+          createdAt: queuedAt,
         })!
         mail.queue({
           messageId: noteId,
           senderId,
           recipientId: senderId,
           digest: toDigest(body),
+          queuedAt,
           replyBy: null,
         })
         const change = { messageId, senderId, recipientId, changedSeq: nextSeq() }

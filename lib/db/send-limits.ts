@@ -29,6 +29,10 @@ export function createSendLimits(
     )
   }
 
+  /** What lies between the sixtieth and now is of the last minute, unless the clock was set back meanwhile. */
+  const isTooFast = (pair: { senderId: string; recipientId: string }) =>
+    statements.lately.get({ ...pair, now: now() })!.count >= MAX_SENDS_PER_MINUTE
+
   return function refusal(draft, digest) {
     const { senderId, recipientIds, body } = draft
     const count = recipientIds.length
@@ -43,7 +47,8 @@ export function createSendLimits(
         now: now(),
       })!
       if (waiting >= MAX_WAITING) return { kind: 'mailbox-full', recipientId }
-      if (sixtieth !== null && isLately(sixtieth, now())) return { kind: 'too-fast', recipientId }
+      if (sixtieth !== null && isLately(sixtieth, now()) && isTooFast({ senderId, recipientId }))
+        return { kind: 'too-fast', recipientId }
       if (same !== null && !settlesQuestion(draft, recipientId))
         return { kind: 'repetition', recipientId, messageId: same }
     }
@@ -96,6 +101,14 @@ function prepare({ orm }: Connection) {
         )`,
       })
       .from(sql`(select 1)`)
+      .prepare(),
+    lately: orm
+      .select({ count: sql<number>`count(*)` })
+      .from(newest.as('newest'))
+      .innerJoin(messages, eq(messages.id, sql`newest.message_id`))
+      .where(
+        sql`${messages.createdAt} <= ${placeholder('now')} and ${messages.createdAt} > ${placeholder('now')} - 60000`,
+      )
       .prepare(),
     openQuestion: orm
       .select({ one: sql`1` })

@@ -9,7 +9,7 @@ import type { SelectedFieldsOrdered } from 'drizzle-orm/sqlite-core'
 type Values = Record<string, unknown>
 type Row = unknown[]
 
-export type StatementOptions = {
+type StatementOptions = {
   /** What its rows have, if it gives any. */
   fields?: SelectedFieldsOrdered | undefined
   /** Called before each run. */

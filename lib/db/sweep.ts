@@ -24,7 +24,7 @@ type Found = { messageId: number; senderId: string; recipientId: string }
  * `queue.run`.
  */
 export function createSweeper(connection: Connection) {
-  const { now, nextSeq, bell, meter } = connection
+  const { now, nextSeq, bell, meter, fresh } = connection
   const statements = prepare(connection)
   const replies = createReplies(connection)
   const machineTokens = createMachineTokens(connection)
@@ -51,7 +51,10 @@ export function createSweeper(connection: Connection) {
     const forgotten = new Set(statements.old.all({ before }).map((row) => row.messageId))
     for (const messageId of forgotten) statements.forget.run({ messageId })
     const unused = statements.unused.all({ before })
-    for (const { id } of unused) statements.removeSeat.run({ id })
+    for (const { id } of unused) {
+      statements.removeSeat.run({ id })
+      fresh.delete(id)
+    }
     if (unused.length > 0) bell.note(PEERS_TOPIC)
     machineTokens.forgetOld()
     return { requeued, overdue, expired, forgotten: forgotten.size, seats: unused.length }

@@ -19,7 +19,7 @@ export type SpawnedHub = {
   dispose(): void
 }
 
-/** Words for Node before the hub: V8 keeps a helper thread for each core, with memory of its own, and one does here. */
+/** Words for Node before a hub that is spawned: V8 keeps a helper thread for each core, with memory of its own, and one does. */
 export const HUB_NODE_ARGS = ['--v8-pool-size=1']
 
 let spawned = 0

@@ -10,8 +10,10 @@ export type Untold = {
   cursor(): number
 }
 
-/** What is kept for one follower at most; of more, the rest is looked up when that is told. */
+/** What is kept at most for one who is up to date; who falls behind by more looks up what it missed. */
 const MOST_KEPT = 256
+/** What one look-up gives at most, some 100 bytes each: the next reads anew what the peer ever sent. */
+const MOST_LOOKED_UP = 4_096
 
 /**
  * Which changes of what a peer sent its follower was not told of. Who follows hears of each, so it is looked up in the
@@ -39,9 +41,9 @@ export function createUntold(database: Database, senderId: string, start: number
     },
     take(limit) {
       if (!kept && !isWhole) {
-        const found = database.messages.sentSince(senderId, cursor, MOST_KEPT)
+        const found = database.messages.sentSince(senderId, cursor, MOST_LOOKED_UP)
         keep(found)
-        isWhole = found.length < MOST_KEPT
+        isWhole = found.length < MOST_LOOKED_UP
       }
       const changes = [...(kept?.values() ?? [])]
         .toSorted((one, other) => one.changedSeq - other.changedSeq)

@@ -112,6 +112,34 @@ test('delivered messages count for the minute too', () => {
   expect(world.trySend(api, web).kind).toBe('too-fast')
 })
 
+test('a send that awaits an answer is the same when it comes again, though time goes on while it is written', () => {
+  using world = openWorld()
+  const [api, web, cli] = [world.join('api'), world.join('web'), world.join('cli')]
+  let now = world.clock.now
+  Object.defineProperty(world.clock, 'now', { get: () => now++ })
+  const send = () =>
+    world.trySend(api, [web, cli], { idempotencyKey: 'one key', body: 'hello', replyWithin: 300_000 })
+  const first = send()
+  expect(first.kind).toBe('sent')
+  expect(send()).toEqual({ ...first, kind: 'repeated' })
+})
+
+test('who wrote every other second is not told after the clock was set back that it wrote sixty times in a minute', () => {
+  using world = openWorld()
+  const [api, web] = [world.join('api'), world.join('web')]
+  const say = () => {
+    const { kind } = world.trySend(api, web)
+    world.consume(web)
+    return kind
+  }
+  for (let count = 0; count < MAX_SENDS_PER_MINUTE; count++) {
+    expect(say()).toBe('sent')
+    world.advance(2 * SECOND)
+  }
+  world.clock.now -= 90 * SECOND
+  expect(say()).toBe('sent')
+})
+
 test('a clock that was set back does not keep a pair from talking', () => {
   using world = openWorld()
   const [api, web] = [world.join('api'), world.join('web')]
