@@ -45,7 +45,7 @@ export function createMessages(connection: Connection) {
   function repeat(draft: Draft): Sent | Refusal | undefined {
     const before = statements.byKey.get({ senderId: draft.senderId, idempotencyKey: draft.idempotencyKey })
     if (!before) return undefined
-    const rows = receiptsOf(before.id)
+    const rows = ofMessage(before.id)
     const recipients = rows.map((receipt) => receipt.recipientId)
     const [{ replyBy, queuedAt } = { replyBy: null, queuedAt: 0 }] = rows
     const same =
@@ -58,7 +58,7 @@ export function createMessages(connection: Connection) {
     return { kind: same ? 'repeated' : 'key-reused', messageId: before.id }
   }
 
-  const receiptsOf = (messageId: number): Receipt[] => receipts.ofMessage.all({ messageId }).map(toNamed)
+  const ofMessage = (messageId: number): Receipt[] => receipts.ofMessage.all({ messageId }).map(toNamed)
 
   function toNamed(row: Nameless): Receipt {
     const [sender, recipient] = [seat(row.senderId)!, seat(row.recipientId)!]
@@ -106,7 +106,7 @@ export function createMessages(connection: Connection) {
      * been read, also when it waits again: its acknowledgement may still come.
      */
     retract(senderId: string, messageId: number): Receipt[] {
-      for (const { recipientId, ...receipt } of receiptsOf(messageId)) {
+      for (const { recipientId, ...receipt } of ofMessage(messageId)) {
         if (receipt.senderId !== senderId || receipt.state !== 'queued' || receipt.attempts > 0) continue
         const change = { messageId, senderId, recipientId, changedSeq: nextSeq() }
         statements.retract.run({ ...change, settledAt: now() })
@@ -114,11 +114,11 @@ export function createMessages(connection: Connection) {
         if (receipt.replyTo !== null)
           replies.reopen(receipt.replyTo, { from: senderId, to: recipientId, id: messageId })
       }
-      return receiptsOf(messageId)
+      return ofMessage(messageId)
     },
 
     /** One receipt for each recipient; empty when there is no such message. */
-    receipts: receiptsOf,
+    receipts: ofMessage,
     /** The receipts of such deliveries as are still kept, as they are now; in no order. */
     receiptsOf: (mail: readonly Pick<MailChange, 'messageId' | 'recipientId'>[]): Receipt[] =>
       receipts.ofKeys.all({ keys: JSON.stringify(mail.map((one) => [one.messageId, one.recipientId])) }),
