@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { readConfig } from '../lib/machine/config.ts'
-import { HUB_NODE_ARGS } from '../lib/machine/hub-spawn.ts'
+import { toNodeArgs } from '../lib/machine/hub-spawn.ts'
 import { bundlePath } from '../lib/machine/package.ts'
 import { readRendezvous } from '../lib/machine/rendezvous.ts'
 import { readToken } from '../lib/machine/token.ts'
@@ -53,7 +53,7 @@ export async function startBenchHub(options: BenchHubOptions = {}) {
   const started = performance.now()
   const child = fork(script, [], {
     env,
-    execArgv: [...HUB_NODE_ARGS, '--require', END_WITH_PARENT, ...nodeArgs],
+    execArgv: [...toNodeArgs(), '--require', END_WITH_PARENT, ...nodeArgs],
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   })
   const exited = once(child, 'exit')
