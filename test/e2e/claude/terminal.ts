@@ -79,9 +79,10 @@ export async function startInteractive(options: ClientOptions): Promise<Interact
         await press('Enter')
         const isLeft = (shown: string) => isInInput(shown, line) && isAlive(claudePid)
         await wait(`never submitted: ${line}`, (shown) => !isLeft(shown) || isEchoed(shown, line))
-        // Under load 2.1.197 sometimes takes a line, shows it as submitted, and leaves its text in the box.
+        // Under load 2.1.197 sometimes takes a line, shows it as submitted, and leaves its text in the box. Where its cursor
+        // stands then is not known, and C-u takes only what is before it.
         await wait(`never taken from the box: ${line}`, async (shown) => {
-          if (isLeft(shown)) await press('C-u')
+          if (isLeft(shown)) await press('C-e', 'C-u')
           return !isLeft(shown)
         })
         // Right behind its last start-up dialog 2.1.197 may draw itself anew, and what stood in the box is gone.
