@@ -80,7 +80,8 @@ describe.each(CLAUDE_VERSIONS)('claude %s', (version) => {
     await using terminal = await startInteractive({ ...rig.client('api'), signal })
     await terminal.submit('hello')
     await terminal.waitForScreen(/● done/)
-    await rig.send('api', MAIL)
+    // Other mail would wake the session, and the turn of that and the prompt would race for it.
+    await rig.send('api', MAIL, { urgency: 'fyi' })
     await terminal.submit('the next prompt')
     const request = await rig.model.waitForRequest((one) => contextOf(one).includes('the next prompt'))
     expect(occurrences(request, MAIL)).toBe(1)
@@ -184,7 +185,7 @@ describe.each(CLAUDE_VERSIONS)('claude %s', (version) => {
     await using terminal = await startInteractive({ ...rig.client('api'), signal })
     await terminal.submit('hello')
     await terminal.waitForScreen(/● done/)
-    await rig.send('api', hostile)
+    await rig.send('api', hostile, { urgency: 'fyi' })
     await terminal.submit('what does it say?')
     const context = contextOf(
       await rig.model.waitForRequest((one) => contextOf(one).includes('what does it say?')),

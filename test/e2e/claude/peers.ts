@@ -18,7 +18,7 @@ export type PeersRig = AsyncDisposable & {
   home: Home<Project>
   client(project: Project): ClientOptions
   /** Lets a session in `web` send a message with its tool, and gives what the tool answered. */
-  send(to: string, message: string): Promise<string>
+  send(to: string, message: string, options?: { urgency: 'fyi' }): Promise<string>
   cli(...args: string[]): Promise<string>
   /** Resolves when the flag is up that tells a gate of waiting mail. */
   mailWaits(): Promise<void>
@@ -59,9 +59,9 @@ export async function startPeersRig(
     home,
     client,
     cli,
-    async send(to, message) {
+    async send(to, message, options) {
       const from = model.requests.length
-      const call = `[[call mcp__claude-peers__send_message ${JSON.stringify({ to, message })}]]`
+      const call = `[[call mcp__claude-peers__send_message ${JSON.stringify({ to, message, ...options })}]]`
       await runHeadless({ ...client('web'), env: { ...peersEnv, ...AWAIT_TOOLS }, prompt: call })
       return contextOf(model.requests.slice(from).findLast(isOfProject(home.projects.web))!)
     },

@@ -50,7 +50,8 @@ describe.each(CLAUDE_VERSIONS)('claude %s', (version) => {
     await using terminal = await startInteractive({ ...rig.client('api'), signal })
     await terminal.submit('hello')
     await terminal.waitForScreen(/● done/)
-    await rig.send('api', MAIL)
+    // Other mail would wake the session, and come with that turn.
+    await rig.send('api', MAIL, { urgency: 'fyi' })
     await terminal.submit('the next prompt')
     await rig.model.waitForRequest((one) => contextOf(one).includes('the next prompt') && carriesMail(one))
     await isRead(rig)
@@ -59,7 +60,7 @@ describe.each(CLAUDE_VERSIONS)('claude %s', (version) => {
     await terminal.waitForScreen(/^(?![\s\S]*● done)/)
     await terminal.submit('after the clear')
     await terminal.waitForScreen(/● done/)
-    await rig.send('api', `${MAIL} And back.`)
+    await rig.send('api', `${MAIL} And back.`, { urgency: 'fyi' })
     await terminal.submit('read your mail')
     await rig.model.waitForRequest(
       (one) => contextOf(one).includes('read your mail') && occurrences(one, 'And back.') === 1,
