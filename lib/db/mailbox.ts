@@ -20,13 +20,21 @@ export function createMailbox(connection: Connection) {
   const reads = selectMail(connection)
   const writes = prepare(connection)
 
+  /** Writes a change of one delivery and tells whom it concerns; whether there was one. */
+  function change(
+    mail: { messageId: number; senderId: string; recipientId: string },
+    write: (one: MailChange) => { changes: number },
+  ): boolean {
+    const one = { ...mail, changedSeq: nextSeq() }
+    if (write(one).changes === 0) return false
+    noteMail(bell, one)
+    return true
+  }
+
   /** Two callers may find the lease over at once; the sweeper is only the one who would find it without a caller. */
   function requeue(recipientId: string, over: { messageId: number; senderId: string }[]) {
-    for (const { messageId, senderId } of over) {
-      const change = { messageId, senderId, recipientId, changedSeq: nextSeq() }
-      writes.requeue.run(change)
-      noteMail(bell, change)
-    }
+    for (const { messageId, senderId } of over)
+      change({ messageId, senderId, recipientId }, (one) => writes.requeue.run(one))
     if (meter && over.length > 0) bell.noteWork(() => meter.leaseOver(over.length))
   }
 
@@ -85,9 +93,9 @@ export function createMailbox(connection: Connection) {
       if (chosen.length === 0) return { offerId: undefined, messages: [], remaining, leaseUntil }
       const offerId = randomUUID()
       for (const { messageId, senderId } of chosen) {
-        const change = { messageId, senderId, recipientId, changedSeq: nextSeq() }
-        writes.offer.run({ ...change, offerId, leaseUntil, offeredAt: now() })
-        noteMail(bell, change)
+        change({ messageId, senderId, recipientId }, (one) =>
+          writes.offer.run({ ...one, offerId, leaseUntil, offeredAt: now() }),
+        )
       }
       const ids = chosen.map((one) => one.messageId).toSorted((one, other) => one - other)
       const messages = ids.map((messageId) => reads.one({ recipientId, messageId })!)
@@ -139,12 +147,7 @@ export function createMailbox(connection: Connection) {
     const found = reads.ofOffer.all({ recipientId, offerId })
     return found
       .toSorted((one, other) => one.messageId - other.messageId)
-      .filter(({ messageId, senderId }) => {
-        const change = { messageId, senderId, recipientId, changedSeq: nextSeq() }
-        if (settle(change).changes === 0) return false
-        noteMail(bell, change)
-        return true
-      })
+      .filter(({ messageId, senderId }) => change({ messageId, senderId, recipientId }, settle))
   }
 }
 

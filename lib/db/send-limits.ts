@@ -30,8 +30,8 @@ export function createSendLimits(
   }
 
   /** What lies between the sixtieth and now is of the last minute, unless the clock was set back meanwhile. */
-  const isTooFast = (pair: { senderId: string; recipientId: string }) =>
-    statements.lately.get({ ...pair, now: now() })!.count >= MAX_SENDS_PER_MINUTE
+  const isTooFast = (pair: { senderId: string; recipientId: string; now: number }) =>
+    statements.lately.get(pair)!.count >= MAX_SENDS_PER_MINUTE
 
   return function refusal(draft, digest) {
     const { senderId, recipientIds, body } = draft
@@ -39,15 +39,10 @@ export function createSendLimits(
     if (count === 0) return { kind: 'nobody', count }
     if (count > MAX_RECIPIENTS) return { kind: 'too-many', count }
     for (const recipientId of recipientIds) {
-      const { waiting, sixtieth, same } = statements.before.get({
-        senderId,
-        recipientId,
-        digest,
-        body,
-        now: now(),
-      })!
+      const pair = { senderId, recipientId, now: now() }
+      const { waiting, sixtieth, same } = statements.before.get({ ...pair, digest, body })!
       if (waiting >= MAX_WAITING) return { kind: 'mailbox-full', recipientId }
-      if (sixtieth !== null && isLately(sixtieth, now()) && isTooFast({ senderId, recipientId }))
+      if (sixtieth !== null && isLately(sixtieth, pair.now) && isTooFast(pair))
         return { kind: 'too-fast', recipientId }
       if (same !== null && !settlesQuestion(draft, recipientId))
         return { kind: 'repetition', recipientId, messageId: same }

@@ -1,8 +1,8 @@
 /**
- * What a subscription gives: a feed, which tells what changes for as long as somebody follows it. It keeps no queue of events. Rows
- * carry the number of their last change, and whoever drives the feed asks for the next page when its doorbell rang and
- * the follower can take more: a stalled one costs no growing buffer. The hub's WebSockets drive feeds by themselves,
- * thousands at once without a generator for each, which cost 15 KiB (seen); in a process a feed is iterated.
+ * What a subscription gives: a feed, which tells what changes for as long as somebody follows it. It keeps no queue of
+ * events. Rows carry the number of their last change, and whoever drives the feed asks for the next page when its doorbell
+ * rang and the follower can take more: a stalled one costs no growing buffer. The hub's WebSockets drive feeds by
+ * themselves, thousands at once without a generator for each, which cost 15 KiB (seen); in a process a feed is iterated.
  */
 import { tracked, TRPCError, type TrackedEnvelope } from '@trpc/server'
 import { listenBy, type MailChange } from '#db/bell'

@@ -47,9 +47,7 @@ export const localProcedure = (instead: string) =>
 
 /** Open to the holder of a mailbox key only; `ctx.self` is the seat that the key speaks for. */
 export const peerProcedure = t.procedure.use(async ({ ctx, type, next }) => {
-  const turn = begin(ctx, type)
-  // Each wait is a turn of the queue of promises.
-  if (turn) await turn
+  await begin(ctx, type)
   const caller = requireMember(ctx)
   return next({ ctx: { caller, self: requireSelf(ctx, caller) } })
 })

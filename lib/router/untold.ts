@@ -22,13 +22,18 @@ const MOST_LOOKED_UP = 4_096
  */
 export function createUntold(database: Database, senderId: string, start: number): Untold {
   let cursor = start
+  /** In the order of the numbers: a look-up gives them so, and so do rings. */
   let kept: Map<string, MailChange> | undefined
   /** Nothing above the cursor is missing in what is kept. */
   let isWhole = false
 
   function keep(changes: readonly MailChange[]) {
     kept ??= new Map()
-    for (const change of changes) kept.set(`${change.messageId} ${change.recipientId}`, change)
+    for (const change of changes) {
+      const key = toKey(change)
+      kept.delete(key)
+      kept.set(key, change)
+    }
   }
 
   return {
@@ -45,10 +50,8 @@ export function createUntold(database: Database, senderId: string, start: number
         keep(found)
         isWhole = found.length < MOST_LOOKED_UP
       }
-      const changes = [...(kept?.values() ?? [])]
-        .toSorted((one, other) => one.changedSeq - other.changedSeq)
-        .slice(0, limit)
-      for (const { messageId, recipientId } of changes) kept!.delete(`${messageId} ${recipientId}`)
+      const changes = [...(kept?.values() ?? [])].slice(0, limit)
+      for (const change of changes) kept!.delete(toKey(change))
       cursor = changes.at(-1)?.changedSeq ?? cursor
       const isEmpty = !kept || kept.size === 0
       if (isEmpty) kept = undefined
@@ -57,3 +60,5 @@ export function createUntold(database: Database, senderId: string, start: number
     cursor: () => cursor,
   }
 }
+
+const toKey = ({ messageId, recipientId }: MailChange) => `${messageId} ${recipientId}`
