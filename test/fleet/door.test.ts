@@ -33,8 +33,8 @@ async function openOffice(settings: Settings = {}): Promise<Office> {
 const bearer = (token: string) => ({ authorization: `Bearer ${token}` })
 const REGISTRATION = JSON.stringify({
   machine: { id: 'machine-of-a-stranger', host: 'stranger' },
-  directory: '/work/api',
-  root: '/work/api',
+  directory: '/src/api',
+  root: '/src/api',
   isRepo: true,
   summary: '',
 })

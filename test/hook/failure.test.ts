@@ -7,14 +7,10 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { Card } from '../../lib/machine/cards.ts'
 import { blockPort } from '../harness/blocker.ts'
 import { toMail } from '../harness/mail.ts'
-import { createRig, runHook, type Rig } from './rig.ts'
+import { createRig, DEADLINE_MS, type Rig, runHook, WAIT_MS } from './rig.ts'
 
 const NOTHING = { code: 0, stdout: '', stderr: '' }
 const EVENTS = ['PostToolUse', 'UserPromptSubmit', 'SessionStart', 'Stop']
-/** A hook that waits for something takes this long at least. */
-const WAIT_MS = 1_400
-/** And at most this long, with what a busy machine needs to start and end a process. */
-const DEADLINE_MS = 5_000
 
 let rig: Rig
 let card: Card

@@ -8,6 +8,11 @@ import { readProcess } from '../../lib/machine/processes.ts'
 import { openHub, takeSeat, type Seat, type TestHub } from '../harness/hub.ts'
 import { toContext, type HookRun } from '../harness/session.ts'
 
+/** A hook that waits for something takes this long at least. */
+export const WAIT_MS = 1_400
+/** And at most this long, with what a busy machine needs to start and end a process. */
+export const DEADLINE_MS = 5_000
+
 export type Run = HookRun & { ms: number; context: string }
 
 export type HookOptions = {

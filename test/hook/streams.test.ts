@@ -10,13 +10,9 @@ import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { bundlePath } from '../../lib/machine/package.ts'
 import { blockPort } from '../harness/blocker.ts'
-import { createRig, type Rig } from './rig.ts'
+import { createRig, DEADLINE_MS, type Rig, WAIT_MS } from './rig.ts'
 
 const NOTHING = { code: 0, stdout: '', stderr: '' }
-/** A hook that waits for something takes this long at least. */
-const WAIT_MS = 1_400
-/** And at most this long, with what a busy machine needs to start and end a process. */
-const DEADLINE_MS = 5_000
 const preload = (code: string) => ['--import', `data:text/javascript,${code}`]
 const OTHER_NODE = preload(`Object.defineProperty(process,'version',{value:'v22.14.0'})`)
 const NO_HANDLES = preload(`process.binding=()=>{throw new Error('no')}`)
