@@ -8,8 +8,8 @@ import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 
-/** The client versions that every end-to-end test runs on: the oldest supported one and a recent one. */
-export const CLAUDE_VERSIONS = ['2.1.197', '2.1.330'] as const
+/** The client versions that every end-to-end test runs on: the oldest supported one and the newest of the day. */
+export const CLAUDE_VERSIONS = ['2.1.197', '2.1.332'] as const
 
 /** One of the pinned client versions. */
 export type ClaudeVersion = (typeof CLAUDE_VERSIONS)[number]
