@@ -9,6 +9,7 @@ import { isAlive } from '../../lib/machine/processes.ts'
 import { toCaller } from '../../lib/probe/calls.ts'
 import { toContext, type HookRun } from '../../lib/probe/hook-process.ts'
 import { kill } from '../e2e/claude/processes.ts'
+import { checkAnswer } from './answer-schema.ts'
 import { toFork, type Home } from './home.ts'
 import { waitFor } from './wait.ts'
 
@@ -113,6 +114,7 @@ export async function startSession(
         content: { text: string }[]
         structuredContent?: Record<string, unknown>
       }>('tool', { name, args, server })
+      if (!result.isError) await checkAnswer(() => call('tools'), name, result.structuredContent)
       const text = result.content.map((part) => part.text).join('\n')
       return { ...(result.isError && { isError: true }), text, data: result.structuredContent ?? {} }
     },
