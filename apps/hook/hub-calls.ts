@@ -2,6 +2,7 @@ import { toHeaders } from '#client/endpoint'
 import { requestJson, type Answer } from '#client/request'
 import type { Card } from '#machine/cards'
 import { isSameProcess } from '#machine/processes'
+import { createChallenge, readProof } from '#machine/proof'
 import { MOUNT } from '#router/wire'
 import type { AppRouter } from '#router/router'
 import type { inferRouterInputs, inferRouterOutputs } from '@trpc/server'
@@ -18,8 +19,9 @@ export type HubCalls = ReturnType<typeof openHubCalls>
 const CALL_TIMEOUT_MS = 1_500
 
 /**
- * Speaks to the hub of a card. Each call rejects when the hub does not do what was asked, and when the hub's process has
- * ended: what listens at its port now may be anybody's, and gets no token.
+ * Speaks to the hub of a card. Each call rejects when the hub does not do what was asked. When the hub's process has
+ * ended, what listens at its port now may be any program: it proves that it is the hub of this user before it gets the
+ * token. That takes one more question, until the MCP server has written the card again.
  */
 export function openHubCalls({ hubUrl, token, key, hub }: Card) {
   const local = findLocal(hubUrl)
@@ -27,9 +29,18 @@ export function openHubCalls({ hubUrl, token, key, hub }: Card) {
   const headers = toHeaders({ url: hubUrl, token, key })
   // Looked up while the connection is made, and before anything is said.
   const hasEnded = hub && !isSameProcess(hub.pid, hub.start)
+  let proven: Promise<void> | undefined
+
+  async function prove(): Promise<void> {
+    const challenge = createChallenge()
+    const path = `/health?challenge=${challenge}`
+    const answer = local && (await post({ path, headers: {} }))
+    const isHub = answer && readProof(answer.body, { token, challenge, port: local.port }) !== undefined
+    if (!isHub) throw new Error('the hub of this card has ended')
+  }
 
   async function mutate<Output>(path: string, body: object): Promise<Output> {
-    if (hasEnded) throw new Error('the hub of this card has ended')
+    if (hasEnded) await (proven ??= prove())
     const { status, body: answer } = await post({ path: MOUNT + path, headers, body })
     if (status !== 200) throw new Error(`${path}: ${status}`)
     return (answer as { result: { data: Output } }).result.data

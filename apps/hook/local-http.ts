@@ -5,7 +5,8 @@
 import type { Answer } from '#client/request'
 import { connectTo, type Place } from './sockets.ts'
 
-export type LocalPost = { path: string; headers: Record<string, string>; body: object }
+/** A call; one without a body only asks. */
+export type LocalPost = { path: string; headers: Record<string, string>; body?: object }
 
 /** Opens one connection for calls one after the other. A call rejects when the connection breaks under it. */
 export function openLocalHttp({ host, port }: Place): (post: LocalPost) => Promise<Answer> {
@@ -33,14 +34,14 @@ export function openLocalHttp({ host, port }: Place): (post: LocalPost) => Promi
   return ({ path, headers, body }) => {
     if (isBroken) return Promise.reject(toBroken())
     waiting = Promise.withResolvers()
-    const payload = JSON.stringify(body)
-    const lines = Object.entries({
-      host: `${host}:${port}`,
+    const payload = body ? JSON.stringify(body) : ''
+    const content = body && {
       'content-type': 'application/json',
-      ...headers,
-    })
+      'content-length': String(Buffer.byteLength(payload)),
+    }
+    const lines = Object.entries({ host: `${host}:${port}`, ...content, ...headers })
     const head = lines.map(([name, value]) => `${name}: ${value}\r\n`).join('')
-    say(`POST ${path} HTTP/1.1\r\n${head}content-length: ${Buffer.byteLength(payload)}\r\n\r\n${payload}`)
+    say(`${body ? 'POST' : 'GET'} ${path} HTTP/1.1\r\n${head}\r\n${payload}`)
     return waiting.promise
   }
 }

@@ -1,6 +1,6 @@
 import { statSync } from 'node:fs'
 import type { Config } from '#machine/config'
-import { isAlive } from '#machine/processes'
+import { isSameProcess } from '#machine/processes'
 import { readRendezvous, writeRendezvous, type Rendezvous } from '#machine/rendezvous'
 import { readToken, restoreToken } from '#machine/token'
 
@@ -24,7 +24,7 @@ export function watchFiles(
       if (files.some((file, index) => toIdentity(file) !== before[index])) return DATABASE_GONE
       if ((readToken(paths.token) ?? token) !== token) return TOKEN_CHANGED
       const left = readRendezvous(paths.rendezvous)
-      if (!left || !isAlive(left.pid)) writeRendezvous(paths.rendezvous, rendezvous)
+      if (!left || !isSameProcess(left.pid, left.start)) writeRendezvous(paths.rendezvous, rendezvous)
       restoreToken(paths.token, token)
       return undefined
     },

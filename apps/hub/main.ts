@@ -3,7 +3,9 @@ import { DamagedDatabaseError } from '#db/integrity'
 import { ForeignDatabaseError, NewerDatabaseError } from '#db/migrate'
 import { ConfigError, readConfig, type Config } from '#machine/config'
 import { HUB_EXIT } from '#machine/exit-codes'
+import { readReplaces } from '#machine/hub-identity'
 import { makePrivateDir } from '#machine/paths'
+import type { ProcessIdentity } from '#machine/processes'
 import { backUp } from './backup.ts'
 import { DatabaseError } from './database.ts'
 import { DATABASE_GONE, TOKEN_CHANGED } from './files.ts'
@@ -39,7 +41,7 @@ async function main(args: string[]): Promise<number> {
     return await serve(config, {
       log,
       foreground,
-      replaces: toPid(args) ?? (foreground ? findReplaceable(config) : undefined),
+      replaces: readReplaces(args) ?? (foreground ? await findReplaceable(config) : undefined),
     })
   } catch (cause) {
     // Of many that race for the start, all but one end here.
@@ -52,7 +54,7 @@ async function main(args: string[]): Promise<number> {
 
 async function serve(
   config: Config,
-  { log, foreground, replaces }: { log: Log; foreground: boolean; replaces: number | undefined },
+  { log, foreground, replaces }: { log: Log; foreground: boolean; replaces: ProcessIdentity | undefined },
 ): Promise<number> {
   const { promise: stopped, resolve } = Promise.withResolvers<string>()
   const stopping = new AbortController()
@@ -93,12 +95,6 @@ function toElsewhere(url: string, args: string[]): string {
   return verb
     ? `The mail of this machine is at the hub at ${url}: run "claude-peers ${verb}" on that hub's machine.`
     : `The hub of this machine is ${url}: start it there, not here.`
-}
-
-/** `--replaces=<pid>`: the older hub that is to hand over. */
-function toPid(args: string[]): number | undefined {
-  const pid = args.find((arg) => arg.startsWith('--replaces='))?.slice('--replaces='.length)
-  return pid === undefined ? undefined : Number(pid)
 }
 
 function toExitCode(cause: Error): number {

@@ -3,9 +3,9 @@ import { migrateFile } from '#db/migrate'
 import type { Config } from '#machine/config'
 import { readMachineId } from '#machine/machine-id'
 import { PACKAGE_ROOT } from '#machine/package'
-import { readRendezvous } from '#machine/rendezvous'
 import { claimDatabase } from './claim.ts'
 import { withDatabase } from './database.ts'
+import { findRunning } from './running.ts'
 import { ClaimedError } from './start.ts'
 
 /** Brings the database up to date without serving it, and says what it did. Rejects with ClaimedError while a hub runs, or DatabaseError. */
@@ -13,7 +13,7 @@ export async function migrateOnly(config: Config): Promise<number> {
   const { database: file } = config
   const claim = await withDatabase(file, () => claimDatabase(file))
   if (!claim) {
-    const pid = readRendezvous(config.paths.rendezvous)?.pid
+    const pid = (await findRunning(config))?.pid
     throw new ClaimedError(
       `The hub${pid ? ` (pid ${pid})` : ''} serves ${file}, and migrated it when it started. To do it by hand, stop the hub first: claude-peers stop.`,
     )

@@ -6,7 +6,8 @@ import type { Config } from '#machine/config'
 import { readMachineId } from '#machine/machine-id'
 import { PACKAGE_ROOT } from '#machine/package'
 import { makePrivateDir } from '#machine/paths'
-import { readRendezvous } from '#machine/rendezvous'
+import { toIdentity } from '#machine/processes'
+import { findRunning } from './running.ts'
 import { toMessages } from './backup.ts'
 import { claimDatabase, type Claim } from './claim.ts'
 import { withDatabase } from './database.ts'
@@ -45,13 +46,13 @@ export async function restore(config: Config, args: string[]): Promise<number> {
 }
 
 async function claim(config: Config, stop: boolean): Promise<Claim> {
-  const { database: file, paths } = config
-  const pid = readRendezvous(paths.rendezvous)?.pid
+  const { database: file } = config
+  const running = await findRunning(config)
   const taken = await withDatabase(file, () =>
-    stop && pid !== undefined ? takeOver(config, { pid, reason: 'asked' }) : claimDatabase(file),
+    stop && running ? takeOver(config, { older: toIdentity(running), reason: 'asked' }) : claimDatabase(file),
   )
   if (taken) return taken
-  const hub = `The hub${pid ? ` (pid ${pid})` : ''} serves ${file}`
+  const hub = `The hub${running ? ` (pid ${running.pid})` : ''} serves ${file}`
   throw new ClaimedError(
     stop
       ? `${hub} and did not stop: end it, then restore again. Nothing was changed.`

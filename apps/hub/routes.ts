@@ -23,6 +23,8 @@ import { createThrottle } from './throttle.ts'
 export type Served = { database: Database; hub: Hub }
 export type RouteOptions = Pick<GuardOptions, 'localToken' | 'sharedToken' | 'isKnownHost'> & {
   version: string
+  /** What the hub says of itself to clients of its machine, signed. */
+  identity: string
   log: Log
   metrics: Metrics
   /** Milliseconds; injected in tests. */
@@ -47,7 +49,15 @@ const NOT_NOW = { status: 503, reason: 'The hub is starting or stopping: try aga
 const NO_TARGET = { status: 400, reason: 'This is no path, and no URL of this hub.' }
 
 /** What is answered where. The guard stands in front of everything. */
-export function createRoutes({ version, log, metrics, now, keepAlive, ...options }: RouteOptions): Routes {
+export function createRoutes({
+  version,
+  identity,
+  log,
+  metrics,
+  now,
+  keepAlive,
+  ...options
+}: RouteOptions): Routes {
   let served: Served | undefined
   const clock = now && { now }
   const buckets = createBuckets(clock)
@@ -114,11 +124,11 @@ export function createRoutes({ version, log, metrics, now, keepAlive, ...options
       return sendError(response, { ...NOT_NOW, path })
     }
     if (isHealth) {
-      const signer = { token: options.localToken, port: request.socket.localPort ?? 0 }
+      const signed = { token: options.localToken, port: request.socket.localPort ?? 0, identity }
       // Whoever could ask from elsewhere could pass the answer off as its own.
       const challenge = verdict.origin.fromHere ? target.query.get('challenge') : null
-      const proof = answerChallenge(challenge, signer)
-      return sendJson(response, 200, { status: 'ok', name: 'claude-peers', version, proof })
+      const proof = answerChallenge(challenge, signed)
+      return sendJson(response, 200, { status: 'ok', name: 'claude-peers', version, ...proof })
     }
     if (pathname === METRICS_PATH) return void metrics.answer(response, verdict.caller)
     if (path === undefined) {

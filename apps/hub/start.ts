@@ -4,11 +4,12 @@ import { openDatabase } from '#db/open'
 import type { MigrationResult } from '#db/migrate'
 import type { SeatRow } from '#db/peer-rows'
 import type { Config } from '#machine/config'
+import { toIdentityText } from '#machine/hub-identity'
 import { sweepLeftovers } from '#machine/leftovers'
 import { readMachineId } from '#machine/machine-id'
 import { PACKAGE_ROOT, VERSION } from '#machine/package'
 import { makePrivateDir } from '#machine/paths'
-import { isSameProcess, readProcess } from '#machine/processes'
+import { isSameProcess, ownIdentity, type ProcessIdentity } from '#machine/processes'
 import { removeRendezvous, writeRendezvous } from '#machine/rendezvous'
 import { ensureToken } from '#machine/token'
 import type { Hub } from '#router/context'
@@ -44,7 +45,7 @@ export type StartOptions = {
   /** Whoever started the hub looks after it, so that it hands over to no other. */
   foreground?: boolean
   /** The process of an older hub, which is asked to hand over. */
-  replaces?: number | undefined
+  replaces?: ProcessIdentity | undefined
   /** Ends the wait for that hub. */
   signal?: AbortSignal | undefined
   /** Called when a client asks the hub to stop, and when it must end by itself. */
@@ -66,7 +67,7 @@ export async function startHub(options: StartOptions): Promise<RunningHub> {
   const claim = await withDatabase(file, () =>
     replaces === undefined
       ? claimDatabase(file)
-      : takeOver(config, { pid: replaces, reason: 'handover', signal }),
+      : takeOver(config, { older: replaces, reason: 'handover', signal }),
   )
   if (!claim) {
     throw new ClaimedError(
@@ -90,6 +91,8 @@ async function serve(options: StartOptions, undo: Undo): Promise<RunningHub> {
   const machine = { id: readMachineId(paths.machineId), host: config.host }
   const token = ensureToken(paths.token)
   const metrics = createMetrics(log)
+  const own = ownIdentity()
+  const identity = { ...own, version: VERSION, database: file, ...(foreground && { foreground }) }
   const server = await listen({
     bind: config.bind,
     port: config.port,
@@ -97,6 +100,7 @@ async function serve(options: StartOptions, undo: Undo): Promise<RunningHub> {
     sharedToken: config.token,
     hosts: [config.host, ...config.hosts],
     version: VERSION,
+    identity: toIdentityText(identity),
     log,
     metrics,
   })
@@ -122,7 +126,7 @@ async function serve(options: StartOptions, undo: Undo): Promise<RunningHub> {
     version: VERSION,
     machineId: machine.id,
     host: machine.host,
-    stats: () => ({ pid: process.pid, startedAt, sockets: server.sockets.count(), reach: server.reach() }),
+    stats: () => ({ ...own, startedAt, sockets: server.sockets.count(), reach: server.reach() }),
     urls: () => server.reach().urls,
     disconnect: server.sockets.disconnect,
     socketsOf: server.sockets.countOf,
@@ -135,18 +139,9 @@ async function serve(options: StartOptions, undo: Undo): Promise<RunningHub> {
   server.serve({ database, hub })
   metrics.serve({ database, version: VERSION, sockets: server.sockets.count })
 
-  const { pid } = process
-  const rendezvous = {
-    url: server.url,
-    tokenPath: paths.token,
-    pid,
-    start: readProcess(pid)?.start,
-    version: VERSION,
-    database: file,
-    ...(foreground && { foreground }),
-  }
+  const rendezvous = { ...identity, url: server.url, tokenPath: paths.token }
   writeRendezvous(paths.rendezvous, rendezvous)
-  undo.add(() => removeRendezvous(paths.rendezvous, pid))
+  undo.add(() => removeRendezvous(paths.rendezvous, own))
   const files = watchFiles(config, { rendezvous, token })
   undo.add(() => notifier?.close())
   const sweep = async () => {

@@ -16,8 +16,9 @@ import {
   type Card,
 } from '#machine/cards'
 import type { Config } from '#machine/config'
+import { processOf } from '#machine/hub-identity'
 import { locateHub, type HubAddress } from '#machine/hub-process'
-import { isSameProcess, readProcess } from '#machine/processes'
+import { isIdentical, isSameProcess, ownIdentity } from '#machine/processes'
 import type { Project } from '#machine/project'
 import type { Sender } from '#machine/spool'
 import { createAnnouncer, type Waiting } from './announcer.ts'
@@ -94,7 +95,7 @@ export function openLink(options: LinkOptions): Link {
       isOpen = reopened = state === 'open'
       if (!isOpen) return loseHub()
       reach()
-      void checkAddress().catch(() => undefined)
+      checkAddress().catch(again)
     },
     longestRetryMs: () => (remote() ? LONGEST_RETRY_MS.remote : LONGEST_RETRY_MS.local),
   })
@@ -152,24 +153,22 @@ export function openLink(options: LinkOptions): Link {
     const { peer, ...registered } = await client.hub.peers.register.mutate(registration)
     if (left) return
     key = registered.key
-    const { url, token, pid } = await locate({ fresh: false })
-    const hub = pid === undefined ? undefined : { pid, start: readProcess(pid)?.start }
-    const mcp = { pid: process.pid, start: readProcess(process.pid)?.start }
+    const hub = await locate({ fresh: false })
     const { toolPrefix } = options
     // A hook may have kept another session in the card while the hub was asked: nothing may wait between here and the
     // write.
     const latest = readCard(sessions, claude.pid) ?? found
     card = {
-      hubUrl: url,
-      token,
-      hub,
+      hubUrl: hub.url,
+      token: hub.token,
+      hub: processOf(hub),
       peerId: peer.id,
       name: peer.name,
       root: registration.root,
       key,
       toolPrefix,
       claude,
-      mcp,
+      mcp: ownIdentity(),
       sessionIds: latest?.sessionIds.length ? latest.sessionIds : sessionIds,
       transcript: latest?.transcript ?? card?.transcript,
     }
@@ -236,10 +235,15 @@ export function openLink(options: LinkOptions): Link {
     timer = setTimeout(() => void settle(), toRetryDelay(++failures, LONGEST_RETRY_MS.remote))
   }
 
-  /** A hub that came back may listen elsewhere: its card must follow before its mail is announced. */
+  /**
+   * A hub that came back may be another process, or listen elsewhere: the card must follow before its mail is announced.
+   * The feed may have opened on the next hub at a port whose hub had proven itself just before, so that one of this
+   * machine proves itself once more. A change under way may still write what it knew before.
+   */
   async function checkAddress() {
-    const { url, token, pid } = await locate({ fresh: false })
-    if (card && (card.hubUrl !== url || card.token !== token || card.hub?.pid !== pid)) void settle()
+    const address = await locate({ fresh: !remote() })
+    await underWay
+    if (card && !isCardOf(card, address)) void settle()
   }
 
   function checkCard() {
@@ -303,4 +307,7 @@ const isSameSeat = (one: Card, other: Card) =>
   one.key === other.key &&
   one.hubUrl === other.hubUrl &&
   one.token === other.token &&
-  one.hub?.pid === other.hub?.pid
+  isIdentical(one.hub, other.hub)
+
+const isCardOf = ({ hubUrl, token, hub }: Card, address: HubAddress) =>
+  hubUrl === address.url && token === address.token && isIdentical(hub, processOf(address))

@@ -6,14 +6,14 @@ import { existsSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:f
 import { join, sep } from 'node:path'
 import { parseJson, readIfThere, writePrivate } from './files.ts'
 import { makePrivateDir } from './paths.ts'
-import { isAlive, isSameProcess } from './processes.ts'
+import { isAlive, isSameProcess, type ProcessIdentity } from './processes.ts'
 
 export type Card = {
   hubUrl: string
   /** The hub's token, so that a hook needs no other file. */
   token: string
-  /** The process that has the port, where it is one of this machine: when it ends, anybody's program may take it. */
-  hub?: { pid: number; start: string | undefined } | undefined
+  /** The process that serves, as it proved itself, if it is one of this machine: when it ends, any program may take its port. */
+  hub?: ProcessIdentity | undefined
   peerId: string
   name: string
   /** The repository root, or the directory, that it works in. */
@@ -22,8 +22,8 @@ export type Card = {
   key: string
   /** What stands before a tool's name in this installation, such as `mcp__claude-peers__`. */
   toolPrefix: string
-  claude: { pid: number; start: string | undefined }
-  mcp: { pid: number; start: string | undefined }
+  claude: ProcessIdentity
+  mcp: ProcessIdentity
   sessionIds: string[]
   /** The file in which the client records the session; hooks keep it, because they alone are told. */
   transcript?: string | undefined

@@ -10,12 +10,12 @@ import {
 } from 'node:fs'
 import { dirname } from 'node:path'
 
-/** Reads a file, or `undefined` when there is none. */
+/** Reads a file, or `undefined` when there is none, as below a file that stands where a directory belongs. */
 export function readIfThere(path: string): string | undefined {
   try {
     return readFileSync(path, 'utf8')
   } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    if (['ENOENT', 'ENOTDIR'].includes((cause as NodeJS.ErrnoException).code ?? '')) return undefined
     throw cause
   }
 }

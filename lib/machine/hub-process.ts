@@ -6,18 +6,19 @@ import semver from 'semver'
 import { requestJson } from '#client/request'
 import type { Config } from './config.ts'
 import { explainDatabase, isAtPort, runningHub, toPort, toTokenless } from './hub-absence.ts'
+import { processOf, readIdentityText, type HubIdentity } from './hub-identity.ts'
 import { startHub } from './hub-start.ts'
 import { HubSilentError, HubUnavailableError } from './hub-unavailable.ts'
 import { VERSION } from './package.ts'
-import { createChallenge, isProof } from './proof.ts'
+import { createChallenge, readProof } from './proof.ts'
 import { askRemote, readHealth } from './remote-hub.ts'
 import { readRendezvous } from './rendezvous.ts'
 import { readToken } from './token.ts'
 
 export { HubUnavailableError } from './hub-unavailable.ts'
 
-/** Where a hub answers and what opens it; the rest is of a local one, where its rendezvous tells. */
-export type HubAddress = { url: string; token: string; version: string } & Omit<Place, 'url'>
+/** Where a hub answers and what opens it. One of this machine has proven which process it is and what it serves. */
+export type HubAddress = { url: string; token: string; version: string } & Partial<HubIdentity>
 
 const HEALTH_TIMEOUT_MS = 1_000
 /** Three ways there and back through TLS, one of them lost. */
@@ -28,8 +29,8 @@ const LONGEST_QUIET_MS = 30_000
 /** The hub that answers now, or `undefined`. */
 export async function findHub(config: Config): Promise<HubAddress | undefined> {
   if (config.remote) return findRemote(config).catch(() => undefined)
-  const place = toLocalPlace(config)
-  return place && askLocal(config, place)
+  const url = toLocalUrl(config)
+  return url === undefined ? undefined : askLocal(config, url)
 }
 
 /**
@@ -47,8 +48,8 @@ export async function ensureHub(config: Config, version: string = VERSION): Prom
     find,
     isOlder,
     isRunning: () => runningHub(config),
-    isServing: (url) => askLocal(config, { url }).then(Boolean),
-    replaces: found?.pid,
+    ask: (url) => askLocal(config, url),
+    replaces: found && processOf(found),
   })
 }
 
@@ -97,25 +98,15 @@ export function locateHub(
   }
 }
 
-type Place = {
-  url: string
-  pid?: number | undefined
-  database?: string | undefined
-  foreground?: boolean | undefined
-}
-
 /** The rendezvous leads, as only the hub itself knows a port that the system chose; but never to another port. */
-function toLocalPlace(config: Config): Place | undefined {
+function toLocalUrl(config: Config): string | undefined {
   const left = readRendezvous(config.paths.rendezvous)
-  if (left && isAtPort(left.url, config)) return left
-  return config.port === 0 ? undefined : { url: config.brokerUrl }
+  if (left && isAtPort(left.url, config)) return left.url
+  return config.port === 0 ? undefined : config.brokerUrl
 }
 
-/** The hub of this user at a place, if it proves that it is that. */
-export async function askLocal(
-  { paths }: Config,
-  { url, pid, database, foreground }: Place,
-): Promise<HubAddress | undefined> {
+/** The hub of this user at a URL, if it proves that it is that: all that is said of it is of the proof. */
+export async function askLocal({ paths }: Config, url: string): Promise<HubAddress | undefined> {
   const token = readToken(paths.token)
   if (!token) return undefined
   const challenge = createChallenge()
@@ -124,8 +115,9 @@ export async function askLocal(
     url: `${url}/health?challenge=${challenge}`,
     timeoutMs: HEALTH_TIMEOUT_MS,
   }).then(readHealth, () => undefined)
-  if (!health || !isProof(health.proof, { token, challenge, port: toPort(url) })) return undefined
-  return { url, token, version: health.version, pid, database, foreground }
+  const proven = readProof(health, { token, challenge, port: toPort(url) })
+  const identity = proven === undefined ? undefined : readIdentityText(proven)
+  return identity && { ...identity, url, token }
 }
 
 /** Rejects with HubSilentError when there may be a hub later: another program may answer for it, as in a café. */

@@ -8,15 +8,16 @@ import { readIfThere } from './files.ts'
 import { HubUnavailableError } from './hub-unavailable.ts'
 import { bundlePath, NODE_RANGE } from './package.ts'
 import { makePrivateDir } from './paths.ts'
-import { readRendezvous } from './rendezvous.ts'
+import { toReplaces } from './hub-identity.ts'
+import type { ProcessIdentity } from './processes.ts'
 import { VARIABLE } from './settings.ts'
 
 /** A hub that was spawned, as far as its starter follows it. */
 export type SpawnedHub = {
   /** How it ended; `undefined` while it runs. `mayRetry`: another hub stood in its way, or it was stopped. */
   ended(): { code: number | null; mayRetry: boolean; reason: string } | undefined
-  /** Stops following it. It goes on if it serves, and ends if another one does. */
-  dispose(): void
+  /** Stops following it. It goes on, unless another process is known to serve: then it ends. */
+  dispose(serving: ProcessIdentity | undefined): void
 }
 
 /**
@@ -34,13 +35,16 @@ let spawned = 0
  * Spawns a hub that outlives this process, its terminal and its directory, with the settings of `config`. Throws
  * HubUnavailableError when it cannot even be tried.
  */
-export function spawnHub(config: Config, { replaces }: { replaces: number | undefined }): SpawnedHub {
-  const { dir, rendezvous } = config.paths
+export function spawnHub(
+  config: Config,
+  { replaces }: { replaces: ProcessIdentity | undefined },
+): SpawnedHub {
+  const { dir } = config.paths
   // Each starter reads the words of its own hub: with one file, racing starters would overwrite each other's.
   const words = join(dir, `hub.start-${process.pid}-${++spawned}`)
   const errors = join(dir, 'hub.err')
   const stderr = prepare(dir, words)
-  const args = replaces === undefined ? [] : [`--replaces=${replaces}`]
+  const args = replaces === undefined ? [] : [toReplaces(replaces)]
   const child = spawn(toNode(), [...toNodeArgs(), bundlePath('hub.js'), ...args], {
     detached: true,
     windowsHide: true,
@@ -66,11 +70,10 @@ export function spawnHub(config: Config, { replaces }: { replaces: number | unde
   })
   return {
     ended: () => ended,
-    dispose() {
-      const serving = readRendezvous(rendezvous)?.pid
-      const isServing = serving === child.pid
+    dispose(serving) {
+      const isServing = serving?.pid === child.pid
       // One that lost the race and is slow to see it would serve after the winner was stopped, when nobody wants it.
-      if (!ended && serving !== undefined && !isServing) child.kill()
+      if (!ended && serving && !isServing) child.kill()
       try {
         // What a hub that crashes says last has no other place than its standard error.
         if ((!ended && isServing) || (ended && !explained)) renameSync(words, errors)

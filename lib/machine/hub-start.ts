@@ -6,10 +6,12 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import type { Config } from './config.ts'
 import { HUB_EXIT } from './exit-codes.ts'
+import { processOf } from './hub-identity.ts'
 import type { HubAddress } from './hub-process.ts'
 import { spawnHub, type SpawnedHub } from './hub-spawn.ts'
 import { HubUnavailableError } from './hub-unavailable.ts'
 import { isAtPort, toSilence } from './hub-absence.ts'
+import { isIdentical, type ProcessIdentity } from './processes.ts'
 import { readRendezvous, type Rendezvous } from './rendezvous.ts'
 
 export type StartOptions = {
@@ -17,12 +19,12 @@ export type StartOptions = {
   find: () => Promise<HubAddress | undefined>
   /** The hub that runs, whether it answers or not: none can be started beside it. */
   isRunning: () => Rendezvous | undefined
-  /** Whether the hub of this user answers at a URL. */
-  isServing: (url: string) => Promise<boolean>
+  /** The hub of this user that answers at a URL. */
+  ask: (url: string) => Promise<HubAddress | undefined>
   /** Whether a hub that answers is to hand over to the one that is started here. */
   isOlder: (hub: HubAddress) => boolean
   /** The process of an older hub that was found. */
-  replaces: number | undefined
+  replaces: ProcessIdentity | undefined
 }
 
 /** A cold start takes some 300 ms; a migration of a large database, or a busy machine, takes longer. */
@@ -38,10 +40,11 @@ export async function startHub(config: Config, options: StartOptions): Promise<H
   const deadline = performance.now() + START_TIMEOUT_MS
   let { replaces } = options
   let hub: SpawnedHub | undefined
+  let winner: ProcessIdentity | undefined
   let retryMs = FIRST_RETRY_MS
   let retryAt = performance.now()
   const spawnAgain = () => {
-    hub?.dispose()
+    hub?.dispose(undefined)
     hub = spawnHub(config, { replaces })
     retryAt = Number.POSITIVE_INFINITY
   }
@@ -49,11 +52,15 @@ export async function startHub(config: Config, options: StartOptions): Promise<H
     if (replaces !== undefined || !options.isRunning()) spawnAgain()
     for (;;) {
       const found = await options.find()
-      if (found?.pid !== undefined && replaces === undefined && options.isOlder(found)) {
+      const serving = found && processOf(found)
+      if (serving && replaces === undefined && options.isOlder(found)) {
         // It was too busy to answer the first look.
-        replaces = found.pid
+        replaces = serving
         spawnAgain()
-      } else if (found && (replaces === undefined || (found.pid ?? replaces) !== replaces)) return found
+      } else if (serving && !isIdentical(serving, replaces)) {
+        winner = serving
+        return found
+      }
       // One that hangs is waited for: it may come to itself.
       const silent = replaces === undefined ? options.isRunning() : undefined
       if (performance.now() > deadline) {
@@ -70,23 +77,24 @@ export async function startHub(config: Config, options: StartOptions): Promise<H
       await wait(POLL_MS)
     }
   } finally {
-    hub?.dispose()
+    hub?.dispose(winner)
   }
 }
 
 /** A hub that serves this database at another port will not come to ours, however long we wait. */
-async function refuseElsewhere(config: Config, { isServing }: StartOptions, reason: string) {
+async function refuseElsewhere(config: Config, { ask }: StartOptions, reason: string) {
   const left = readRendezvous(config.paths.rendezvous)
   if (!left || isAtPort(left.url, config)) return
-  if (!(await isServing(left.url))) return
+  const found = await ask(left.url)
+  if (!found) return
   throw new HubUnavailableError(
-    `${reason} It runs at ${left.url} (pid ${left.pid}): use the same CLAUDE_PEERS_PORT, or stop it with claude-peers stop.`,
+    `${reason} It runs at ${found.url} (pid ${found.pid}): use the same CLAUDE_PEERS_PORT, or stop it with claude-peers stop.`,
   )
 }
 
-function toTimeout({ paths }: Config, replaces: number | undefined): string {
+function toTimeout({ paths }: Config, replaces: ProcessIdentity | undefined): string {
   const seconds = START_TIMEOUT_MS / 1_000
   return replaces === undefined
     ? `The hub did not answer within ${seconds} s: see ${paths.log}.`
-    : `The older hub (pid ${replaces}) did not hand over within ${seconds} s: stop it with claude-peers stop, or see ${paths.log}.`
+    : `The older hub (pid ${replaces.pid}) did not hand over within ${seconds} s: stop it with claude-peers stop, or see ${paths.log}.`
 }

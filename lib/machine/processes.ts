@@ -6,6 +6,22 @@ import { readFileSync } from 'node:fs'
  */
 export type Process = { pid: number; parent: number; name: string; start: string; ended: boolean }
 
+/** Which process: its pid, and its start, which tells a reused pid apart; absent where the system does not show it. */
+export type ProcessIdentity = { pid: number; start?: string | undefined }
+
+/** The identity of this process. */
+export const ownIdentity = (): ProcessIdentity => ({
+  pid: process.pid,
+  start: readProcess(process.pid)?.start,
+})
+
+/** The identity within a record that says more, such as what a hub says of itself. */
+export const toIdentity = ({ pid, start }: ProcessIdentity): ProcessIdentity => ({ pid, start })
+
+/** Whether two identities name one process. */
+export const isIdentical = (one: ProcessIdentity | undefined, other: ProcessIdentity | undefined): boolean =>
+  one?.pid === other?.pid && one?.start === other?.start
+
 /**
  * Whether a process with this pid runs. ESRCH means no; EPERM comes from a live process of somebody else. One that has
  * ended and whose parent does not ask for its exit code (the first process of many containers never does) is not alive.
@@ -106,7 +122,8 @@ function psLines(): string[] {
   try {
     const options = {
       encoding: 'utf8',
-      env: { ...process.env, LC_ALL: 'C' },
+      // It writes the start in the time zone that it is given, and every process has to read the same.
+      env: { ...process.env, LC_ALL: 'C', TZ: 'UTC' },
       maxBuffer: 16 * 1_024 * 1_024,
     } as const
     // Loaded only where there is no /proc: it costs a hook a millisecond.

@@ -15,11 +15,17 @@ export const describeOlder = (url: string, version: string): string =>
   `The hub at ${url} is older (${version}): update it there.`
 
 /** How a program that says so calls itself a hub: its `/health`. */
-export function readHealth({ status, body }: Answer): { version: string; proof: unknown } | undefined {
-  const health = body as { name?: unknown; version?: unknown; proof?: unknown } | null | undefined
+export function readHealth({
+  status,
+  body,
+}: Answer): { version: string; proof?: unknown; identity?: unknown } | undefined {
+  const health = body as
+    | Partial<Record<'name' | 'version' | 'proof' | 'identity', unknown>>
+    | null
+    | undefined
   const version = semver.valid(String(health?.version))
   if (status !== 200 || health?.name !== 'claude-peers' || version === null) return undefined
-  return { version, proof: health.proof }
+  return { version, proof: health.proof, identity: health.identity }
 }
 
 /** Asks a remote hub how it is, once. */

@@ -1,23 +1,20 @@
 import { rmSync } from 'node:fs'
 import { z } from 'zod'
 import { parseJson, readIfThere, writePrivate } from './files.ts'
-import { readProcess } from './processes.ts'
+import { hubShape, type HubIdentity } from './hub-identity.ts'
+import { isIdentical, readProcess, toIdentity, type ProcessIdentity } from './processes.ts'
 
 const shape = z.object({
   url: z.url(),
   tokenPath: z.string(),
-  pid: z.number().int().positive(),
-  /** When that process started, as `readProcess` tells it; absent where the system does not tell. */
-  start: z.string().optional(),
-  version: z.string(),
-  /** The path of the database that it serves. */
-  database: z.string(),
-  /** It runs in the foreground, where whoever started it looks after it: it hands over to nobody. */
-  foreground: z.boolean().optional(),
+  ...hubShape.shape,
 })
 
-/** Where the running hub of this user is to be found. */
-export type Rendezvous = z.infer<typeof shape>
+/**
+ * Where the running hub of this user is to be found. It is a hint where to look: what answers there proves itself, and
+ * says itself which process it is.
+ */
+export type Rendezvous = HubIdentity & { url: string; tokenPath: string }
 
 /** What a hub left about itself, which may have ended since; `undefined` when there is nothing readable. */
 export function readRendezvous(path: string): Rendezvous | undefined {
@@ -33,7 +30,7 @@ export function readRendezvous(path: string): Rendezvous | undefined {
 export function readLiveRendezvous(path: string): Rendezvous | undefined {
   const left = readRendezvous(path)
   const found = left?.start === undefined ? undefined : readProcess(left.pid)
-  return found && !found.ended && found.start === left?.start ? left : undefined
+  return found && !found.ended && isIdentical(toIdentity(found), toIdentity(left!)) ? left : undefined
 }
 
 export function writeRendezvous(path: string, rendezvous: Rendezvous): void {
@@ -41,6 +38,7 @@ export function writeRendezvous(path: string, rendezvous: Rendezvous): void {
 }
 
 /** Removes the file unless another hub has written it since. */
-export function removeRendezvous(path: string, pid: number): void {
-  if (readRendezvous(path)?.pid === pid) rmSync(path, { force: true })
+export function removeRendezvous(path: string, own: ProcessIdentity): void {
+  const left = readRendezvous(path)
+  if (left && isIdentical(toIdentity(left), own)) rmSync(path, { force: true })
 }

@@ -8,6 +8,11 @@ const HANDS_OVER_TO_NOBODY = {
     'This hub runs in the foreground, or as a service, and hands over to no other: update it and restart that service.',
 } as const
 
+const toAnother = (pid: number) => ({
+  code: 'CONFLICT' as const,
+  message: `Another hub serves here by now (pid ${pid}): look again.`,
+})
+
 export const hubRouter = router({
   /** Says that the hub answers, and which version it is. */
   health: publicProcedure.output(health).query(({ ctx }) => ({
@@ -30,8 +35,11 @@ export const hubRouter = router({
     .output(stopping)
     .mutation(({ ctx, input }) => {
       const reason = input?.reason ?? 'asked'
+      const { pid, start } = ctx.hub.stats()
+      const meant = input?.process
+      if (meant && (meant.pid !== pid || meant.start !== start)) throw new TRPCError(toAnother(pid))
       if (reason === 'handover' && ctx.hub.foreground) throw new TRPCError(HANDS_OVER_TO_NOBODY)
       ctx.hub.stop(reason)
-      return { pid: ctx.hub.stats().pid }
+      return { pid, start }
     }),
 })

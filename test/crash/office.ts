@@ -10,7 +10,6 @@ import { readProcess } from '../../lib/machine/processes.ts'
 import { isAlive } from '../e2e/claude/processes.ts'
 import { createHome, type Home } from '../harness/home.ts'
 import { spawnHub, takeSeat, type Headers, type Seat } from '../harness/hub.ts'
-import { findPort } from '../harness/port.ts'
 import { waitFor } from '../harness/wait.ts'
 import { toContext } from '../harness/session.ts'
 import { createClock, loadShim, readNote, type Clock, type ShimOptions } from './shim.ts'
@@ -57,8 +56,7 @@ export type Office = AsyncDisposable & {
 export async function openOffice(): Promise<Office> {
   const { shim, directory } = inject('crash')
   const home = await createHome({ install: true })
-  const port = await findPort()
-  home.env['CLAUDE_PEERS_PORT'] = String(port)
+  const port = home.env['CLAUDE_PEERS_PORT']
   const database = join(home.path, '.claude-peers.db')
   const clock = createClock(home.path)
   const url = `http://127.0.0.1:${port}`

@@ -7,6 +7,7 @@ import { installInto } from '../../apps/cli/install/install.ts'
 import { isAlive } from '../../lib/machine/processes.ts'
 import type { Rendezvous } from '../../lib/machine/rendezvous.ts'
 import { kill, killProcessesOf, processesOf } from '../e2e/claude/processes.ts'
+import { findPort } from './port.ts'
 import { waitFor } from './wait.ts'
 
 const root = join(import.meta.dirname, '../..')
@@ -48,7 +49,8 @@ export async function createHome({
   const env = {
     HOME: path,
     PATH: `${dirname(process.execPath)}:/usr/bin:/bin`,
-    CLAUDE_PEERS_PORT: '0',
+    // As in real life, one port over every restart of the hub.
+    CLAUDE_PEERS_PORT: String(await findPort()),
     CLAUDE_PEERS_HOST: host,
     // Whoever runs the tests has a desktop, and it is not for them.
     CLAUDE_PEERS_NOTIFY_COMMAND: 'off',

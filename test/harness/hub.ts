@@ -11,6 +11,7 @@ import { readConfig, type Config } from '../../lib/machine/config.ts'
 import { readToken } from '../../lib/machine/token.ts'
 import type { AppRouter } from '../../lib/router/router.ts'
 import type { Home } from './home.ts'
+import { findPort } from './port.ts'
 import { waitFor } from './wait.ts'
 
 export type Headers = Record<string, string>
@@ -32,7 +33,7 @@ export type TestHub = AsyncDisposable & {
   start(): Promise<void>
 }
 
-/** Starts a hub inside this process, on a port that the system chooses. */
+/** Starts a hub inside this process, on a port of its own. */
 export async function openHub({
   env = {},
   now,
@@ -40,7 +41,7 @@ export async function openHub({
   const home = await realpath(await mkdtemp(join(tmpdir(), 'claude-peers-hub-')))
   const settings = {
     HOME: home,
-    CLAUDE_PEERS_PORT: '0',
+    CLAUDE_PEERS_PORT: String(await findPort()),
     CLAUDE_PEERS_HOST: 'laptop',
     CLAUDE_PEERS_NOTIFY_COMMAND: 'off',
     ...env,
@@ -48,11 +49,10 @@ export async function openHub({
   const lines: Line[] = []
   const asked: string[] = []
   const log = pino({ level: 'debug' }, { write: (line: string) => lines.push(JSON.parse(line) as Line) })
-  let config = readConfig(settings)
+  const config = readConfig(settings)
   let running: RunningHub | undefined
   const start = async () => {
     running = await startHub({ config, log, now, onStop: (reason) => asked.push(reason) })
-    config = { ...config, port: Number(new URL(running.url).port) }
   }
   const stop = async () => running?.close()
   await start()
@@ -90,14 +90,18 @@ export async function runHub(
   { env = {}, args = [], script }: { env?: Record<string, string>; args?: string[]; script?: string } = {},
 ): Promise<HubProcess> {
   const hub = spawnHub(home, { env, args, script })
-  const left = await waitFor(
+  const serves = waitFor(
     () =>
       home.rendezvous().then(
         (one) => (one.pid === hub.pid ? one : undefined),
         () => undefined,
       ),
     'the hub to serve',
-  ).catch((cause: Error) => {
+  )
+  const ended = hub.exited.then((code): never => {
+    throw new Error(`the hub ended with ${code}`)
+  })
+  const left = await Promise.race([serves, ended]).catch((cause: Error) => {
     throw new Error(`${cause.message}: ${hub.stderr()}`)
   })
   const token = await home.token()

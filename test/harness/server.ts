@@ -18,6 +18,7 @@ export async function openServer(options: Partial<ListenOptions> = {}) {
     sharedToken: undefined,
     hosts: [],
     version: '1.2.3',
+    identity: '{}',
     log,
     metrics,
     ...options,

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { Card } from '../../lib/machine/cards.ts'
 import { blockPort } from '../harness/blocker.ts'
 import { toMail } from '../harness/mail.ts'
+import { openProxy } from '../harness/proxy.ts'
 import { createRig, DEADLINE_MS, type Rig, runHook, WAIT_MS } from './rig.ts'
 
 const NOTHING = { code: 0, stdout: '', stderr: '' }
@@ -79,7 +80,24 @@ describe('a hub in trouble', () => {
     await using server = await serve(impostor)
     rig.changeCard({ hubUrl: `http://127.0.0.1:${server.port}`, hub: { pid: process.pid, start: 'before' } })
     for (const event of EVENTS) expect(await rig.hook(event)).toMatchObject(NOTHING)
-    expect(heard).toEqual([])
+    // Each asks for a proof, without a token, and gets none.
+    expect(heard).toEqual(EVENTS.map(() => 'undefined'))
+  })
+
+  test('whose port was taken by a program that passes the question on to the real hub gets no token', async () => {
+    await using relay = await openProxy(rig.hub.url)
+    rig.changeCard({ hubUrl: relay.url, hub: { pid: process.pid, start: 'before' } })
+    await rig.send('not through a relay')
+    for (const event of EVENTS) expect(await rig.hook(event)).toMatchObject(NOTHING)
+    rig.changeCard(card)
+    expect((await rig.hook('PostToolUse')).context).toContain('not through a relay')
+  })
+
+  test('that came back at its port as another process delivers, though the card still names the one that ended', async () => {
+    rig.changeCard({ hub: { pid: process.pid, start: 'before' } })
+    const id = await rig.send('from the next hub')
+    expect((await rig.hook('PostToolUse')).context).toContain('from the next hub')
+    expect(await rig.stateOf(id)).toBe('delivered')
   })
 
   test('that is behind a proxy of another machine is spoken to in any form of HTTP', async () => {

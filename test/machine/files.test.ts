@@ -179,10 +179,11 @@ describe('the rendezvous', () => {
 
   test('is taken away by the hub that wrote it, and by no other', () => {
     writeRendezvous(at('hub.json'), here)
-    removeRendezvous(at('hub.json'), 99)
+    removeRendezvous(at('hub.json'), { pid: 99 })
+    removeRendezvous(at('hub.json'), { pid: 100, start: 'another' })
     expect(readRendezvous(at('hub.json'))).toEqual(here)
-    removeRendezvous(at('hub.json'), 100)
+    removeRendezvous(at('hub.json'), { pid: 100 })
     expect(existsSync(at('hub.json'))).toBe(false)
-    removeRendezvous(at('hub.json'), 100)
+    removeRendezvous(at('hub.json'), { pid: 100 })
   })
 })

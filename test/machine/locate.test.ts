@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { readConfig, type Config } from '../../lib/machine/config.ts'
 import { locateHub } from '../../lib/machine/hub-process.ts'
 import { isAlive } from '../../lib/machine/processes.ts'
-import { answerChallenge, createChallenge, isProof } from '../../lib/machine/proof.ts'
+import { answerChallenge, createChallenge, readProof } from '../../lib/machine/proof.ts'
 import { openHub } from '../harness/hub.ts'
 import { waitFor } from '../harness/wait.ts'
 
@@ -84,25 +84,30 @@ describe('looking for the hub', () => {
 describe('the proof of a hub', () => {
   const token = 'a-token-of-this-machine'
 
-  test('holds for its token, its port and one question', () => {
+  const identity = '{"pid":7,"start":"boot-1"}'
+
+  test('holds for its token, its port, one question, and what the hub says of itself', () => {
     const challenge = createChallenge()
-    const proof = answerChallenge(challenge, { token, port: 7899 })
-    expect(proof).toMatch(/^[\w-]{43}$/)
-    expect(isProof(proof, { token, challenge, port: 7899 })).toBe(true)
-    expect(isProof(proof, { token: `${token}x`, challenge, port: 7899 })).toBe(false)
-    expect(isProof(proof, { token, challenge: createChallenge(), port: 7899 })).toBe(false)
-    // Nobody on another port can pass a question on to the real hub.
-    expect(isProof(proof, { token, challenge, port: 7900 })).toBe(false)
+    const answer = answerChallenge(challenge, { token, port: 7899, identity })!
+    expect(answer).toEqual({ identity, proof: expect.stringMatching(/^[\w-]{43}$/) })
+    expect(readProof(answer, { token, challenge, port: 7899 })).toBe(identity)
+    expect(readProof(answer, { token: `${token}x`, challenge, port: 7899 })).toBeUndefined()
+    expect(readProof(answer, { token, challenge: createChallenge(), port: 7899 })).toBeUndefined()
+    // No program on another port can pass a question on to the real hub.
+    expect(readProof(answer, { token, challenge, port: 7900 })).toBeUndefined()
+    const forged = { ...answer, identity: identity.replace('7', '8') }
+    expect(readProof(forged, { token, challenge, port: 7899 })).toBeUndefined()
   })
 
   test.each([undefined, null, 1, '', 'x', {}, 'x'.repeat(43)])('is nothing else: %j', (answer) => {
-    expect(isProof(answer, { token, challenge: createChallenge(), port: 1 })).toBe(false)
+    for (const given of [answer, { identity, proof: answer }, { identity: answer, proof: 'x'.repeat(43) }])
+      expect(readProof(given, { token, challenge: createChallenge(), port: 1 })).toBeUndefined()
   })
 
   test.each([null, '', 'short', 'x'.repeat(65), 'with spaces in it, all over', 'ümlaut-ümlaut-ümlaut'])(
     'is not given for what is no question: %j',
     (challenge) => {
-      expect(answerChallenge(challenge, { token, port: 1 })).toBeUndefined()
+      expect(answerChallenge(challenge, { token, port: 1, identity })).toBeUndefined()
     },
   )
 })

@@ -1,16 +1,17 @@
 import semver from 'semver'
-import { connect } from '#client/connect'
 import { describePeer } from '#frame/peer-text'
 import { toAge } from '#frame/time'
 import { readConfig, type Config } from '#machine/config'
 import { explainAbsence, explainDatabase } from '#machine/hub-absence'
-import { findHub, type HubAddress } from '#machine/hub-process'
+import type { HubAddress } from '#machine/hub-process'
 import { VERSION } from '#machine/package'
 import { describeOlder } from '#machine/remote-hub'
 import type { Stats } from '#router/shapes/hub'
+import type { Peer } from '#router/shapes/peers'
 import { EXIT } from '../exit-codes.ts'
 import { readKept, toKeptLines } from '../kept.ts'
 import { printJson, printLines } from '../print.ts'
+import { seeHub, type SeenHub } from '../seen-hub.ts'
 import { sendWaiting } from '../waiting.ts'
 
 type Options = { json?: boolean }
@@ -18,12 +19,12 @@ type Options = { json?: boolean }
 /** Shows the hub and everybody who is connected. It starts nothing: without a hub to use it says why, and exits with 3. */
 export async function status(options: Options): Promise<void> {
   const config = readConfig()
-  const found = await findHub(config)
-  if (found) {
+  const seen = await seeHub(config, async (hub, found) => {
     // To look is no reason to fail.
     await sendWaiting(config, () => found).catch(() => undefined)
-    return showHub(config, found, options)
-  }
+    return hub.peers.list.query()
+  })
+  if (seen) return showHub(config, seen, options)
   process.exitCode = EXIT.noHub
   const { reason, hub } = await explainAbsence(config)
   const kept = readKept(config)
@@ -40,36 +41,28 @@ export async function status(options: Options): Promise<void> {
   })
 }
 
-async function showHub(config: Config, found: HubAddress, { json }: Options) {
+function showHub(config: Config, { found, stats, rest }: SeenHub<{ peers: Peer[] }>, { json }: Options) {
   const { url, database } = found
+  const { peers } = rest
   const { remote, host } = config
   const trouble = explainDatabase(found, config)
   if (trouble) process.exitCode = EXIT.noHub
-  const client = connect({ endpoint: found })
-  try {
-    const [stats, { peers }] = await Promise.all([
-      client.hub.hub.stats.query(),
-      client.hub.peers.list.query(),
-    ])
-    const known = { remote, host, ...(database && { database }), ...(trouble && { trouble }) }
-    if (json) return printJson({ running: true, url, ...known, ...stats, list: peers, ...readKept(config) })
-    const now = Date.now()
-    const online = peers.filter((peer) => peer.state === 'online')
-    const { queued, offered } = stats.deliveries
-    printLines([
-      ...(trouble ? [trouble] : []),
-      `Hub ${stats.version} at ${url}, pid ${stats.pid}, started ${toAge(stats.startedAt, now)}`,
-      ...(isOutdated(found) ? [`This program is ${VERSION}: update the hub and restart its service.`] : []),
-      ...describeReach(config, stats),
-      ...(database ? [`Database: ${database}`] : []),
-      `Mail: ${queued + offered} ${queued + offered === 1 ? 'message waits' : 'messages wait'}`,
-      ...toKeptLines(readKept(config), now),
-      online.length > 0 ? `Online: ${online.length}` : 'Nobody is online.',
-      ...online.map((peer) => `- ${describePeer(peer, now)}`),
-    ])
-  } finally {
-    await client.close()
-  }
+  const known = { remote, host, ...(database && { database }), ...(trouble && { trouble }) }
+  if (json) return printJson({ running: true, url, ...known, ...stats, list: peers, ...readKept(config) })
+  const now = Date.now()
+  const online = peers.filter((peer) => peer.state === 'online')
+  const { queued, offered } = stats.deliveries
+  printLines([
+    ...(trouble ? [trouble] : []),
+    `Hub ${stats.version} at ${url}, pid ${stats.pid}, started ${toAge(stats.startedAt, now)}`,
+    ...(isOutdated(found) ? [`This program is ${VERSION}: update the hub and restart its service.`] : []),
+    ...describeReach(config, stats),
+    ...(database ? [`Database: ${database}`] : []),
+    `Mail: ${queued + offered} ${queued + offered === 1 ? 'message waits' : 'messages wait'}`,
+    ...toKeptLines(readKept(config), now),
+    online.length > 0 ? `Online: ${online.length}` : 'Nobody is online.',
+    ...online.map((peer) => `- ${describePeer(peer, now)}`),
+  ])
 }
 
 /** Any other local hub that is older hands over to the next command that needs it. */

@@ -1,8 +1,9 @@
+import { TRPCClientError } from '@trpc/client'
 import { readConfig, type Config } from '#machine/config'
 import { explainAbsence } from '#machine/hub-absence'
 import { askLocal, findHub, type HubAddress } from '#machine/hub-process'
-import { isSameProcess } from '#machine/processes'
-import { readLiveRendezvous, type Rendezvous } from '#machine/rendezvous'
+import { isSameProcess, type ProcessIdentity } from '#machine/processes'
+import { readLiveRendezvous } from '#machine/rendezvous'
 import { printLines } from '../print.ts'
 import { askToStop } from '../stop-hub.ts'
 import { until } from '../until.ts'
@@ -23,23 +24,31 @@ export async function stop(): Promise<void> {
 
 /** Ends the hub of this machine and says what was done; `undefined` when none runs. */
 export async function endHub(config: Config): Promise<string | undefined> {
-  // Its pid and start time prove that the process is ours to end, also when it answers at another port or not at all.
-  const left = readLiveRendezvous(config.paths.rendezvous)
-  const found = (await findHub(config)) ?? (left && (await askLocal(config, left)))
-  if (found) return stopHub(config, found, left)
-  if (!left) return checkNone(config)
-  await endProcess(config, left)
-  return `Ended the hub (pid ${left.pid}), which did not answer.`
+  for (let attempt = 1; ; attempt++) {
+    // It may answer at another port than the configured one.
+    const left = readLiveRendezvous(config.paths.rendezvous)
+    const found = (await findHub(config)) ?? (left && (await askLocal(config, left.url)))
+    if (!found && !left) return checkNone(config)
+    try {
+      if (found) return await stopHub(config, found)
+      // Its pid and start time prove that the process is ours to end.
+      await endProcess(config, left!)
+      return `Ended the hub (pid ${left!.pid}), which did not answer.`
+    } catch (cause) {
+      // It ended meanwhile, and another has its port.
+      if (!isOfAnother(cause) || attempt === MOST_ATTEMPTS) throw cause
+    }
+  }
 }
 
-async function stopHub(config: Config, found: HubAddress, left: Rendezvous | undefined): Promise<string> {
-  const { pid, hasEnded } = await askToStop(found)
-  if (!hasEnded) {
-    if (left?.pid !== pid)
-      throw new Error(`The hub (pid ${pid}) was asked to stop and still runs: ${see(config)}`)
-    await endProcess(config, left)
-  }
-  return `Stopped the hub (pid ${pid}).`
+const MOST_ATTEMPTS = 5
+
+const isOfAnother = (cause: unknown) => cause instanceof TRPCClientError && cause.data?.code === 'CONFLICT'
+
+async function stopHub(config: Config, found: HubAddress): Promise<string> {
+  const { hasEnded, ...ending } = await askToStop(found)
+  if (!hasEnded) await endProcess(config, ending)
+  return `Stopped the hub (pid ${ending.pid}).`
 }
 
 async function checkNone(config: Config): Promise<undefined> {
@@ -48,7 +57,7 @@ async function checkNone(config: Config): Promise<undefined> {
 }
 
 /** A kill at any instruction loses nothing that was acknowledged, so that it may follow when a polite end does not come. */
-async function endProcess(config: Config, { pid, start }: Rendezvous) {
+async function endProcess(config: Config, { pid, start }: ProcessIdentity) {
   const isThere = () => isSameProcess(pid, start)
   for (const [signal, patience] of [
     ['SIGTERM', PATIENCE_MS.signalled],

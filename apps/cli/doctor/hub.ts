@@ -1,10 +1,9 @@
 import semver from 'semver'
-import { connect } from '#client/connect'
 import type { Config } from '#machine/config'
 import { explainAbsence, explainDatabase, type Absence } from '#machine/hub-absence'
-import { findHub, type HubAddress } from '#machine/hub-process'
+import type { HubAddress } from '#machine/hub-process'
 import { VERSION } from '#machine/package'
-import type { Stats } from '#router/shapes/hub'
+import { seeHub } from '../seen-hub.ts'
 import { ok, toFix, unknown, type Line } from './line.ts'
 import { checkNetwork } from './network.ts'
 import type { Scene } from './scene.ts'
@@ -16,9 +15,9 @@ const STOP = 'claude-peers stop'
 export async function checkHub({ config: { value: config }, paths }: Scene): Promise<Line[]> {
   if (!config) return [unknown(about, 'not looked for: the settings cannot be used')]
   try {
-    const found = await findHub(config)
-    if (!found) return [toAbsent(await explainAbsence(config))]
-    const stats = await ask(found)
+    const seen = await seeHub(config, async () => undefined)
+    if (!seen) return [toAbsent(await explainAbsence(config))]
+    const { found, stats } = seen
     const { pid, version } = stats
     return [
       ok(about, `${version} answers at ${found.url}, pid ${pid}`),
@@ -35,15 +34,6 @@ export async function checkHub({ config: { value: config }, paths }: Scene): Pro
 function toAbsent({ kind, reason }: Absence): Line {
   if (kind === 'none' || kind === 'starting') return unknown(about, reason)
   return toFix(about, reason, kind === 'silent' || kind === 'elsewhere' ? STOP : undefined)
-}
-
-async function ask(found: HubAddress): Promise<Stats> {
-  const client = connect({ endpoint: found })
-  try {
-    return await client.hub.hub.stats.query()
-  } finally {
-    await client.close()
-  }
 }
 
 /** A newer local hub never hands over to an older installation; a remote one, or a service, never to anybody. */

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { time } from './common.ts'
+import { processIdentity, time } from './common.ts'
 
 /** Raised when an older client could misunderstand an answer. */
 export const PROTOCOL = 1
@@ -13,7 +13,7 @@ export const health = z.object({
 
 export const stats = z.object({
   version: z.string(),
-  pid: z.number().int(),
+  ...processIdentity.shape,
   startedAt: time,
   peers: z.object({ online: z.number().int(), known: z.number().int() }),
   deliveries: z.object({ queued: z.number().int(), offered: z.number().int(), settled: z.number().int() }),
@@ -23,5 +23,12 @@ export const stats = z.object({
 })
 export type Stats = z.infer<typeof stats>
 
-export const stopInput = z.object({ reason: z.enum(['asked', 'handover']).default('asked') }).optional()
-export const stopping = z.object({ pid: z.number().int() })
+export const stopInput = z
+  .object({
+    reason: z.enum(['asked', 'handover']).default('asked'),
+    /** The one that is meant: another, which has its port by now, refuses. */
+    process: processIdentity.optional(),
+  })
+  .optional()
+/** The process that ends. */
+export const stopping = processIdentity

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { time } from './common.ts'
+import { processIdentity, time } from './common.ts'
 
 /** `network`: everybody; `machine`: the caller's computer; `directory`, `repo`: its directory, its repository. */
 export const scope = z.enum(['network', 'machine', 'directory', 'repo'])
@@ -56,7 +56,7 @@ export const registerInput = z.object({
   isRepo: z.boolean(),
   branch: text(255).optional(),
   summary: text(500),
-  process: z.object({ pid: z.number().int().positive(), start: text(128).optional() }).optional(),
+  process: processIdentity.optional(),
   sessionId: text(128).min(1).optional(),
 })
 

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs'
 import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { findPort } from '../../harness/port.ts'
 import { AWAIT_TOOLS, runHeadless, type ClientOptions } from './client.ts'
 import { clientEnvironment, createHome, type Home } from './home.ts'
 import { installClaude } from './install.ts'
@@ -36,7 +37,7 @@ export async function startPeersRig(
   await using stack = new AsyncDisposableStack()
   const model = stack.use(await startModel({ ...(reply && { reply }) }))
   const home = stack.use(await createHome({ projects: ['api', 'web'], git: true }))
-  const peersEnv = { CLAUDE_PEERS_PORT: '0', CLAUDE_PEERS_HOST: 'laptop' }
+  const peersEnv = { CLAUDE_PEERS_PORT: String(await findPort()), CLAUDE_PEERS_HOST: 'laptop' }
   const bin = join(home.path, 'bin')
   await mkdir(bin)
   await symlink(binary, join(bin, 'claude'))
