@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { sessionFile, setMailFlag } from '../lib/machine/cards.ts'
 import { createHome, type Home } from '../test/harness/home.ts'
 import { joinAs } from '../test/harness/peer.ts'
+import { preloadInto } from '../test/harness/preload.ts'
 import { startSession, type Session } from '../test/harness/session.ts'
 import { waitFor } from '../test/harness/wait.ts'
 import { timed, type Samples } from './measure.ts'
@@ -41,7 +42,8 @@ export async function benchRing(): Promise<Row[]> {
 async function ringToHook(home: Home, session: Session): Promise<Samples> {
   const sessions = join(home.path, '.claude-peers/sessions')
   const stamp = join(home.path, 'stamp')
-  const env = { NODE_OPTIONS: `--require=${STAMP}`, BENCH_STAMP_FILE: stamp }
+  const restore = preloadInto(home, STAMP)
+  const env = { BENCH_STAMP_FILE: stamp }
   const samples: Samples = []
   for (let ring = 0; ring < RINGS; ring++) {
     const woken = session.waiter()
@@ -55,6 +57,7 @@ async function ringToHook(home: Home, session: Session): Promise<Samples> {
     setMailFlag(sessions, session.pid, undefined)
     await session.hook('Stop')
   }
+  restore()
   return samples
 }
 

@@ -16,9 +16,24 @@ trap 'exit 0' EXIT
 # What the shell itself says of an error is for nobody; a wake's one line goes to the true stderr.
 command exec 9>&2 2>/dev/null || exit 0
 
-# In headless runs and inside other programs, a hook that stays would delay the end, and its wake starts no turn.
-case ${CLAUDE_CODE_ENTRYPOINT:-cli} in cli) ;; *) exit 0 ;; esac
 case $1 in '' | *[!0-9]*) exit 0 ;; esac
+
+# Whether a person sits before the client. Only `cli` in the variable proves it; any other value may be inherited from an
+# outer session. Then the client itself shows it: its output is a terminal, and it was started in no print mode. That an
+# argument has several lines must not matter.
+is_interactive() {
+  case ${CLAUDE_CODE_ENTRYPOINT:-cli} in cli) return 0 ;; esac
+  [ -c "/proc/$1/fd/1" ] && [ -t 3 ] 3<"/proc/$1/fd/1" || return 1
+  tr '\n\0' ' \n' <"/proc/$1/cmdline" | {
+    read -r _
+    while read -r word; do
+      case $word in -[!-]*p* | -p* | --print | --input-format* | --output-format*) exit 1 ;; esac
+    done
+  }
+}
+
+# In headless runs and inside other programs, a hook that stays would delay the end, and its wake starts no turn.
+is_interactive "$1" 2>/dev/null || exit 0
 claude=$1
 own=$HOME/.claude-peers/sessions/$1
 umask 077

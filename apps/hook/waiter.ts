@@ -8,6 +8,7 @@
 import { rmSync, statSync, utimesSync, watch, writeSync } from 'node:fs'
 import { busySince, readCard, readMailFlag, sessionFile, setBusy } from '#machine/cards'
 import { createPrivate, readIfThere } from '#machine/files'
+import { isInteractive } from '#machine/interactive'
 import { toPaths } from '#machine/paths'
 import { isAlive, isSameProcess } from '#machine/processes'
 
@@ -28,7 +29,7 @@ process.on('exit', () => {
   if (isMine()) rmSync(seat, { force: true })
 })
 for (const signal of ['SIGHUP', 'SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(0))
-if ((process.env['CLAUDE_CODE_ENTRYPOINT'] || 'cli') !== 'cli' || !(pid > 0) || !isNeeded()) process.exit(0)
+if (!(pid > 0) || !isInteractive(pid, process.env['CLAUDE_CODE_ENTRYPOINT']) || !isNeeded()) process.exit(0)
 if (process.argv[3] === 'prompt' && readCard(sessions, pid)) setBusy(sessions, pid, true)
 takeSeat()
 watch(sessions, look)

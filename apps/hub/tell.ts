@@ -1,4 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process'
+import { withoutNodeVariables } from '#machine/environment'
 import { bundlePath } from '#machine/package'
 import type { Notify } from '#machine/config'
 import type { Notification } from './notification.ts'
@@ -42,7 +43,10 @@ function start(notify: Exclude<Notify, 'off'>, env: NodeJS.ProcessEnv): ChildPro
     windowsHide: true,
     stdio: ['pipe', 'ignore', 'pipe'] as ['pipe', 'ignore', 'pipe'],
   }
-  if (notify === 'desktop') return spawn(process.execPath, [bundlePath('notify.js')], options)
+  if (notify === 'desktop') {
+    const own = { ...options, env: withoutNodeVariables(env) }
+    return spawn(process.execPath, [bundlePath('notify.js')], own)
+  }
   return spawn(notify.command, { ...options, shell: true })
 }
 

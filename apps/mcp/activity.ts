@@ -2,6 +2,7 @@
 import { watch, type FSWatcher } from 'node:fs'
 import { busySince, sessionFile } from '#machine/cards'
 import { readIfThere } from '#machine/files'
+import { isInteractive } from '#machine/interactive'
 import { makePrivateDir } from '#machine/paths'
 import { isAlive } from '#machine/processes'
 import type { Activity } from '#router/shapes/peers'
@@ -21,6 +22,7 @@ const CHECK_MS = 10_000
 export function watchActivity(options: ActivityOptions): () => void {
   const { sessions, pid, onChange } = options
   const { entrypoint = process.env['CLAUDE_CODE_ENTRYPOINT'] } = options
+  const headless = isHeadless(pid, entrypoint)
   const names = new Set(['busy', 'waiter'].map((kind) => `${pid}.${kind}`))
   let told: string | undefined
   let watcher: FSWatcher | undefined
@@ -29,7 +31,7 @@ export function watchActivity(options: ActivityOptions): () => void {
     const activity: Activity = {
       activity: busySince(sessions, pid) === undefined ? 'idle' : 'busy',
       wakeable: hasWaiter(sessions, pid),
-      headless: isHeadless(entrypoint),
+      headless,
     }
     const text = JSON.stringify(activity)
     if (text === told) return
@@ -68,7 +70,8 @@ export function watchActivity(options: ActivityOptions): () => void {
 }
 
 /** Whether the client was started without a person before it: by `claude -p` or through its SDK. */
-export const isHeadless = (entrypoint: string | undefined): boolean => entrypoint?.startsWith('sdk-') ?? false
+export const isHeadless = (pid: number, entrypoint: string | undefined): boolean =>
+  (entrypoint?.startsWith('sdk-') ?? false) && !isInteractive(pid, entrypoint)
 
 function hasWaiter(sessions: string, pid: number): boolean {
   const waiter = Number(readIfThere(sessionFile(sessions, pid, 'waiter')))

@@ -8,6 +8,7 @@ import { WebSocket } from 'ws'
 import type { AppRouter } from '#router/router'
 import { MOUNT } from '#router/wire'
 import { toHeaders, type Endpoint, type EndpointSource } from './endpoint.ts'
+import { STRICT } from './request.ts'
 
 export type Feed = {
   socket: TRPCWebSocketClient
@@ -64,6 +65,7 @@ export function openFeed(options: {
       constructor(url: string | URL, protocols?: string | string[]) {
         super(url, protocols ?? [], {
           headers: current ? toHeaders(current) : {},
+          ...STRICT,
           perMessageDeflate: false,
           handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
         })

@@ -23,6 +23,9 @@ export type JsonRequest = {
   signal?: AbortSignal | undefined
 }
 
+/** A variable cannot have a token sent to a program with any certificate, as NODE_TLS_REJECT_UNAUTHORIZED=0 would. */
+export const STRICT = { rejectUnauthorized: true } as const
+
 /**
  * One exchange of JSON over node:http. Not `fetch`: undici doubles the start of a short process. Rejects with the
  * system's error (ECONNREFUSED, …) or an error whose code is ETIMEDOUT.
@@ -31,7 +34,9 @@ export function requestJson(options: JsonRequest): Promise<Answer> {
   const payload = options.body === undefined ? undefined : Buffer.from(JSON.stringify(options.body))
   const settings: RequestOptions = {
     method: options.method,
-    ...(options.agent && { agent: options.agent }),
+    // Not the global agent of Node, which goes through a proxy where NODE_USE_ENV_PROXY is set: WebSockets would not.
+    agent: options.agent ?? false,
+    ...STRICT,
     ...(options.signal && { signal: options.signal }),
     headers: {
       ...options.headers,

@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process'
 import { realpathSync } from 'node:fs'
 import { basename } from 'node:path'
 import { promisify } from 'node:util'
+import { withoutGitVariables } from './environment.ts'
 
 /** Where a session works: the repository root (else the directory itself) and the branch. */
 export type Project = { cwd: string; root: string; isRepo: boolean; branch: string | undefined }
@@ -40,7 +41,8 @@ function toRealPath(directory: string): string {
 
 async function git(cwd: string, args: string[]): Promise<string | undefined> {
   try {
-    const { stdout } = await run('git', ['-C', cwd, ...args], { timeout: 1_000 })
+    const env = withoutGitVariables(process.env)
+    const { stdout } = await run('git', ['-C', cwd, ...args], { timeout: 1_000, env })
     return stdout.trim() || undefined
   } catch {
     return undefined

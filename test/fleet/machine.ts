@@ -1,6 +1,7 @@
 import { mkdir, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createHome, type CliRun, type Home } from '../harness/home.ts'
+import { preloadInto } from '../harness/preload.ts'
 import type { NetworkHost } from './network.ts'
 
 /** The port of every hub: each computer has its own. */
@@ -50,8 +51,10 @@ export async function openMachine(
 }
 
 /** The wall clock of every process that this user starts from now on is ahead by so much. */
-export function skewClock({ env }: Home, ms: number): void {
+export function skewClock(home: Home, ms: number): void {
+  const { env } = home
   const preload = join(import.meta.dirname, 'skewed-clock.cjs')
+  preloadInto(home, preload)
   env['NODE_OPTIONS'] = `--require=${preload}`
   env['SKEWED_CLOCK_MS'] = String(ms)
 }

@@ -17,13 +17,18 @@ process.title = 'claude'
 const home = process.env['HOME']!
 const cardPath = join(home, '.claude-peers', 'sessions', `${process.pid}.json`)
 const servers: McpProcess[] = []
+/** What it hands on and does not obey itself, as the client, which is no program of Node. */
+const environment: NodeJS.ProcessEnv = {
+  ...process.env,
+  ...(JSON.parse(process.env['INHERITED'] ?? '{}') as Record<string, string>),
+}
 
 await answerCalls({
   async start({ server = 0, wrapper = [], command: given }: StartOptions) {
     const config = readJson(join(home, '.claude.json')) as { mcpServers: Record<string, McpEntry> }
     const { command, args, env } = config.mcpServers['claude-peers']!
     const words = [...wrapper, command, ...(given ?? args)]
-    const started = await startMcp(words[0]!, words.slice(1), { ...process.env, ...env })
+    const started = await startMcp(words[0]!, words.slice(1), { ...environment, ...env })
     servers[server] = started
     return { instructions: started.instructions, hadCard: existsSync(cardPath), pid: started.pid }
   },
@@ -60,7 +65,7 @@ function run(
   const sessionId = process.env['CLAUDE_CODE_SESSION_ID']
   return runHook(command, {
     input: { session_id: sessionId, cwd: process.cwd(), hook_event_name: event, ...input },
-    env: { ...process.env, ...env },
+    env: { ...environment, ...env },
   })
 }
 

@@ -68,6 +68,8 @@ export type SessionOptions = {
   cwd: string
   sessionId?: string
   env?: Record<string, string>
+  /** What the client has inherited and hands on to all that it starts. */
+  inherited?: Record<string, string>
   /** Words to start the MCP server with, such as those of a shell. */
   wrapper?: string[]
   /** Arguments for Node in place of those that install wrote. */
@@ -79,12 +81,20 @@ export type SessionOptions = {
 /** Starts a session in a directory of a home where claude-peers is installed. */
 export async function startSession(
   home: Home,
-  { cwd, sessionId = randomUUID(), env = {}, wrapper = [], command, registered = true }: SessionOptions,
+  {
+    cwd,
+    sessionId = randomUUID(),
+    env = {},
+    inherited = {},
+    wrapper = [],
+    command,
+    registered = true,
+  }: SessionOptions,
 ): Promise<Session> {
   const child = fork(join(import.meta.dirname, 'session-process.ts'), {
     ...toFork(home.enter),
     cwd,
-    env: { ...home.env, CLAUDE_CODE_SESSION_ID: sessionId, ...env },
+    env: { ...home.env, CLAUDE_CODE_SESSION_ID: sessionId, INHERITED: JSON.stringify(inherited), ...env },
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   })
   const pid = child.pid!

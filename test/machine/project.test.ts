@@ -52,6 +52,32 @@ describe('where a session works', () => {
     expect(await readProject(root)).toEqual({ cwd: root, root, isRepo: false, branch: undefined })
   })
 
+  test.each([
+    ['GIT_DIR', 'other/.git'],
+    ['GIT_WORK_TREE', 'other'],
+    ['GIT_COMMON_DIR', 'other/.git'],
+    ['GIT_INDEX_FILE', 'other/.git/index'],
+    ['GIT_OBJECT_DIRECTORY', 'other/.git/objects'],
+    ['GIT_CEILING_DIRECTORIES', 'api'],
+    ['GIT_CONFIG_GLOBAL', 'other/.git/config'],
+    ['GIT_NAMESPACE', 'other'],
+    ['GIT_EXEC_PATH', 'other'],
+  ])('is its directory’s repository, whatever %s says', async (name, path) => {
+    const root = repository('api')
+    repository('other')
+    mkdirSync(join(root, 'src'))
+    vi.stubEnv(name, join(directory, path))
+    expect(await readProject(join(root, 'src'))).toMatchObject({ root, branch: 'trunk' })
+  })
+
+  test('is its directory’s repository, whatever settings the environment gives git', async () => {
+    const root = repository('api')
+    vi.stubEnv('GIT_CONFIG_COUNT', '1')
+    vi.stubEnv('GIT_CONFIG_KEY_0', 'core.worktree')
+    vi.stubEnv('GIT_CONFIG_VALUE_0', directory)
+    expect(await readProject(root)).toMatchObject({ root, branch: 'trunk' })
+  })
+
   test('has no branch where none is checked out', async () => {
     const root = repository('api')
     const git = (...args: string[]) => execFileSync('git', ['-C', root, ...args], { stdio: 'pipe' })

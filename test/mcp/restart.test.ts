@@ -14,7 +14,7 @@ test('a hub killed and started again finds the session under its name, with its 
   await api.mailWaits()
   await home.stopHub('SIGKILL')
   await anotherHub(home, first.pid)
-  await waitFor(() => api.card()?.hubUrl !== first.url, 'the renewed card')
+  await waitFor(() => api.card()?.hub?.pid !== first.pid, 'the renewed card')
   expect(api.card()).toMatchObject({ peerId: card.peerId, name: 'api', key: card.key })
   expect(await api.deliver('PostToolUse')).toContain('before the crash')
   await api.mailTaken()

@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { NODE_VARIABLES } from '#machine/environment'
 import { isObject } from './document.ts'
 
 /** The `hooks` block of a settings file: event → groups. */
@@ -48,7 +49,7 @@ export function hookCommands({ node, root, platform = process.platform }: Place)
   const script = quote(join(root, 'dist', 'hook.cjs'))
   // What is missing, as while this installation is built anew, is nothing that the host should hear of. The shell's own
   // tests and `exec` cost no process.
-  const launch = `[ ! -x ${program} ] || [ ! -f ${script} ] || exec ${program} ${script} "${pid}" 2>/dev/null`
+  const launch = `[ ! -x ${program} ] || [ ! -f ${script} ] || ${run(`${program} ${script} "${pid}" 2>/dev/null`)}`
   const hooks: Hooks = {}
   for (const { event, matcher, gate, waiter } of table) {
     const group: Group = {
@@ -72,8 +73,11 @@ function waiterCommand({ node, root, platform }: Required<Place>): string {
   // A shell that cannot read its script ends with the very status that wakes.
   if (isShell) return `[ ! -r ${script} ] || exec /bin/sh ${script} "${pid}"`
   const program = quote(node)
-  return `[ ! -x ${program} ] || [ ! -r ${script} ] || exec ${program} ${script} "${pid}"`
+  return `[ ! -x ${program} ] || [ ! -r ${script} ] || ${run(`${program} ${script} "${pid}"`)}`
 }
+
+/** Becomes a program of Node, without what the session has inherited for another one. */
+const run = (words: string) => `{ unset ${NODE_VARIABLES.join(' ')}; exec ${words}; }`
 
 /**
  * Puts the gate before a launch: without a `.mail` file the hook is one POSIX shell test and exits 0, no other

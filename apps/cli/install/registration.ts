@@ -33,8 +33,7 @@ async function throughClient({ before, after }: ServerPlan, client: Client): Pro
   const commands: string[][] = []
   if (before !== undefined) commands.push(['mcp', 'remove', '--scope', 'user', serverName])
   const words = toWords(after)
-  if (words)
-    commands.push(['mcp', 'add', '--scope', 'user', '--transport', 'stdio', serverName, '--', ...words])
+  if (words) commands.push(['mcp', 'add', '--scope', 'user', '--transport', 'stdio', serverName, ...words])
   for (const command of commands) {
     const reason = await runClient(client, command)
     if (reason === undefined) continue
@@ -44,11 +43,17 @@ async function throughClient({ before, after }: ServerPlan, client: Client): Pro
   return []
 }
 
-/** The command line of an entry that `claude mcp add` can express whole, else undefined. */
+/**
+ * The words of an entry that `claude mcp add` can express whole, else undefined. Values of variables are left out, as they
+ * would show in `ps`: all of them must be empty.
+ */
 function toWords(entry: Json | undefined): string[] | undefined {
   if (!isObject(entry)) return undefined
   const { type = 'stdio', command, args = [], env = {}, ...others } = entry
-  const plain = type === 'stdio' && isDeepStrictEqual(env, {}) && Object.keys(others).length === 0
+  const variables = isObject(env) ? Object.entries(env) : []
+  const isEmpty = variables.every(([, value]) => value === '')
+  const plain = type === 'stdio' && isEmpty && Object.keys(others).length === 0
   const words = Array.isArray(args) ? [command, ...args] : []
-  return plain && words.length > 0 && words.every((word) => typeof word === 'string') ? words : undefined
+  if (!plain || words.length === 0 || !words.every((word) => typeof word === 'string')) return undefined
+  return [...variables.flatMap(([name]) => ['--env', `${name}=`]), '--', ...words]
 }

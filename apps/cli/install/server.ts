@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
+import { NODE_VARIABLES } from '#machine/environment'
 import { isObject, kindOf, type Document, type Json, type JsonObject } from './document.ts'
 import { refusal } from './error.ts'
 import type { ServerRecord } from './record.ts'
@@ -16,10 +17,15 @@ export type ServerPlan = {
   changes: Change[]
 }
 
-/** The entry that starts the MCP server, in the form in which `claude mcp add` writes it. */
+/**
+ * The entry that starts the MCP server, in the form in which `claude mcp add` writes it. What is empty in its `env` counts
+ * as not set, whatever the client has inherited.
+ */
 export function toServer({ node, root }: { node: string; root: string }): JsonObject {
-  return { type: 'stdio', command: node, args: [join(root, 'dist', 'mcp.js')], env: {} }
+  return { type: 'stdio', command: node, args: [join(root, 'dist', 'mcp.js')], env: { ...EMPTY } }
 }
+
+const EMPTY = Object.fromEntries(NODE_VARIABLES.map((name) => [name, '']))
 
 /** Plans our registration; `record` is what it takes to undo it, `hadOurs` whether one of ours was there. */
 export function planRegistration(
@@ -30,7 +36,8 @@ export function planRegistration(
   const before = servers[serverName]
   const hadOurs = isOurServer(before)
   // What a user added to our entry (env, a timeout) stays when the checkout moves.
-  const after = hadOurs ? { ...before, command: wanted.command!, args: wanted.args! } : wanted
+  const env = { ...EMPTY, ...(hadOurs && isObject(before.env) && before.env) }
+  const after = hadOurs ? { ...before, command: wanted.command!, args: wanted.args!, env } : wanted
   const record: ServerRecord = { existed: document.text !== undefined }
   const { mcpServers } = document.value
   if (mcpServers === null || (mcpServers !== undefined && Object.keys(servers).length === 0))

@@ -9,14 +9,22 @@ appendFileSync(log, `${JSON.stringify({ args, home: HOME, moved: CLAUDE_CONFIG_D
 if (HOME === '') fail('HOME is not set')
 const file = join(CLAUDE_CONFIG_DIR ?? HOME, '.claude.json')
 const config = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : {}
-const name = args.findLast(
-  (_, at) => args[at + 1] === '--' || (args[1] === 'remove' && at === args.length - 1),
+const end = args.indexOf('--')
+const variables = args.filter((_, at) => args[at - 1] === '--env' && at < end)
+const name = args.find(
+  (word, at) => at > 1 && !word.startsWith('--') && !/^--(scope|transport|env)$/.test(args[at - 1]!),
 )!
 const servers = { ...config.mcpServers }
 if (args[1] === 'add' && name in servers) fail(`MCP server ${name} already exists in user config`)
 if (args[1] === 'remove' && !(name in servers)) fail(`No user-scoped MCP server found with name: ${name}`)
 const [command, ...rest] = args.slice(args.indexOf('--') + 1)
-if (args[1] === 'add') servers[name] = { type: 'stdio', command, args: rest, env: {} }
+if (args[1] === 'add')
+  servers[name] = {
+    type: 'stdio',
+    command,
+    args: rest,
+    env: Object.fromEntries(variables.map((one) => one.split('='))),
+  }
 else delete servers[name]
 writeFileSync(file, JSON.stringify({ ...config, mcpServers: servers }, undefined, 2), { mode: 0o600 })
 

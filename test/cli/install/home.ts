@@ -87,3 +87,6 @@ export const predecessorServer = {
   args: ['/Users/you/claude-peers-mcp/server.ts'],
   env: {},
 }
+
+/** The variables in our registration: empty, they count as not set. */
+export const EMPTY = { NODE_OPTIONS: '', NODE_CHANNEL_FD: '', NODE_V8_COVERAGE: '', NODE_DEBUG: '' }

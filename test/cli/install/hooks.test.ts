@@ -13,6 +13,9 @@ import {
 } from '../../../apps/cli/install/hooks.ts'
 import { openHome } from './home.ts'
 
+/** What is meant for another program of Node. */
+const UNSET = 'unset NODE_OPTIONS NODE_CHANNEL_FD NODE_V8_COVERAGE NODE_DEBUG'
+
 /** No process can have this pid. */
 const NOBODY = 4_194_305
 
@@ -20,7 +23,7 @@ const command = (event: string, place: { node: string; root: string }) =>
   hookCommands(place)[event]?.[0]?.hooks[0]?.command ?? ''
 
 test('the block holds delivery for each event, two behind a gate, and a waiter beside turns', () => {
-  const launch = `[ ! -x '/n/node' ] || [ ! -f '/r/dist/hook.cjs' ] || exec '/n/node' '/r/dist/hook.cjs' "$PPID" 2>/dev/null`
+  const launch = `[ ! -x '/n/node' ] || [ ! -f '/r/dist/hook.cjs' ] || { ${UNSET}; exec '/n/node' '/r/dist/hook.cjs' "$PPID" 2>/dev/null; }`
   const gated = `[ ! -e "$HOME/.claude-peers/sessions/$PPID.mail" ] || ${launch}`
   const hooks = (command: string) => [{ type: 'command', command, timeout: 10 }]
   const waiter = (command: string) => {
@@ -36,7 +39,7 @@ test('the block holds delivery for each event, two behind a gate, and a waiter b
     Stop: [{ hooks: [...hooks(unlessAtRest(launch)), waiter(shell)] }],
   })
   expect(whenMailWaits(launch)).toBe(gated)
-  const node = `[ ! -x '/n/node' ] || [ ! -r '/r/dist/waiter.cjs' ] || exec '/n/node' '/r/dist/waiter.cjs' "$PPID"`
+  const node = `[ ! -x '/n/node' ] || [ ! -r '/r/dist/waiter.cjs' ] || { ${UNSET}; exec '/n/node' '/r/dist/waiter.cjs' "$PPID"; }`
   expect(hookCommands({ ...place, platform: 'win32' })['Stop']).toEqual([
     { hooks: [...hooks(unlessAtRest(launch)), waiter(node)] },
   ])

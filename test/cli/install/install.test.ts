@@ -1,10 +1,10 @@
 import { chmod, lstat, mkdir, readlink, rm, symlink } from 'node:fs/promises'
 import { expect, test } from 'vitest'
 import { hookCommands } from '../../../apps/cli/install/hooks.ts'
-import { openHome, predecessorHook, predecessorHooks, predecessorServer, root } from './home.ts'
+import { EMPTY, openHome, predecessorHook, predecessorHooks, predecessorServer, root } from './home.ts'
 
 const ours = hookCommands({ node: '/usr/bin/node', root })
-const server = { type: 'stdio', command: '/usr/bin/node', args: [`${root}/dist/mcp.js`], env: {} }
+const server = { type: 'stdio', command: '/usr/bin/node', args: [`${root}/dist/mcp.js`], env: EMPTY }
 const foreign = { matcher: 'Bash', hooks: [{ type: 'command', command: 'echo "foreign"' }] }
 
 test('a fresh home gets the hooks, the server and the record, and nothing else', async () => {
@@ -111,7 +111,7 @@ test('an install from another checkout replaces ours and keeps what the user add
   expect((await home.json('.claude.json')).mcpServers['claude-peers']).toEqual({
     ...server,
     args: ['/elsewhere/dist/mcp.js'],
-    env: { CLAUDE_PEERS_HOST: 'desk' },
+    env: { ...EMPTY, CLAUDE_PEERS_HOST: 'desk' },
   })
   expect(new Set(report.map(({ action }) => action))).toEqual(new Set(['backup', 'replace']))
 })

@@ -2,12 +2,14 @@ import { chmod, mkdir, writeFile } from 'node:fs/promises'
 import { delimiter, join } from 'node:path'
 import { expect, test } from 'vitest'
 import { findClient, runClient } from '../../../apps/cli/install/client.ts'
-import { addClient, openHome, predecessorServer, root } from './home.ts'
+import { NODE_VARIABLES } from '../../../lib/machine/environment.ts'
+import { addClient, EMPTY, openHome, predecessorServer, root } from './home.ts'
 
-const words = 'mcp add --scope user --transport stdio claude-peers --'.split(' ')
-const add = [...words, '/usr/bin/node', `${root}/dist/mcp.js`]
+const words = 'mcp add --scope user --transport stdio claude-peers'.split(' ')
+const variables = NODE_VARIABLES.flatMap((name) => ['--env', `${name}=`])
+const add = [...words, ...variables, '--', '/usr/bin/node', `${root}/dist/mcp.js`]
 const remove = ['mcp', 'remove', '--scope', 'user', 'claude-peers']
-const server = { type: 'stdio', command: '/usr/bin/node', args: [`${root}/dist/mcp.js`], env: {} }
+const server = { type: 'stdio', command: '/usr/bin/node', args: [`${root}/dist/mcp.js`], env: EMPTY }
 
 test('a client on the PATH registers the server, once', async () => {
   await using home = await openHome()
@@ -26,7 +28,7 @@ test('the client takes an older registration out first, and puts it back at the 
   const before = await home.snapshot()
   await home.install()
   await home.uninstall()
-  const back = [...words, 'bun', '/Users/you/claude-peers-mcp/server.ts']
+  const back = [...words, '--', 'bun', '/Users/you/claude-peers-mcp/server.ts']
   expect((await calls()).map(({ args }) => args)).toEqual([remove, add, remove, back])
   expect(await home.snapshot()).toEqual(before)
 })
