@@ -1,8 +1,9 @@
 /** What a session inherits changes neither who it is nor whether it is reached: docs/environment.md, line by line. */
 import { existsSync } from 'node:fs'
-import { mkdir } from 'node:fs/promises'
+import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { NODE_VARIABLES } from '../../lib/machine/environment.ts'
 import { openForwardProxy } from '../harness/forward-proxy.ts'
 import { createHome, type Home } from '../harness/home.ts'
 import { runHub } from '../harness/hub.ts'
@@ -50,6 +51,7 @@ describe.concurrent('a session that inherits', () => {
     await using session = await startSession(home, { cwd: await home.project('api'), inherited })
     await using web = await joinAs(home, 'web')
     await isReached(session, web)
+    expect(session.card()).toMatchObject({ name: 'api', sessionIds: [session.sessionId] })
   })
 
   test('a directory for coverage writes nothing there', async () => {
@@ -74,6 +76,13 @@ describe.concurrent('a session that inherits', () => {
     await using session = await startSession(home, { cwd: join(cwd, 'src'), inherited })
     expect(session.card()).toMatchObject({ name: 'api', root: cwd })
   })
+})
+
+test('the page of variables has a mark at each that is set aside, and at no other', async () => {
+  const page = await readFile(join(import.meta.dirname, '../../docs/environment.md'), 'utf8')
+  const rows = page.split('\n').filter((line) => line.startsWith('| `') && line.split('|')[1]!.includes('✂'))
+  const marked = rows.flatMap((row) => [...row.split('|')[1]!.matchAll(/`(\w+)`/g)].map(([, name]) => name))
+  expect(marked).toEqual([...NODE_VARIABLES])
 })
 
 describe.concurrent('a proxy in the environment', () => {
