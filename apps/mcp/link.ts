@@ -241,6 +241,7 @@ export function openLink(options: LinkOptions): Link {
    * machine proves itself once more. A change under way may still write what it knew before.
    */
   async function checkAddress() {
+    if (left) return
     const address = await locate({ fresh: !remote() })
     await underWay
     if (card && !isCardOf(card, address)) void settle()

@@ -11,18 +11,19 @@ const run = promisify(execFile)
 /** What a program got that needed the hub. */
 export type Started = { url?: string; version?: string; error?: string; name?: string; ms: number }
 
-/** Runs a program that needs the hub of a home; with `version`, one that claims to be that version. */
+/** Runs a program that needs the hub of a home, so many times at once; with `version`, one that claims to be that version. */
 export async function startFrom(
   home: Home,
   {
     version,
+    times = 1,
     env = {},
     cwd = home.path,
-  }: { version?: string; env?: Record<string, string>; cwd?: string } = {},
+  }: { version?: string; times?: number; env?: Record<string, string>; cwd?: string } = {},
 ): Promise<Started> {
   const script = join(import.meta.dirname, 'starter-process.ts')
   const { stdout } = await run(process.execPath, [script, ...(version ? [version] : [])], {
-    env: { ...home.env, ...env },
+    env: { ...home.env, TIMES: String(times), ...env },
     cwd,
     timeout: 25_000,
   })

@@ -32,7 +32,7 @@ async function isReached(session: Session, web: TestPeer) {
   expect(await session.deliver('UserPromptSubmit')).toContain('a wake')
 }
 
-describe.concurrent('a session that inherits', () => {
+describe('a session that inherits', () => {
   test.each([
     ['a preload that is missing', { NODE_OPTIONS: '--require=/no/such/file.cjs' }],
     ['a debugger to wait for', { NODE_OPTIONS: '--inspect-brk=127.0.0.1:0' }],
@@ -85,7 +85,7 @@ test('the page of variables has a mark at each that is set aside, and at no othe
   expect(marked).toEqual([...NODE_VARIABLES])
 })
 
-describe.concurrent('a proxy in the environment', () => {
+describe('a proxy in the environment', () => {
   async function useAll(home: Home, web: TestPeer, variables: Record<string, string>) {
     const cwd = await home.project('api')
     await using session = await startSession(home, { cwd, env: variables })
