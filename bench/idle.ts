@@ -32,11 +32,10 @@ export async function benchIdle(): Promise<Row[]> {
   await crowd.sessions(SESSIONS)
   const { home } = followed
   const cli = join(PACKAGE_ROOT, 'bin/claude-peers.cjs')
-  // Not before: a hub that this one starts would be another.
-  await home.cli(['send', 'user', 'hello'])
-  await using watcher = startProgram(home, [cli, 'watch'])
   await using project = await createProject()
+  // Starts the hub that the other one watches.
   await using follower = await project.follow(home)
+  await using watcher = startProgram(home, [cli, 'watch'])
   await using node = startProgram(home, ['-e', 'setInterval(() => {}, 2 ** 30)'])
   const pids = {
     [MCP_SERVER]: await session!.mcpPid(),
