@@ -20,7 +20,10 @@ export type Feed = {
 }
 
 const HANDSHAKE_TIMEOUT_MS = 10_000
-/** A connection that has gone silent is noticed after both, and then has a moment to close: in 20 s at most. */
+/**
+ * A connection that has gone silent is noticed after both, and then has a moment to close: in 20 s at most. At rest these
+ * pings are all that a client does; they also spare the hub its own.
+ */
 const KEEP_ALIVE = { intervalMs: 10_000, pongTimeoutMs: 7_500 }
 const CLOSE_WAIT_MS = 1_000
 /**
