@@ -15,16 +15,26 @@ const work = join(root, '.build')
 /** Each of many that wait finds the work done; a build takes some 10 s. */
 const WAIT_MS = 5 * 60_000
 
-mkdirSync(work, { recursive: true })
-// The lock that a hub takes on its database: it ends with its process, however that ends.
-const claim = claimDatabase(join(work, 'build'), { waitMs: WAIT_MS })
-if (!claim) throw new Error(`Another build has not ended within ${WAIT_MS / 60_000} minutes.`)
-try {
-  const fingerprint = toFingerprint(root)
-  const isWanted = !process.argv.includes('--if-changed') || !isCurrent(readRecord(work), fingerprint, dist)
-  if (isWanted) await rebuild(fingerprint)
-} finally {
-  claim.release()
+const ifChanged = process.argv.includes('--if-changed')
+// Without the lock: a checkout that this user cannot write, or that is built, has nothing to wait for.
+if (!ifChanged || !isBuilt()) await buildAlone()
+
+/** Whether `dist` is the build of the sources as they are now. */
+function isBuilt(): boolean {
+  return isCurrent(readRecord(work), toFingerprint(root), dist)
+}
+
+async function buildAlone() {
+  mkdirSync(work, { recursive: true })
+  // The lock that a hub takes on its database: it ends with its process, however that ends.
+  const claim = claimDatabase(join(work, 'build'), { waitMs: WAIT_MS })
+  if (!claim) throw new Error(`Another build has not ended within ${WAIT_MS / 60_000} minutes.`)
+  try {
+    // Another one may have done it meanwhile.
+    if (!ifChanged || !isBuilt()) await rebuild(toFingerprint(root))
+  } finally {
+    claim.release()
+  }
 }
 
 async function rebuild(fingerprint: string) {

@@ -1,6 +1,7 @@
 import { cp, mkdir, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { claimDatabase } from '../../apps/hub/claim.ts'
 import { waitFor } from '../harness/wait.ts'
 import { copyCheckout, type Checkout, type Run } from './checkout.ts'
 
@@ -30,6 +31,14 @@ describe('npx in a checkout', { timeout: TIMEOUT_MS }, () => {
     const before = await identities(checkout)
     expect(await npx(checkout, 'new').ended).toEqual(version)
     expect(await identities(checkout)).toEqual(before)
+  })
+
+  test('asks for no lock, and so for no right to write, when there is nothing to build', async () => {
+    await using checkout = await copyCheckout({ built: true })
+    const claim = claimDatabase(join(checkout.path, '.build/build'))!
+    const prepared = checkout.start([process.execPath, 'bin/prepare.cjs'])
+    expect(await prepared.ended).toEqual({ code: 0, signal: null, output: '' })
+    claim.release()
   })
 
   test('builds when a source has changed', async () => {
