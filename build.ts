@@ -1,88 +1,60 @@
 /**
- * Builds what a user's machine runs: one bundle a process, so that each starts with one file read.
- * better-sqlite3 and toasted-notifier stay outside (they carry native binaries); what lives for some 30 ms is CommonJS, which
- * spares it the module loader.
+ * Builds `dist`; with `--if-changed`, only when it was built of other sources. Programs run from `dist` meanwhile, and several
+ * builds may be asked for at once: one builds, beside, and puts each file in its place whole.
  */
-import { execFileSync } from 'node:child_process'
-import { copyFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
-import { build, type BuildOptions } from 'rolldown'
-import { compileHook } from './build-hook.ts'
-import { lean } from './build-lean.ts'
+import { mkdirSync, readdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { claimDatabase } from './apps/hub/claim.ts'
+import { isCurrent, readRecord } from './build/record.ts'
+import { toFingerprint } from './build/sources.ts'
 
 const root = import.meta.dirname
-/** The oldest Node that runs them has no `using`. write-file-atomic is CommonJS and needs a `__filename`. */
-const transform = { target: 'node22.14', define: { __filename: 'import.meta.filename' } }
-/** The main file of jsonc-parser loads its parts by names that a bundler cannot follow. */
-const alias = { 'jsonc-parser': 'jsonc-parser/lib/esm/main.js' }
-const resolvePath = createRequire(import.meta.url).resolve
-/**
- * tRPC publishes what it compiles for engines without a spread of objects: copying a call with the functions that stand
- * for it was a tenth of the hub's work. Its sources, which come with it, are compiled for ours instead.
- */
-const trpc = resolvePath('@trpc/server/package.json').replace('package.json', 'src')
-const trpcSources = {
-  '@trpc/server/vendor': `${trpc}/vendor`,
-  '@trpc/server/unstable-core-do-not-import': `${trpc}/unstable-core-do-not-import.ts`,
-  '@trpc/server/observable': `${trpc}/observable/index.ts`,
-  '@trpc/server/http': `${trpc}/http.ts`,
-  '@trpc/server/rpc': `${trpc}/rpc.ts`,
-  '@trpc/server': `${trpc}/index.ts`,
-}
-const esm = { dir: 'dist', format: 'esm', entryFileNames: '[name].js' } as const
-const cjs = { dir: 'dist', format: 'cjs', entryFileNames: '[name].cjs' } as const
-const bundles: BuildOptions[] = [
-  {
-    input: { hub: 'apps/hub/main.ts' },
-    output: { ...esm, chunkFileNames: 'hub-[name]-[hash].js' },
-    external: ['better-sqlite3'],
-    plugins: [lean],
-    transform,
-    resolve: { alias: { ...alias, ...trpcSources } },
-  },
-  { input: { mcp: 'apps/mcp/main.ts' }, output: esm, plugins: [lean], transform },
-  { input: { notify: 'apps/notify/main.ts' }, output: esm, external: ['toasted-notifier'], transform },
-  // One small file a command: a command that is not called is not read.
-  {
-    input: { cli: 'apps/cli/main.ts' },
-    output: { ...cjs, chunkFileNames: 'cli-[name]-[hash].cjs' },
-    transform: { target: transform.target },
-  },
-  {
-    input: { hook: 'apps/hook/main.ts' },
-    output: { ...cjs, minify: true },
-    transform: { target: transform.target, define: { BUILT_WITH: JSON.stringify(process.version) } },
-  },
-  {
-    input: { waiter: 'apps/hook/waiter.ts' },
-    output: cjs,
-    transform: { target: transform.target },
-  },
-  {
-    input: { client: 'lib/client/main.ts' },
-    output: esm,
-    external: [/^@trpc\//, 'ws', 'zod', 'semver'],
-    transform: { target: transform.target },
-  },
-]
+const dist = join(root, 'dist')
+const work = join(root, '.build')
 
-rmSync(`${root}/dist`, { recursive: true, force: true })
-for (const options of bundles) {
-  await build({ cwd: root, platform: 'node', logLevel: 'warn', resolve: { alias }, ...options })
+/** Each of many that wait finds the work done; a build takes some 10 s. */
+const WAIT_MS = 5 * 60_000
+
+const ifChanged = process.argv.includes('--if-changed')
+// Without the lock: a checkout that this user cannot write, or that is built, has nothing to wait for.
+if (!ifChanged || !isBuilt()) await buildAlone()
+
+/** Whether `dist` is the build of the sources as they are now. */
+function isBuilt(): boolean {
+  return isCurrent(readRecord(work), toFingerprint(root), dist)
 }
-compileHook(root)
-// By rename: a shell must never read half a script, whose syntax error would end it with the status that wakes.
-copyFileSync(`${root}/apps/hook/waiter.sh`, `${root}/dist/waiter.sh.tmp`)
-renameSync(`${root}/dist/waiter.sh.tmp`, `${root}/dist/waiter.sh`)
-// The `#…` imports of the declarations resolve inside their own package scope, not against our sources.
-const tsc = resolvePath('typescript/package.json').replace('package.json', 'bin/tsc')
-execFileSync(process.execPath, [tsc, '-p', 'tsconfig.types.json'], { cwd: root, stdio: 'inherit' })
-// How a hub remembers is no business of its clients' compilers, nor are the libraries it does that with: a program that
-// checks its libraries would have to check drizzle's drivers for databases that nobody here has installed.
-const types = `${root}/dist/types/lib`
-writeFileSync(`${types}/router/context.d.ts`, 'export type Context = object\n')
-rmSync(`${types}/db`, { recursive: true })
-for (const room of ['address', 'feed', 'views']) rmSync(`${types}/router/${room}.d.ts`)
-const rooms = ['router', 'client', 'machine']
-const imports = Object.fromEntries(rooms.map((room) => [`#${room}/*`, `./lib/${room}/*.d.ts`]))
-writeFileSync(`${root}/dist/types/package.json`, JSON.stringify({ type: 'module', imports }))
+
+async function buildAlone() {
+  mkdirSync(work, { recursive: true })
+  // The lock that a hub takes on its database: it ends with its process, however that ends.
+  const claim = claimDatabase(join(work, 'build'), { waitMs: WAIT_MS })
+  if (!claim) throw new Error(`Another build has not ended within ${WAIT_MS / 60_000} minutes.`)
+  try {
+    // Another one may have done it meanwhile.
+    if (!ifChanged || !isBuilt()) await rebuild(toFingerprint(root))
+  } finally {
+    claim.release()
+  }
+}
+
+async function rebuild(fingerprint: string) {
+  // Those of builders that were killed: nobody else builds now.
+  for (const name of readdirSync(work)) if (name.startsWith('new-')) remove(join(work, name))
+  const built = join(work, `new-${process.pid}`)
+  mkdirSync(built)
+  // Loaded only here: who has nothing to build needs no bundler.
+  const { buildInto } = await import('./build/bundles.ts')
+  const { putInPlace } = await import('./build/place.ts')
+  await buildInto(built, root)
+  putInPlace({ built, dist, work, fingerprint })
+  remove(built)
+}
+
+/** A compiler whose builder was killed may still write there: what is left is removed the next time. */
+function remove(directory: string) {
+  try {
+    rmSync(directory, { recursive: true, force: true })
+  } catch {
+    // It is of no use, and of no harm.
+  }
+}

@@ -29,6 +29,7 @@ const parts: Record<string, () => Promise<Section>> = {
   subscribers: async () => toSection(await (await import('./subscribers.ts')).benchSubscribers()),
   mcp: async () => toSection(await (await import('./mcp.ts')).benchMcp()),
   start: async () => toSection(await (await import('./start.ts')).benchStart()),
+  idle: async () => toSection(await (await import('./idle.ts')).benchIdle()),
   wake: async () => toSection(await (await import('./wake.ts')).benchWake()),
   growth: async () => ({ text: await (await import('./growth.ts')).benchGrowth(), reached: true }),
 }

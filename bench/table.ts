@@ -58,12 +58,21 @@ export function toBoundRow(options: {
     samples.length > 1 ? ` (${figure(Math.min(...samples))}–${figure(Math.max(...samples))}${middle})` : ''
   return {
     measure,
-    subject: `${figure(value)}${ofWhich} ${unit}`,
-    baseline: `≤ ${most} ${unit}`,
+    subject: `${figure(value)}${ofWhich} ${unit}`.trimEnd(),
+    baseline: `≤ ${most} ${unit}`.trimEnd(),
     ratio: value / most,
     target: { most: 1 },
   }
 }
+
+/** A row of a figure alone, which others are to be seen beside. */
+export const toFigureRow = (measure: string, value: number, unit: string): Row => ({
+  measure,
+  subject: `${figure(value)} ${unit}`.trimEnd(),
+  baseline: '',
+  ratio: Number.NaN,
+  target: undefined,
+})
 
 /** The row of a measure whose baseline cannot be had here: it says why, and its target counts as missed. */
 export function toMissingRow(options: { measure: string; reason: string; target: Target }): Row {

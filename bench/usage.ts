@@ -9,6 +9,15 @@ export function cpuOf(pid: number): number {
   return times.reduce((sum, nanoseconds) => sum + nanoseconds, 0) / 1e6
 }
 
+/** How often a process has gone to sleep so far, and so was woken, with all its threads. */
+export function wakeUpsOf(pid: number): number {
+  const tasks = `/proc/${pid}/task`
+  const counts = readdirSync(tasks).map((task) =>
+    Number(/^voluntary_ctxt_switches:\s*(\d+)$/m.exec(read(`${tasks}/${task}/status`))?.[1]),
+  )
+  return counts.reduce((sum, count) => sum + count, 0)
+}
+
 /** The memory that a process holds now, in MB (10⁶ bytes). */
 export const residentOf = (pid: number): number => memoryLine(read(`/proc/${pid}/status`), 'VmRSS')
 

@@ -248,7 +248,8 @@ describe('the bundles', () => {
     const { engines } = JSON.parse(read('package.json')) as { engines: { node: string } }
     const oldest = engines.node.replace('>=', '')
     expect(read('bin/claude-peers.cjs')).toContain(`needs Node ${oldest} or newer`)
-    expect(read('build.ts')).toContain(`'node${oldest}'`)
+    expect(read('bin/own-node.cjs')).toContain(`[${oldest.replace('.', ', ')}]`)
+    expect(read('build/bundles.ts')).toContain(`'node${oldest}'`)
   })
 
   test('the hook is small, and starts without undici and zod', () => {

@@ -21,13 +21,13 @@ export type KeepAlive = ReturnType<typeof createKeepAlive>
 
 const PING_MS = 15_000
 const PONG_MS = 5_000
-/** How often `tick` is to be called. */
+/** How often `tick` is to be called at most. */
 export const TICK_MS = 250
 /** Twice what is due on average, so that a crowd spreads out within one round. */
 const HEADROOM = 2
 const FEWEST = 16
 
-/** Makes the watch over links; somebody has to call `tick` every 250 ms. */
+/** Makes the watch over links; its owner has to call `tick` when `dueIn` says so. */
 export function createKeepAlive({
   pingMs = PING_MS,
   pongMs = PONG_MS,
@@ -52,6 +52,11 @@ export function createKeepAlive({
         quiet.delete(link)
         asked.delete(link)
       })
+    },
+    /** How long there is nothing to do, in ms; `undefined` while there are no links. */
+    dueIn(): number | undefined {
+      const next = Math.min(...[asked, quiet].map((links) => links.values().next().value ?? Infinity))
+      return next === Infinity ? undefined : Math.max(0, next - now())
     },
     /** Ends the links that did not answer, and asks those whose turn it is; tells how many of each. */
     tick(): { ended: number; asked: number } {

@@ -4,6 +4,7 @@
  */
 import type { Log } from './log.ts'
 
+/** The timer of a minute is there for the last line of a source that has stopped. */
 const WINDOW_MS = 60_000
 /** What comes from more sources than this in one minute is counted together. */
 const MAX_SOURCES = 1_000

@@ -31,13 +31,13 @@ export type ListenOptions = Omit<RouteOptions, 'isKnownHost'> &
 
 /** How long calls under way may take at shutdown. */
 const CLOSE_WAIT_MS = 1_000
-/** How often reverse DNS is asked again when it told nothing. */
+/** How often reverse DNS is asked again when it told nothing; addresses of this machine may have changed by then. */
 const LEARN_MS = 60_000
 const LIMITS = {
-  /** A client that takes longer over its headers, or its whole request, is cut off; that is looked for every 2 s. */
+  /** A client that takes longer over its headers, or its whole request, is cut off; that is looked for every 5 s. */
   headersTimeout: 10_000,
   requestTimeout: 30_000,
-  connectionsCheckingInterval: 2_000,
+  connectionsCheckingInterval: 5_000,
   maxHeaderSize: 16_384,
 }
 

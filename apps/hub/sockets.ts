@@ -34,14 +34,31 @@ export function createSockets(options: {
 }): Sockets {
   const server = new WebSocketServer({ noServer: true, maxPayload: MAX_BODY_BYTES, perMessageDeflate: false })
   const keepAlive = createKeepAlive(options.keepAlive)
-  const timer = setInterval(keepAlive.tick, TICK_MS).unref()
+  let timer: NodeJS.Timeout | undefined
   const byToken = new Map<string, Set<WebSocket>>()
   const conversation = createConversation(options)
+
+  /** At rest it sleeps until the next link is due: a timer of 250 ms was most of what an idle hub did. */
+  function arrange() {
+    const ms = keepAlive.dueIn()
+    timer =
+      ms === undefined
+        ? undefined
+        : setTimeout(
+            () => {
+              keepAlive.tick()
+              arrange()
+            },
+            Math.max(TICK_MS, ms),
+          ).unref()
+  }
 
   function begin(line: Line) {
     const { client, context } = line
     if (context.caller.kind === 'machine') keep(byToken, context.caller.tokenId, client)
     keepAlive.watch(client)
+    // Those before it are due before it.
+    if (!timer) arrange()
     client.on('message', (data: Buffer, isBinary) => {
       conversation.hear(line, data, isBinary)
       holdBack(line)
@@ -68,7 +85,7 @@ export function createSockets(options: {
     async close() {
       const closed = [...server.clients].map((client) => closeClient(client, SERVICE_RESTART))
       await Promise.all(closed)
-      clearInterval(timer)
+      clearTimeout(timer)
       server.close()
     },
   }

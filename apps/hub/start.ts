@@ -52,6 +52,7 @@ export type StartOptions = {
   onStop: (reason: 'asked' | 'handover' | typeof DATABASE_GONE | typeof TOKEN_CHANGED) => void
 }
 
+/** Also at rest: what is written into a database that was taken away is lost, and grace ends on time. */
 const TICK_MS = 1_000
 const SWEEP_EVERY_TICKS = 5
 

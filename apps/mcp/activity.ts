@@ -1,11 +1,10 @@
 /** What a session does, as its hooks and its waiter leave it beside the card. */
-import { watch, type FSWatcher } from 'node:fs'
 import { busySince, sessionFile } from '#machine/cards'
 import { readIfThere } from '#machine/files'
 import { isInteractive } from '#machine/interactive'
-import { makePrivateDir } from '#machine/paths'
 import { isAlive } from '#machine/processes'
 import type { Activity } from '#router/shapes/peers'
+import { watchSessionFiles } from './session-files.ts'
 
 export type ActivityOptions = {
   sessions: string
@@ -23,9 +22,7 @@ export function watchActivity(options: ActivityOptions): () => void {
   const { sessions, pid, onChange } = options
   const { entrypoint = process.env['CLAUDE_CODE_ENTRYPOINT'] } = options
   const headless = isHeadless(pid, entrypoint)
-  const names = new Set(['busy', 'waiter'].map((kind) => `${pid}.${kind}`))
   let told: string | undefined
-  let watcher: FSWatcher | undefined
 
   function look() {
     const activity: Activity = {
@@ -39,33 +36,15 @@ export function watchActivity(options: ActivityOptions): () => void {
     onChange(activity)
   }
 
-  /** Without a directory, or watches left in the system, the looks now and then have to do. */
-  function open() {
-    try {
-      makePrivateDir(sessions)
-      watcher = watch(sessions, { persistent: false }, (_, name) => {
-        if (name === null || names.has(name)) look()
-      })
-      watcher.on('error', close)
-    } catch {
-      watcher = undefined
-    }
-  }
-
-  function close() {
-    watcher?.close()
-    watcher = undefined
-  }
-
-  open()
+  const files = watchSessionFiles({ sessions, pid, kinds: ['busy', 'waiter'], onChange: look })
   look()
   const timer = setInterval(() => {
-    if (!watcher) open()
+    files.renew()
     look()
   }, CHECK_MS).unref()
   return () => {
     clearInterval(timer)
-    close()
+    files.close()
   }
 }
 

@@ -33,6 +33,8 @@ export function createAnnouncer({
     /** Keeps what the feed told last. */
     keep: (told: Waiting) => void (waiting = told),
     announce,
+    /** Whether mail waits that is to wake the session: only then the end of a turn is looked for. */
+    isPressing: () => (waiting?.urgent ?? 0) > 0,
     /** Wakes a session whose turn ended without a Stop, once mail waits for it. */
     checkTurn(transcript: string | undefined) {
       if (!waiting?.urgent) return

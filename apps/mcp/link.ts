@@ -27,6 +27,7 @@ import type { Activity } from '#router/shapes/peers'
 import { createActivityReport } from './activity-report.ts'
 import { sayFarewell } from './farewell.ts'
 import type { ClaudeProcess } from './identity.ts'
+import { keepLooking } from './keeper.ts'
 import { describeSession } from './registration.ts'
 import { followTranscript } from './transcript.ts'
 
@@ -66,8 +67,6 @@ export type Link = {
 }
 
 const GOODBYE_MS = 500
-/** How often the card is looked after: another server of this session, or a person, may have removed it. */
-const CARD_CHECK_MS = 2_000
 
 /** Opens the link and keeps it open until `leave`. */
 export function openLink(options: LinkOptions): Link {
@@ -263,11 +262,17 @@ export function openLink(options: LinkOptions): Link {
   const bell = openBell(sessions, claude.pid)
   const announcer = createAnnouncer({ sessions, pid: claude.pid, ring: bell.ring })
   announcer.back()
-  const keeper = setInterval(() => {
-    checkCard()
-    announcer.checkTurn(readCard(sessions, claude.pid)?.transcript)
-    void bell.ensure()
-  }, CARD_CHECK_MS).unref()
+  const stopLooking = keepLooking({
+    sessions,
+    pid: claude.pid,
+    kinds: ['json', 'bell', 'mail'],
+    isPressing: announcer.isPressing,
+    look() {
+      checkCard()
+      announcer.checkTurn(readCard(sessions, claude.pid)?.transcript)
+      void bell.ensure()
+    },
+  })
   const renew = async () => {
     await settle()
     if (trouble !== undefined) throw new Error(trouble.message, { cause: trouble })
@@ -291,7 +296,7 @@ export function openLink(options: LinkOptions): Link {
       receipts.close()
       bell.close()
       clearTimeout(timer)
-      clearInterval(keeper)
+      stopLooking()
       // Another server of the same session may have taken the card over.
       if (readCard(sessions, claude.pid)?.mcp.pid === process.pid) {
         removeCard(sessions, claude.pid)

@@ -36,7 +36,7 @@ export function connect(options: ConnectOptions): HubClient {
         true: [
           // An error ends a subscription for good unless something asks again.
           retryLink({ retry: ({ error }) => isPassing(error.data?.code), retryDelayMs }),
-          feed.renewLink,
+          feed.followLink,
           wsLink({ client: feed.socket }),
         ],
         false: calls,

@@ -1,6 +1,6 @@
 /**
  * The WebSocket of a client's subscriptions. tRPC's client keeps it open and resumes; this gives it the headers that a
- * WebSocket of a browser lacks, has it look for the hub before each attempt, and ends it without waiting for anybody.
+ * WebSocket of a browser lacks, has it look for the hub before each attempt, and closes it with its last follower.
  */
 import { createWSClient, type TRPCLink, type TRPCWebSocketClient } from '@trpc/client'
 import { observable, type Unsubscribable } from '@trpc/server/observable'
@@ -12,15 +12,27 @@ import { STRICT } from './request.ts'
 
 export type Feed = {
   socket: TRPCWebSocketClient
-  /** Stands before `wsLink`: a connection speaks for the key that it was opened with, so another key needs another. */
-  renewLink: TRPCLink<AppRouter>
+  /**
+   * Stands before `wsLink`. It counts the followers: the connection is closed with the last of them. And it opens another
+   * connection for another key, because a connection speaks for the key that it was opened with.
+   */
+  followLink: TRPCLink<AppRouter>
   close(): Promise<void>
 }
 
 const HANDSHAKE_TIMEOUT_MS = 10_000
-/** A connection that has gone silent is noticed after both, and then has a moment to close: in 20 s at most. */
+/**
+ * A connection that has gone silent is noticed after both, and then has a moment to close: in 20 s at most. At rest these
+ * pings are all that a client does; they also spare the hub its own.
+ */
 const KEEP_ALIVE = { intervalMs: 10_000, pongTimeoutMs: 7_500 }
 const CLOSE_WAIT_MS = 1_000
+/**
+ * tRPC's own close of an idle connection comes never (this is the longest timer that Node has): its timer starts again each
+ * time it ends while somebody follows. With the 0 ms that would close at once, that were 900 wake-ups a second for as
+ * long as the connection was open (seen).
+ */
+const NEVER_MS = 2 ** 31 - 1
 
 /** Makes the feed; nothing is connected before the first subscription. */
 export function openFeed(options: {
@@ -30,11 +42,13 @@ export function openFeed(options: {
 }): Feed {
   const { endpoint, onFeed, retryDelayMs } = options
   let current: Endpoint | undefined
-  let connecting: WebSocket | undefined
+  let newest: WebSocket | undefined
   let closed = false
   let giveUp: (cause: Error) => void = () => undefined
+  let followers = 0
+  let closing = Promise.resolve()
 
-  /** The look for the hub may take long, or for ever; the end of the client does not wait for it. */
+  /** The look for the hub may take long, or for ever; a close does not wait for it. */
   async function locate(): Promise<Endpoint> {
     const { promise, resolve, reject } = Promise.withResolvers<Endpoint>()
     giveUp = reject
@@ -50,8 +64,11 @@ export function openFeed(options: {
     told = state
   }
 
+  /** Tells of the newest connection alone: the one before may close after it opened. */
   function watch(opened: WebSocket) {
-    connecting = opened
+    newest = opened
+    opened.on('open', () => opened === newest && tell('open'))
+    opened.on('close', () => opened === newest && tell('closed'))
     // A refused upgrade is an error as well; without a listener that would end the process.
     opened.on('error', () => undefined)
   }
@@ -79,11 +96,9 @@ export function openFeed(options: {
         this.once('close', () => clearTimeout(impatience))
       }
     } as unknown as typeof globalThis.WebSocket,
-    lazy: { enabled: true, closeMs: 0 },
+    lazy: { enabled: true, closeMs: NEVER_MS },
     keepAlive: { enabled: true, ...KEEP_ALIVE },
     retryDelayMs,
-    onOpen: () => tell('open'),
-    onClose: () => tell('closed'),
   })
 
   async function renew(): Promise<void> {
@@ -93,15 +108,24 @@ export function openFeed(options: {
     if (before === current && (key !== before.key || token !== before.token)) socket.connection?.ws.close()
   }
 
+  /** Ends the connection, or the attempt to have one; the next follower has another. */
+  async function disconnect(reason: string): Promise<void> {
+    giveUp(new Error(reason))
+    if (newest?.readyState === WebSocket.CONNECTING) newest.terminate()
+    await socket.close()
+  }
+
   return {
     socket,
-    renewLink:
+    followLink:
       () =>
       ({ op, next }) =>
         observable((observer) => {
+          followers++
           let subscription: Unsubscribable | undefined
           let left = false
           const start = async () => {
+            await closing
             // Where the hub is not to be found, the connection's own attempts say so.
             await renew().catch(() => undefined)
             if (!left) subscription = next(op).subscribe(observer)
@@ -110,13 +134,13 @@ export function openFeed(options: {
           return () => {
             left = true
             subscription?.unsubscribe()
+            followers--
+            if (followers === 0 && !closed) closing = disconnect('nobody follows')
           }
         }),
     async close() {
       closed = true
-      giveUp(new Error('the client was closed'))
-      if (connecting?.readyState === WebSocket.CONNECTING) connecting.terminate()
-      await socket.close()
+      await disconnect('the client was closed')
     },
   }
 }

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { createServer, type AddressInfo } from 'node:net'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { connect, type HubClient } from '../../lib/client/connect.ts'
 import { openHub, stockClient, takeSeat, type Seat, type TestHub } from '../harness/hub.ts'
 import { waitFor } from '../harness/wait.ts'
@@ -64,6 +64,48 @@ describe('the feed', () => {
     other.unsubscribe()
     expect(await waitFor(async () => (await sockets()) === 0, 'the socket to close')).toBe(true)
     expect(states).toEqual(['open', 'closed'])
+  })
+
+  test('starts no short timer again and again while it is open', async () => {
+    const client = open({ endpoint })
+    await follow(client)
+    const timers = vi.spyOn(globalThis, 'setTimeout')
+    try {
+      for (let call = 0; call < 50; call++) await client.hub.hub.health.query()
+      expect(timers.mock.calls.filter(([, delay = 0]) => delay < 1_000)).toEqual([])
+    } finally {
+      timers.mockRestore()
+    }
+  })
+
+  test('has a connection for who follows right after the last one has left', async () => {
+    const states: string[] = []
+    const client = open({ endpoint, onFeed: (state) => states.push(state) })
+    for (let round = 0; round < 5; round++) {
+      const one = await follow(client)
+      one.unsubscribe()
+    }
+    const last = await follow(client)
+    await send('heard')
+    await waitFor(() => last.texts.length === 1, 'the message')
+    expect(await waitFor(async () => (await sockets()) === 1, 'the other sockets to close')).toBe(true)
+    expect(last.ends).toEqual([])
+    expect(states.at(-1)).toBe('open')
+  })
+
+  test('looks no longer for a hub once nobody follows', async () => {
+    let looks = 0
+    const client = open({
+      endpoint: () => Promise.reject(new Error(`no hub, look ${++looks}`)),
+      longestRetryMs: () => 1,
+    })
+    const feed = client.hub.messages.watch.subscribe(undefined, { onData: () => undefined })
+    await waitFor(() => looks > 1, 'a second look')
+    feed.unsubscribe()
+    const before = looks
+    for (let call = 0; call < 20; call++) await sockets()
+    // One may have been under way.
+    expect(looks - before).toBeLessThanOrEqual(1)
   })
 
   test('resumes over restarts of the hub, and nothing is missing or told twice', async () => {

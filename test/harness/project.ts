@@ -11,6 +11,7 @@ type Line = { state?: string; started?: true; id?: string; text?: string; error?
 
 /** A program of the project that follows the messages of a home, and asks for the hub's pid when told to. */
 export type Follower = AsyncDisposable & {
+  pid: number
   lines: Line[]
   texts(): string[]
   pids(): number[]
@@ -66,6 +67,7 @@ async function follow(project: string, home: Home): Promise<Follower> {
   createInterface({ input: child.stdout! }).on('line', (line) => lines.push(JSON.parse(line) as Line))
   await waitFor(() => lines.some((line) => line.started), 'the feed')
   return {
+    pid: child.pid!,
     lines,
     texts: () => lines.flatMap((line) => line.text ?? []),
     call: () => void child.stdin!.write('\n'),

@@ -39,6 +39,22 @@ function open(count: number) {
   }
 }
 
+test('nothing is to be done before the first link is due, nor when there are none', () => {
+  expect(createKeepAlive().dueIn()).toBeUndefined()
+  const { keepAlive, links, pass } = open(2)
+  expect(keepAlive.dueIn()).toBe(15_000)
+  pass(1_000)
+  links[0]!.emit('message')
+  expect(keepAlive.dueIn()).toBe(14_000)
+  links[1]!.emit('close')
+  expect(keepAlive.dueIn()).toBe(15_000)
+  links[0]!.alive = false
+  pass(15_000)
+  expect(keepAlive.dueIn()).toBe(5_000)
+  pass(5_000)
+  expect(keepAlive.dueIn()).toBeUndefined()
+})
+
 describe('a WebSocket', () => {
   test('that says nothing is asked after 15 seconds, and ended 5 seconds later', () => {
     const { links, pass } = open(1)

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { setFlagsFromString } from 'node:v8'
 import { Script } from 'node:vm'
 
@@ -7,17 +7,15 @@ import { Script } from 'node:vm'
  * Puts `hook.cjs` in the place of the hook's bundle: it loads the bundle with what V8 made of it here, which saves each
  * delivery 2 of its 30 ms. The name of both holds their hash: V8 would take what belongs to another program of that length.
  */
-export function compileHook(root: string): void {
-  const bundle = `${root}/dist/hook.cjs`
+export function compileHook({ root, dist }: { root: string; dist: string }): void {
+  const bundle = `${dist}/hook.cjs`
   const program = `(function (require) {${readFileSync(bundle, 'utf8')}\n})`
   const name = `hook-${createHash('sha256').update(program).digest('hex').slice(0, 8)}.cjs`
-  const filename = `${root}/dist/${name}`
+  const filename = `${dist}/${name}`
   writeFileSync(filename, program)
   const cache = compile(program)
-  writeFileSync(`${filename}.cache`, Buffer.concat([cache, cache]), { flush: true })
-  // By rename, and last: whoever reads it finds all of what it names.
-  writeFileSync(`${bundle}.tmp`, readFileSync(`${root}/apps/hook/load.cjs`, 'utf8').replace('PROGRAM', name))
-  renameSync(`${bundle}.tmp`, bundle)
+  writeFileSync(`${filename}.cache`, Buffer.concat([cache, cache]))
+  writeFileSync(bundle, readFileSync(`${root}/apps/hook/load.cjs`, 'utf8').replace('PROGRAM', name))
 }
 
 /** All of it at once, not each function at its first call. The flag must be as it was when V8 looks whether it fits. */
