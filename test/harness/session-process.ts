@@ -57,10 +57,12 @@ function run(
   command: string,
   { event, input, env }: { event: string; input?: Record<string, unknown>; env: NodeJS.ProcessEnv },
 ) {
-  const sessionId = process.env['CLAUDE_CODE_SESSION_ID']
+  const session_id = process.env['CLAUDE_CODE_SESSION_ID']
+  const given = { session_id, cwd: process.cwd(), hook_event_name: event, ...input }
+  // The client names the session of the input in the environment as well, also after `/clear`.
   return runHook(command, {
-    input: { session_id: sessionId, cwd: process.cwd(), hook_event_name: event, ...input },
-    env: { ...process.env, ...env },
+    input: given,
+    env: { ...process.env, CLAUDE_CODE_SESSION_ID: given.session_id, ...env },
   })
 }
 
