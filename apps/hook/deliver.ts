@@ -1,5 +1,6 @@
 import { writeSync } from 'node:fs'
 import { FRAME_BUDGET, MESSAGE_OVERHEAD, renderFrame, toBodyBudget, type Frame } from '#frame/frame'
+import { toNotice } from '#frame/notice'
 import { isCutOff, readCard, setMailFlag, writeCard, type Card } from '#machine/cards'
 import { toPaths } from '#machine/paths'
 import { isSameProcess } from '#machine/processes'
@@ -46,7 +47,8 @@ export async function deliver(claudePid: number): Promise<void> {
     const { text, unshown } = toFrame(offer, card)
     left += unshown.length
     turn.goesOn()
-    print(toOutput(input.event, text))
+    const shown = offer.messages.filter(({ id }) => !unshown.includes(id))
+    print({ systemMessage: toNotice(shown), ...toOutput(input.event, text) })
     acknowledged = calls.acknowledge(offerId, unshown)
   }
   if (left === 0) lowerOrphanedFlag(sessions, card)
@@ -86,8 +88,8 @@ async function rebind(
  * Tells the hub of a session id that the card does not name last, and gives it when the hub took it. Any event will do,
  * so that a SessionStart that found no hub is made up for. What the hub does not take keeps no mail back.
  */
-async function bind(calls: HubCalls, card: Card, sessionId: string | undefined): Promise<string | undefined> {
-  if (sessionId === undefined || sessionId === card.sessionIds.at(-1)) return undefined
+async function bind(calls: HubCalls, card: Card, sessionId: string): Promise<string | undefined> {
+  if (sessionId === card.sessionIds.at(-1)) return undefined
   return calls.bindSession(sessionId).then(
     () => sessionId,
     () => undefined,
