@@ -27,7 +27,6 @@ trap 'leave; exit "$status"' EXIT
 trap 'exit 0' HUP INT TERM
 
 leave() {
-  [ ! -e "$own.waiter.$$" ] || rm -f "$own.waiter.$$"
   if is_mine; then rm -f "$own.waiter"; fi
 }
 
@@ -37,10 +36,20 @@ is_mine() {
   [ "$holder" = $$ ]
 }
 
+# Reads who holds a file: nobody if it is not there. What is empty is looked at again a second later: only a holder that
+# was killed while it made it leaves it so.
+read_holder() {
+  holder=
+  read -r holder <"$1"
+  [ -z "$holder" ] && [ -e "$1" ] || return 0
+  sleep 1
+  read -r holder <"$1"
+  [ -n "$holder" ] || [ ! -e "$1" ] || holder=none
+}
+
 # Whether the holder of the seat lives and is a waiter of this session: its number may be another process's by now.
 is_taken() {
-  holder=
-  read -r holder <"$own.waiter"
+  read_holder "$own.waiter"
   case $holder in '' | *[!0-9]* | $$) return 1 ;; esac
   kill -0 "$holder" || return 1
   line=
@@ -57,11 +66,13 @@ is_taken() {
   return 1
 }
 
-# Makes a file that holds the own number, unless there is one: a link is made whole or not at all.
+# Makes a file that holds the own number, unless there is one (noclobber). No link, as some homes have none (FAT, Android,
+# some network drives); so a kill within may leave the file empty.
 claim() {
-  echo $$ >"$own.waiter.$$" && ln "$own.waiter.$$" "$1"
+  set -C
+  echo $$ >"$1"
   taken=$?
-  rm -f "$own.waiter.$$"
+  set +C
   return $taken
 }
 
@@ -72,13 +83,12 @@ clear_seat() {
   # It has just been left: who removed it now would remove the next one's.
   [ -n "$gone" ] || return 0
   if claim "$own.waiter.$gone.tmp"; then
-    holder=
-    read -r holder <"$own.waiter"
+    read_holder "$own.waiter"
     [ "$holder" != "$gone" ] || rm -f "$own.waiter"
     rm -f "$own.waiter.$gone.tmp"
   else
-    read -r holder <"$own.waiter.$gone.tmp"
-    kill -0 "$holder" || rm -f "$own.waiter.$gone.tmp"
+    read_holder "$own.waiter.$gone.tmp"
+    [ "$holder" != none ] && kill -0 "$holder" || rm -f "$own.waiter.$gone.tmp"
   fi
 }
 
@@ -107,7 +117,8 @@ done
 [ -p "$own.bell" ] || exit 0
 
 tries=0
-until claim "$own.waiter"; do
+# What another took for left over while it was made is not held.
+until claim "$own.waiter" && is_mine; do
   is_taken && exit 0
   tries=$((tries + 1))
   [ "$tries" -le 5 ] || exit 0
