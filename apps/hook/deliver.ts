@@ -1,9 +1,9 @@
 import { writeSync } from 'node:fs'
 import { FRAME_BUDGET, MESSAGE_OVERHEAD, renderFrame, toBodyBudget, type Frame } from '#frame/frame'
 import { toNotice } from '#frame/notice'
-import { isCutOff, readCard, setMailFlag, writeCard, type Card } from '#machine/cards'
+import { isCutOff, readCard, setBusyEarly, setMailFlag, writeCard, type Card } from '#machine/cards'
 import { toPaths } from '#machine/paths'
-import { isSameProcess } from '#machine/processes'
+import { isSameProcess, ownAncestors } from '#machine/processes'
 import type { Offer } from '#router/shapes/mailbox'
 import { findAncestorCard, isOfAncestor } from './card.ts'
 import { openHubCalls, type HubCalls } from './hub-calls.ts'
@@ -24,7 +24,9 @@ export async function deliver(claudePid: number): Promise<void> {
   const input = parseInput(await readInputText())
   if (!input) return
   const card = isNamed ? named : findAncestorCard(sessions, input.sessionId)
-  if (!card) return
+  if (!card) return followEarly(sessions, claudePid, input)
+  // Its own environment may be that of a session around it.
+  if (card.agent !== undefined) return
   const turn = followTurn(sessions, card.claude.pid, input)
   // Its mail comes when the hub is back; to ask now takes the whole deadline, at each prompt.
   if (isCutOff(sessions, card)) return
@@ -53,6 +55,12 @@ export async function deliver(claudePid: number): Promise<void> {
   }
   if (left === 0) lowerOrphanedFlag(sessions, card)
   await acknowledged
+}
+
+/** A turn that begins before the MCP server is there: whoever writes to the session should know that it is busy. */
+function followEarly(sessions: string, pid: number, { event }: HookInput) {
+  const client = [...ownAncestors()].find((one) => one.pid === pid)
+  if (client && event === 'UserPromptSubmit') setBusyEarly(sessions, client)
 }
 
 /** The MCP server tends the flag; where it has died, nobody else would ever lower it. */

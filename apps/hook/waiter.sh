@@ -2,9 +2,10 @@
 # Waits for the bell of one session, and wakes it. Claude Code runs this beside its turns (async, asyncRewake): exit 2
 # starts a turn of an idle session, whose UserPromptSubmit hook then takes the mail; every other end is exit 0.
 #
-#   waiter.sh <pid of Claude> [start | prompt]
+#   waiter.sh <pid of Claude> [start | prompt | note]
 #
-#   start: the MCP server, which makes the bell, may not run yet. prompt: a turn begins.
+#   start: the MCP server, which makes the bell, may not run yet. prompt: a turn begins. note: the client notifies its user;
+#   this waits for nothing, but marks a dialog that does.
 #
 # A ring is news, and is used up when it is read: what waits and cannot be had, as from a hub that is down, wakes nobody
 # a second time. POSIX sh (dash, bash, busybox ash); while it waits it is this one process, blocked in `read`.
@@ -22,6 +23,17 @@ case $1 in '' | *[!0-9]*) exit 0 ;; esac
 claude=$1
 own=$HOME/.claude-peers/sessions/$1
 umask 077
+
+if [ "$2" = note ]; then
+  read -r input
+  # In the text of a message, the quotation marks would have a backslash.
+  case $input in
+    *'"notification_type":"permission_prompt"'* | *'"notification_type":"elicitation_dialog"'*)
+      [ ! -e "$own.json" ] || : >"$own.asks"
+      ;;
+  esac
+  exit 0
+fi
 
 trap 'leave; exit "$status"' EXIT
 trap 'exit 0' HUP INT TERM

@@ -9,7 +9,7 @@ import { runHook } from '../../lib/probe/hook-process.ts'
 import { startMcp, type McpProcess } from '../../lib/probe/mcp-process.ts'
 
 type McpEntry = { command: string; args: string[]; env?: Record<string, string> }
-type StartOptions = { server?: number; wrapper?: string[]; command?: string[] }
+type StartOptions = { server?: number; wrapper?: string[]; command?: string[]; client?: string }
 type HookGroup = { matcher?: string; hooks: { command: string; async?: boolean }[] }
 
 // The client's own name: a server behind a wrapper looks for it among its ancestors.
@@ -19,11 +19,14 @@ const cardPath = join(home, '.claude-peers', 'sessions', `${process.pid}.json`)
 const servers: McpProcess[] = []
 
 await answerCalls({
-  async start({ server = 0, wrapper = [], command: given }: StartOptions) {
+  async start({ server = 0, wrapper = [], command: given, client }: StartOptions) {
     const config = readJson(join(home, '.claude.json')) as { mcpServers: Record<string, McpEntry> }
     const { command, args, env } = config.mcpServers['claude-peers']!
     const words = [...wrapper, command, ...(given ?? args)]
-    const started = await startMcp(words[0]!, words.slice(1), { ...process.env, ...env })
+    const started = await startMcp(words[0]!, words.slice(1), {
+      env: { ...process.env, ...env },
+      ...(client !== undefined && { client }),
+    })
     servers[server] = started
     return { instructions: started.instructions, hadCard: existsSync(cardPath), pid: started.pid }
   },

@@ -70,6 +70,8 @@ export type SessionOptions = {
   env?: Record<string, string>
   /** Words to start the MCP server with, such as those of a shell. */
   wrapper?: string[]
+  /** How its client names itself; Claude Code unless it is given. */
+  client?: string
   /** Arguments for Node in place of those that install wrote. */
   command?: string[]
   /** Whether to wait until the hub knows it; true unless there is no hub to be had. */
@@ -79,7 +81,15 @@ export type SessionOptions = {
 /** Starts a session in a directory of a home where claude-peers is installed. */
 export async function startSession(
   home: Home,
-  { cwd, sessionId = randomUUID(), env = {}, wrapper = [], command, registered = true }: SessionOptions,
+  {
+    cwd,
+    sessionId = randomUUID(),
+    env = {},
+    wrapper = [],
+    command,
+    client,
+    registered = true,
+  }: SessionOptions,
 ): Promise<Session> {
   const child = fork(join(import.meta.dirname, 'session-process.ts'), {
     ...toFork(home.enter),
@@ -96,7 +106,8 @@ export async function startSession(
   const hasMailFlag = () => existsSync(join(directory, `${pid}.mail`))
   const servers: number[] = []
   const start = async (options: { server?: number; wrapper?: string[]; command?: string[] | undefined }) => {
-    const started = await call<{ instructions: string; hadCard: boolean; pid: number }>('start', options)
+    const given = { client, ...options }
+    const started = await call<{ instructions: string; hadCard: boolean; pid: number }>('start', given)
     servers.push(started.pid)
     return started
   }

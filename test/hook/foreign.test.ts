@@ -96,12 +96,16 @@ const ofClaude = (sessionId: string) => ({
   CLAUDE_PROJECT_DIR: cwd,
 })
 
+const REFUSED = { code: 0, stdout: '', state: 'queued', isBusy: false, isBound: false }
+
 describe.each(AGENTS)('the hook under $name', ({ input, env }) => {
   test.each(EVENTS)('takes no mail at %s', async (event) => {
     await using rig = await createRig()
     const id = await rig.send('not for this client')
     const own = randomUUID()
-    await refuses(rig, id, { stdin: JSON.stringify(input(own, event)), env: env(own) })
+    expect(await outcome(rig, id, { stdin: JSON.stringify(input(own, event)), env: env(own) })).toEqual(
+      REFUSED,
+    )
   })
 
   test('takes no mail inside a Claude Code session, whose id it inherits', async () => {
@@ -110,7 +114,9 @@ describe.each(AGENTS)('the hook under $name', ({ input, env }) => {
     const own = randomUUID()
     for (const event of EVENTS) {
       const inherited = { ...ofClaude(rig.sessionId), ...env(own) }
-      await refuses(rig, id, { stdin: JSON.stringify(input(own, event)), env: inherited })
+      expect(await outcome(rig, id, { stdin: JSON.stringify(input(own, event)), env: inherited })).toEqual(
+        REFUSED,
+      )
     }
   })
 
@@ -118,7 +124,9 @@ describe.each(AGENTS)('the hook under $name', ({ input, env }) => {
     await using rig = await createRig()
     const id = await rig.send('for the session around it')
     const { sessionId } = rig
-    await refuses(rig, id, { stdin: JSON.stringify(input(sessionId, 'Stop')), env: env(sessionId) })
+    expect(
+      await outcome(rig, id, { stdin: JSON.stringify(input(sessionId, 'Stop')), env: env(sessionId) }),
+    ).toEqual(REFUSED)
   })
 
   test('does not keep a Claude Code session that it started from its mail', async () => {
@@ -135,19 +143,23 @@ test('a hook takes no mail from input that does not say which session it is from
   const id = await rig.send('for nobody in particular')
   for (const input of [{}, { session_id: '' }, { session_id: 7 }, { session_id: null }]) {
     const stdin = JSON.stringify({ hook_event_name: 'Stop', ...input })
-    await refuses(rig, id, { stdin })
-    await refuses(rig, id, { stdin, env: { CLAUDE_CODE_SESSION_ID: '' } })
+    expect(await outcome(rig, id, { stdin })).toEqual(REFUSED)
+    expect(await outcome(rig, id, { stdin, env: { CLAUDE_CODE_SESSION_ID: '' } })).toEqual(REFUSED)
   }
 })
 
-/** Nothing is printed, taken, bound or marked. */
-async function refuses(rig: Rig, messageId: number, { stdin, env }: HookOptions) {
+/** What a run of the hook printed, took, marked and bound. */
+async function outcome(rig: Rig, messageId: number, { stdin, env }: HookOptions) {
   const { code, stdout } = await rig.hook('', {
     stdin: stdin!,
     env: { CLAUDE_CODE_SESSION_ID: undefined, ...env },
   })
-  expect({ code, stdout }).toEqual({ code: 0, stdout: '' })
-  expect(await rig.stateOf(messageId)).toBe('queued')
-  expect(busySince(rig.sessions, process.pid)).toBeUndefined()
-  expect(readCard(rig.sessions, process.pid)).toMatchObject({ sessionIds: [rig.sessionId] })
+  const { sessionIds } = readCard(rig.sessions, process.pid)!
+  return {
+    code,
+    stdout,
+    state: await rig.stateOf(messageId),
+    isBusy: busySince(rig.sessions, process.pid) !== undefined,
+    isBound: sessionIds.at(-1) !== rig.sessionId,
+  }
 }

@@ -13,7 +13,10 @@ test('in a home without hard links the tools answer, a waiter stands, and mail w
   const waiter = api.waiter()
   await waitFor(() => api.waiterPid(), 'the waiter to take its place')
   const state = async () => (await web.tool('list_peers')).text
-  await waitFor(async () => (await state()).includes('api@laptop: idle, mail wakes it'), 'the hub to know of it')
+  await waitFor(
+    async () => (await state()).includes('api@laptop: idle, mail wakes it'),
+    'the hub to know of it',
+  )
   expect((await web.tool('send_message', { to: 'api', message: 'wake up' })).text).toContain('waking it now')
   expect(await waiter).toMatchObject([{ code: 2 }])
   expect(await api.deliver('UserPromptSubmit')).toContain('wake up')

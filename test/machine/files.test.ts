@@ -1,5 +1,14 @@
 import { execFile } from 'node:child_process'
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -127,7 +136,11 @@ describe('where there are no hard links', () => {
   test('a token is made, and what is made once is kept', async () => {
     const [token] = await race(1, `ensureToken('${at('token')}')`, await linklessNode(directory))
     expect(token).toMatch(/^[\w-]{43}$/)
-    await race(1, `String(createPrivate('${at('file')}', 'first'), createPrivate('${at('file')}', 'second'))`, await linklessNode(directory))
+    await race(
+      1,
+      `String(createPrivate('${at('file')}', 'first'), createPrivate('${at('file')}', 'second'))`,
+      await linklessNode(directory),
+    )
     expect(readFileSync(at('file'), 'utf8')).toBe('first')
     expect(left()).toEqual(['file', 'token'])
   })
