@@ -38,11 +38,11 @@ export async function benchHook(): Promise<Row[]> {
       mcp: { pid: process.pid, start: undefined },
       sessionIds: [],
     })
-  const env = { HOME: hub.home, PATH: process.env['PATH']! }
+  const env = { HOME: hub.home, PATH: process.env['PATH']!, CLAUDE_CODE_SESSION_ID: SESSION_ID }
   let port = 4_000
   const withMail = async () => {
     await sender.send(receiver.id, `The dev server listens on port ${++port}.`)
-    return { ...prompt(env), expect: `port ${port}.`, times: 1 }
+    return { ...prompt(env), expect: `port ${port}.\\n`, times: 1 }
   }
   const here = { hubUrl: hub.url, hub: { pid: hub.pid, start: readProcess(hub.pid)?.start } }
   const ended = { hubUrl: await unusedUrl(), hub: { pid: hub.pid, start: 'another' } }
@@ -164,7 +164,8 @@ async function runWhileItHangs(hub: BenchHub, run: () => Promise<Cost>): Promise
 const toCommand = (event: string) =>
   COMMANDS[event]![0]!.hooks[0]!.command.replaceAll('$PPID', String(process.pid))
 
-const toInput = (event: string) => JSON.stringify({ session_id: 'bench', hook_event_name: event })
+const SESSION_ID = 'bench'
+const toInput = (event: string) => JSON.stringify({ session_id: SESSION_ID, hook_event_name: event })
 const toolUse = (env: Record<string, string>) => ({ env, input: toInput('PostToolUse') })
 const prompt = (env: Record<string, string>) => ({ env, input: toInput('UserPromptSubmit') })
 

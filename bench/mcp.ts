@@ -72,7 +72,7 @@ async function startAndWeigh(
   { env, sessions }: { env: Record<string, string>; sessions: string },
 ): Promise<Weighed> {
   const start = performance.now()
-  const server = await startMcp(process.execPath, [script], env)
+  const server = await startMcp(process.execPath, [script], { env })
   const ms = performance.now() - start
   const hadSeat = readCard(sessions, process.pid)?.mcp.pid === server.pid
   await server.request('tools/list')

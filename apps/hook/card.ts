@@ -19,8 +19,7 @@ export function isOfAncestor({ claude }: Card): boolean {
  * Where a wrapper stands in between: the nearest ancestor whose card knows this session. Another ancestor's is not
  * taken: a Claude that this one's Claude started has no card yet when it starts, and must not take its parent's mail.
  */
-export function findAncestorCard(directory: string, sessionId: string | undefined): Card | undefined {
-  if (sessionId === undefined) return undefined
+export function findAncestorCard(directory: string, sessionId: string): Card | undefined {
   for (const ancestor of ownAncestors()) {
     const card = readCard(directory, ancestor.pid)
     const isIts = card && (!card.claude.start || card.claude.start === ancestor.start)

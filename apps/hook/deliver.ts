@@ -1,8 +1,9 @@
 import { writeSync } from 'node:fs'
 import { FRAME_BUDGET, MESSAGE_OVERHEAD, renderFrame, toBodyBudget, type Frame } from '#frame/frame'
-import { isCutOff, readCard, setMailFlag, writeCard, type Card } from '#machine/cards'
+import { toNotice } from '#frame/notice'
+import { isCutOff, readCard, setBusyEarly, setMailFlag, writeCard, type Card } from '#machine/cards'
 import { toPaths } from '#machine/paths'
-import { isSameProcess } from '#machine/processes'
+import { isSameProcess, ownAncestors } from '#machine/processes'
 import type { Offer } from '#router/shapes/mailbox'
 import { findAncestorCard, isOfAncestor } from './card.ts'
 import { openHubCalls, type HubCalls } from './hub-calls.ts'
@@ -23,7 +24,9 @@ export async function deliver(claudePid: number): Promise<void> {
   const input = parseInput(await readInputText())
   if (!input) return
   const card = isNamed ? named : findAncestorCard(sessions, input.sessionId)
-  if (!card) return
+  if (!card) return followEarly(sessions, claudePid, input)
+  // Its own environment may be that of a session around it.
+  if (card.agent !== undefined) return
   const turn = followTurn(sessions, card.claude.pid, input)
   // Its mail comes when the hub is back; to ask now takes the whole deadline, at each prompt.
   if (isCutOff(sessions, card)) return
@@ -46,11 +49,18 @@ export async function deliver(claudePid: number): Promise<void> {
     const { text, unshown } = toFrame(offer, card)
     left += unshown.length
     turn.goesOn()
-    print(toOutput(input.event, text))
+    const shown = offer.messages.filter(({ id }) => !unshown.includes(id))
+    print({ systemMessage: toNotice(shown), ...toOutput(input.event, text) })
     acknowledged = calls.acknowledge(offerId, unshown)
   }
   if (left === 0) lowerOrphanedFlag(sessions, card)
   await acknowledged
+}
+
+/** A turn that begins before the MCP server is there: whoever writes to the session should know that it is busy. */
+function followEarly(sessions: string, pid: number, { event }: HookInput) {
+  const client = [...ownAncestors()].find((one) => one.pid === pid)
+  if (client && event === 'UserPromptSubmit') setBusyEarly(sessions, client)
 }
 
 /** The MCP server tends the flag; where it has died, nobody else would ever lower it. */
@@ -86,8 +96,8 @@ async function rebind(
  * Tells the hub of a session id that the card does not name last, and gives it when the hub took it. Any event will do,
  * so that a SessionStart that found no hub is made up for. What the hub does not take keeps no mail back.
  */
-async function bind(calls: HubCalls, card: Card, sessionId: string | undefined): Promise<string | undefined> {
-  if (sessionId === undefined || sessionId === card.sessionIds.at(-1)) return undefined
+async function bind(calls: HubCalls, card: Card, sessionId: string): Promise<string | undefined> {
+  if (sessionId === card.sessionIds.at(-1)) return undefined
   return calls.bindSession(sessionId).then(
     () => sessionId,
     () => undefined,

@@ -2,9 +2,10 @@
 # Waits for the bell of one session, and wakes it. Claude Code runs this beside its turns (async, asyncRewake): exit 2
 # starts a turn of an idle session, whose UserPromptSubmit hook then takes the mail; every other end is exit 0.
 #
-#   waiter.sh <pid of Claude> [start | prompt]
+#   waiter.sh <pid of Claude> [start | prompt | note]
 #
-#   start: the MCP server, which makes the bell, may not run yet. prompt: a turn begins.
+#   start: the MCP server, which makes the bell, may not run yet. prompt: a turn begins. note: the client notifies its user;
+#   this waits for nothing, but marks a dialog that does.
 #
 # A ring is news, and is used up when it is read: what waits and cannot be had, as from a hub that is down, wakes nobody
 # a second time. POSIX sh (dash, bash, busybox ash); while it waits it is this one process, blocked in `read`.
@@ -38,11 +39,21 @@ claude=$1
 own=$HOME/.claude-peers/sessions/$1
 umask 077
 
+if [ "$2" = note ]; then
+  read -r input
+  # In the text of a message, the quotation marks would have a backslash.
+  case $input in
+    *'"notification_type":"permission_prompt"'* | *'"notification_type":"elicitation_dialog"'*)
+      [ ! -e "$own.json" ] || : >"$own.asks"
+      ;;
+  esac
+  exit 0
+fi
+
 trap 'leave; exit "$status"' EXIT
 trap 'exit 0' HUP INT TERM
 
 leave() {
-  [ ! -e "$own.waiter.$$" ] || rm -f "$own.waiter.$$"
   if is_mine; then rm -f "$own.waiter"; fi
 }
 
@@ -52,10 +63,20 @@ is_mine() {
   [ "$holder" = $$ ]
 }
 
+# Reads who holds a file: nobody if it is not there. What is empty is looked at again a second later: only a holder that
+# was killed while it made it leaves it so.
+read_holder() {
+  holder=
+  read -r holder <"$1"
+  [ -z "$holder" ] && [ -e "$1" ] || return 0
+  sleep 1
+  read -r holder <"$1"
+  [ -n "$holder" ] || [ ! -e "$1" ] || holder=none
+}
+
 # Whether the holder of the seat lives and is a waiter of this session: its number may be another process's by now.
 is_taken() {
-  holder=
-  read -r holder <"$own.waiter"
+  read_holder "$own.waiter"
   case $holder in '' | *[!0-9]* | $$) return 1 ;; esac
   kill -0 "$holder" || return 1
   line=
@@ -72,11 +93,13 @@ is_taken() {
   return 1
 }
 
-# Makes a file that holds the own number, unless there is one: a link is made whole or not at all.
+# Makes a file that holds the own number, unless there is one (noclobber). No link, as some homes have none (FAT, Android,
+# some network drives); so a kill within may leave the file empty.
 claim() {
-  echo $$ >"$own.waiter.$$" && ln "$own.waiter.$$" "$1"
+  set -C
+  echo $$ >"$1"
   taken=$?
-  rm -f "$own.waiter.$$"
+  set +C
   return $taken
 }
 
@@ -87,13 +110,12 @@ clear_seat() {
   # It has just been left: who removed it now would remove the next one's.
   [ -n "$gone" ] || return 0
   if claim "$own.waiter.$gone.tmp"; then
-    holder=
-    read -r holder <"$own.waiter"
+    read_holder "$own.waiter"
     [ "$holder" != "$gone" ] || rm -f "$own.waiter"
     rm -f "$own.waiter.$gone.tmp"
   else
-    read -r holder <"$own.waiter.$gone.tmp"
-    kill -0 "$holder" || rm -f "$own.waiter.$gone.tmp"
+    read_holder "$own.waiter.$gone.tmp"
+    [ "$holder" != none ] && kill -0 "$holder" || rm -f "$own.waiter.$gone.tmp"
   fi
 }
 
@@ -122,7 +144,8 @@ done
 [ -p "$own.bell" ] || exit 0
 
 tries=0
-until claim "$own.waiter"; do
+# What another took for left over while it was made is not held.
+until claim "$own.waiter" && is_mine; do
   is_taken && exit 0
   tries=$((tries + 1))
   [ "$tries" -le 5 ] || exit 0

@@ -3,9 +3,9 @@
  * other end is 0; one a session; none in headless runs, none without an MCP server. It watches the files instead: the
  * time of the mail flag is the ring, and set to the epoch once it is heard.
  *
- *   node waiter.cjs <pid of Claude> [start | prompt]
+ *   node waiter.cjs <pid of Claude> [start | prompt | note]
  */
-import { rmSync, statSync, utimesSync, watch, writeSync } from 'node:fs'
+import { readFileSync, rmSync, statSync, utimesSync, watch, writeFileSync, writeSync } from 'node:fs'
 import { busySince, readCard, readMailFlag, sessionFile, setBusy } from '#machine/cards'
 import { createPrivate, readIfThere } from '#machine/files'
 import { isInteractive } from '#machine/interactive'
@@ -30,6 +30,7 @@ process.on('exit', () => {
 })
 for (const signal of ['SIGHUP', 'SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(0))
 if (!(pid > 0) || !isInteractive(pid, process.env['CLAUDE_CODE_ENTRYPOINT']) || !isNeeded()) process.exit(0)
+if (process.argv[3] === 'note') markDialog()
 if (process.argv[3] === 'prompt' && readCard(sessions, pid)) setBusy(sessions, pid, true)
 takeSeat()
 watch(sessions, look)
@@ -45,6 +46,14 @@ function isNeeded(): boolean {
   const card = readCard(sessions, pid)
   if (card) return isSameProcess(card.mcp.pid, card.mcp.start)
   return isStart && process.uptime() * 1_000 < START_MS && isAlive(pid)
+}
+
+/** Marks a dialog that waits for the user, as a notification of the client tells of it. */
+function markDialog(): never {
+  const { notification_type: type } = JSON.parse(readFileSync(0, 'utf8')) as { notification_type?: unknown }
+  if (type === 'permission_prompt' || type === 'elicitation_dialog')
+    writeFileSync(sessionFile(sessions, pid, 'asks'), '', { mode: 0o600 })
+  process.exit(0)
 }
 
 function isMine(): boolean {

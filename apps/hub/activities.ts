@@ -35,4 +35,7 @@ export function createActivities({ bell, nextSeq, peers }: Pick<Database, 'bell'
 }
 
 const isSame = (one: Activity | undefined, other: Activity) =>
-  one?.activity === other.activity && one.wakeable === other.wakeable && one.headless === other.headless
+  one?.activity === other.activity &&
+  one.wakeable === other.wakeable &&
+  one.headless === other.headless &&
+  one.obstacle === other.obstacle

@@ -2,7 +2,7 @@
  * What this session's hooks and waiter are told of its mail, as the feed tells it. While a remote hub is away, they are
  * told that there is none to be had: each would wait for its whole deadline, at every tool call.
  */
-import { busySince, setBusy, setCutOff, setMailFlag, type WaitingMail } from '#machine/cards'
+import { busySince, setBusy, setCutOff, setMailFlag, writtenAt, type WaitingMail } from '#machine/cards'
 import { hasTurnEnded } from './turn.ts'
 
 export type Waiting = { waiting: number; urgent: number }
@@ -39,7 +39,9 @@ export function createAnnouncer({
     checkTurn(transcript: string | undefined) {
       if (!waiting?.urgent) return
       const since = busySince(sessions, pid)
-      if (since === undefined || !transcript || !hasTurnEnded(transcript, since, Date.now())) return
+      if (since === undefined) return
+      const waitsSince = writtenAt(sessions, pid, 'mail') ?? Date.now()
+      if (!hasTurnEnded(transcript, { since, waitsSince, now: Date.now() })) return
       unlessGone(() => {
         setBusy(sessions, pid, false)
         announce()

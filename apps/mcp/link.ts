@@ -7,8 +7,10 @@ import { connect, type HubClient } from '#client/connect'
 import { LONGEST_RETRY_MS, toRetryDelay } from '#client/retry-delay'
 import { judge } from '#client/verdict'
 import {
+  isBusyEarly,
   listEndedCards,
   readCard,
+  removeBell,
   removeCard,
   setBusy,
   sweepCards,
@@ -62,6 +64,8 @@ export type Link = {
   reportActivity(activity: Activity): void
   /** Settles after the first attempt to register, however that went. */
   ready: Promise<void>
+  /** Keeps that the client is another agent's: its hooks get no mail, and no waiter of ours stands in it. */
+  setAgent(name: string): void
   /** Says goodbye, within half a second, and removes the card. */
   leave(): Promise<void>
 }
@@ -83,6 +87,7 @@ export function openLink(options: LinkOptions): Link {
   let underWay: Promise<void> | undefined
   let subscription: { unsubscribe(): void } | undefined
   let [isOpen, reopened] = [false, false]
+  let agent: string | undefined
 
   const client = connect({
     endpoint: async (how) => {
@@ -167,6 +172,7 @@ export function openLink(options: LinkOptions): Link {
       key,
       toolPrefix,
       claude,
+      agent,
       mcp: ownIdentity(),
       sessionIds: latest?.sessionIds.length ? latest.sessionIds : sessionIds,
       transcript: latest?.transcript ?? card?.transcript,
@@ -258,7 +264,8 @@ export function openLink(options: LinkOptions): Link {
   sweepCards(sessions)
   // Without a card of this very process, the mark of a turn is that of another one which had its number.
   const found = readCard(sessions, claude.pid)
-  if (!found || found.claude.start !== claude.start) setBusy(sessions, claude.pid, false)
+  const isOwn = found?.claude.start === claude.start || isBusyEarly(sessions, claude)
+  if (!isOwn) setBusy(sessions, claude.pid, false)
   const bell = openBell(sessions, claude.pid)
   const announcer = createAnnouncer({ sessions, pid: claude.pid, ring: bell.ring })
   announcer.back()
@@ -270,7 +277,7 @@ export function openLink(options: LinkOptions): Link {
     look() {
       checkCard()
       announcer.checkTurn(readCard(sessions, claude.pid)?.transcript)
-      void bell.ensure()
+      if (agent === undefined) void bell.ensure()
     },
   })
   const renew = async () => {
@@ -289,6 +296,18 @@ export function openLink(options: LinkOptions): Link {
     renew,
     describe: (words) => void (summary = words),
     reportActivity: activity.report,
+    setAgent(name) {
+      agent = name
+      bell.close()
+      removeBell(sessions, claude.pid)
+      if (!card) return
+      card = { ...card, agent }
+      try {
+        writeCard(sessions, card)
+      } catch {
+        // Without a card, no hook finds the session either; its renewal has the agent.
+      }
+    },
     // The first Stop, and so the first waiter, comes long after the bell.
     ready: Promise.all([bell.ensure(), settle()]).then(() => undefined),
     async leave() {

@@ -4,7 +4,7 @@ import { toPaths } from '#machine/paths'
 import { readProject } from '#machine/project'
 import { watchActivity } from './activity.ts'
 import { createFlushedStdio } from './flushed-stdio.ts'
-import { findClaude } from './identity.ts'
+import { findClient } from './identity.ts'
 import { openLink } from './link.ts'
 import { createOutbox, type Outbox } from './outbox.ts'
 import { createPeersServer } from './server.ts'
@@ -12,6 +12,8 @@ import { readSessionConfig } from './settings.ts'
 
 /** A client that waits for its first prompt should not wait for a hub that does not come: ms after the start. */
 const REGISTER_WAIT_MS = 2_000
+/** How Claude Code names itself to its servers (seen: 2.1.197 and 2.1.332). */
+const CLAUDE_CODE = 'claude-code'
 const TOOL_PREFIX = 'mcp__claude-peers__'
 
 process.umask(0o077)
@@ -23,28 +25,35 @@ await main().catch((cause: Error) => {
 /** Registers the session, then answers `initialize`: the first prompt's hook finds the card and the mail. */
 async function main(): Promise<void> {
   const { sessions, spool } = toPaths()
-  const claude = findClaude()
+  const { isOther, ...claude } = findClient()
   let outbox: Outbox | undefined
   const link = openLink({
     readConfig: () => readSessionConfig({ sessions, claude }),
     sessions,
     claude,
     readProject: () => readProject(workingDirectory()),
-    sessionId: process.env['CLAUDE_CODE_SESSION_ID'] || undefined,
+    // What another agent inherits is the session around it.
+    sessionId: (!isOther && process.env['CLAUDE_CODE_SESSION_ID']) || undefined,
     toolPrefix: TOOL_PREFIX,
     onReached: () => outbox?.wake(),
   })
   outbox = createOutbox({ link, spool: openSpool(spool) })
   const { transport, afterAnswer } = createFlushedStdio()
-  const stopWatching = watchActivity({ sessions, pid: claude.pid, onChange: link.reportActivity })
+  const activity = watchActivity({ sessions, pid: claude.pid, onChange: link.reportActivity })
+  const meet = (name: string) => {
+    if (name === CLAUDE_CODE && !isOther) return
+    link.setAgent(name)
+    activity.noteForeign()
+  }
   leaveWhenAlone(() => {
-    stopWatching()
+    activity.stop()
     outbox?.close()
     return link.leave()
   })
   const patience = Math.max(1, REGISTER_WAIT_MS - performance.now())
   await Promise.race([link.ready, new Promise((resolve) => setTimeout(resolve, patience).unref())])
-  await createPeersServer({ link, outbox, afterAnswer }).connect(transport)
+  const server = createPeersServer({ link, outbox, afterAnswer, onClient: meet, onCall: activity.noteCall })
+  await server.connect(transport)
 }
 
 /** The directory may have been deleted under this process; the client says where it was started, too. */

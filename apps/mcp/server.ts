@@ -11,7 +11,15 @@ import { addSendMessage } from './tools/send-message.ts'
 import { addSetSummary } from './tools/set-summary.ts'
 import { refuseUnknownParameters } from './tools/strict.ts'
 
-export type ServerOptions = { link: Link; outbox: Outbox; afterAnswer: FlushedStdio['afterAnswer'] }
+export type ServerOptions = {
+  link: Link
+  outbox: Outbox
+  afterAnswer: FlushedStdio['afterAnswer']
+  /** Told how the client names itself, before it calls anything. */
+  onClient?: (name: string) => void
+  /** Told of each call of a tool before it runs. */
+  onCall?: () => void
+}
 
 /** The MCP server of one session, with its five tools. */
 export function createPeersServer(options: ServerOptions): McpServer {
@@ -19,7 +27,9 @@ export function createPeersServer(options: ServerOptions): McpServer {
     { name: 'claude-peers', title: 'claude-peers: mail between sessions', version: VERSION },
     { instructions: INSTRUCTIONS },
   )
+  server.server.oninitialized = () => options.onClient?.(server.server.getClientVersion()?.name ?? '')
   refuseUnknownParameters(server)
+  tellOfCalls(server, options)
   addNews(server, options)
   addListPeers(server, options)
   addSendMessage(server, options)
@@ -27,6 +37,15 @@ export function createPeersServer(options: ServerOptions): McpServer {
   addSetSummary(server, options)
   addCheckMessages(server, options)
   return server
+}
+
+function tellOfCalls(server: McpServer, { onCall }: ServerOptions) {
+  const register = server.registerTool.bind(server)
+  server.registerTool = (name, config, run) =>
+    register(name, config, (async (args: never, extra: never) => {
+      onCall?.()
+      return (run as (args: never, extra: never) => unknown)(args, extra)
+    }) as never)
 }
 
 /** Clients cut this at 2,048 characters. */

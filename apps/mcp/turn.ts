@@ -12,9 +12,17 @@ const TAIL_BYTES = 64 * 1_024
  */
 const QUIET_MS = 5 * 60_000
 
-/** Whether the transcript tells that the turn which began at `since` (ms of the epoch) has ended without a Stop. */
-export function hasTurnEnded(transcript: string, since: number, now: number): boolean {
+/** When a turn began, since when mail waits for its session, and what time it is; all in ms of the epoch. */
+export type Turn = { since: number; waitsSince: number; now: number }
+
+/**
+ * Whether the transcript tells that a turn has ended without a Stop. A client that keeps none (as with
+ * CLAUDE_CODE_SKIP_PROMPT_HISTORY) tells nothing: then it is mail that waits for long, as any tool call would have taken
+ * it, and a model that works on without one is woken once for nothing.
+ */
+export function hasTurnEnded(transcript: string | undefined, { since, waitsSince, now }: Turn): boolean {
   const { entries, writtenAt } = readEnd(transcript, TAIL_BYTES)
+  if (writtenAt === 0) return now - Math.max(since, waitsSince) > QUIET_MS
   const told = entries.filter(
     (entry) =>
       !entry.isSidechain &&

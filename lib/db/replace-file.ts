@@ -6,7 +6,6 @@
 import {
   chmodSync,
   closeSync,
-  constants,
   copyFileSync,
   existsSync,
   fsyncSync,
@@ -111,8 +110,10 @@ export function keepAs(file: string, wanted: string): string {
     try {
       linkSync(file, name)
     } catch {
-      copyFileSync(file, name, constants.COPYFILE_EXCL)
-      syncFile(name)
+      // Under its name it is whole, also when this process is killed within.
+      copyFileSync(file, `${name}.part`)
+      syncFile(`${name}.part`)
+      renameSync(`${name}.part`, name)
     }
     return name
   }

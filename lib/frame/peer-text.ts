@@ -6,9 +6,18 @@ import { toClock } from './time.ts'
 export function describeState(peer: Peer, now: number): string {
   if (peer.kind === 'user') return 'reads an inbox'
   if (peer.state === 'offline') return `gone since ${toClock(peer.seenAt, now)}`
+  if (peer.obstacle === 'no-hooks') return 'online, gets mail only when it calls check_messages'
+  if (peer.activity === 'idle') return describeIdle(peer)
+  if (peer.obstacle === 'dialog') return 'waits for its user'
   if (peer.headless) return 'headless'
-  if (peer.activity === 'idle') return peer.wakeable ? 'idle, mail wakes it' : 'idle'
   return peer.activity ?? 'online'
+}
+
+function describeIdle({ obstacle, headless, wakeable }: Peer): string {
+  if (obstacle === 'unproven') return 'online, no hook has run in it yet'
+  if (obstacle === 'stream') return 'headless, waits for a prompt'
+  if (headless) return 'headless'
+  return wakeable ? 'idle, mail wakes it' : 'idle, mail does not wake it'
 }
 
 /** One line about a peer: address, what it does, place, what it works on, what waits for it. */

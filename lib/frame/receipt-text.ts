@@ -47,10 +47,18 @@ function describeReach({ reach, urgency }: Receipt, now: number): string {
       return 'arrives at its next tool call or turn end'
     case 'headless':
       return 'arrives at its next tool call, or before it ends'
+    case 'asking':
+      return 'it waits for its user, who is asked a question there; arrives after the answer, at its next tool call or turn end'
     case 'waking':
       return 'waking it now'
     case 'idle':
-      return `arrives at its next prompt; ${kept}`
+      return `arrives at its next prompt, as mail cannot wake it; ${kept}`
+    case 'stream':
+      return `arrives with the next prompt that a program gives it, as mail cannot wake it; ${kept}`
+    case 'hookless':
+      return `no hook of claude-peers runs in it; arrives only when it calls check_messages; ${kept}`
+    case 'unproven':
+      return `no hook of claude-peers has run in it yet; arrives at its first prompt or, if hooks are disabled there, when it calls check_messages; ${kept}`
     case 'unknown':
       return 'arrives at its next tool call, prompt or turn end'
     case 'fyi':

@@ -23,6 +23,8 @@ export type Card = {
   /** What stands before a tool's name in this installation, such as `mcp__claude-peers__`. */
   toolPrefix: string
   claude: ProcessIdentity
+  /** The other agent whose client it is, as it names itself: hooks hand nothing over there. */
+  agent?: string | undefined
   mcp: ProcessIdentity
   sessionIds: string[]
   /** The file in which the client records the session; hooks keep it, because they alone are told. */
@@ -63,7 +65,7 @@ const listCards = (directory: string): Card[] =>
     .flatMap((pid) => readCard(directory, pid) ?? [])
 
 /** A file of a session, and the writer of one that was not finished. */
-const SESSION_FILE = /^(\d+)\.(?:json|mail|bell|busy|waiter|cut|hub)(?:\.(\d+)(?:\.tmp)?)?$/
+const SESSION_FILE = /^(\d+)\.(?:json|mail|bell|busy|asks|waiter|cut|hub)(?:\.(\d+)(?:\.tmp)?)?$/
 
 /** Removes what belongs to Claude processes that are gone, and what killed writers left; returns how many files. */
 export function sweepCards(directory: string): number {
@@ -84,6 +86,11 @@ export function removeCard(directory: string, pid: number): void {
   for (const kind of ['mail', 'cut', 'bell', 'json'] as const) {
     rmSync(sessionFile(directory, pid, kind), { force: true })
   }
+}
+
+/** Removes the doorbell of a session in which no waiter is to stand. */
+export function removeBell(directory: string, pid: number): void {
+  rmSync(sessionFile(directory, pid, 'bell'), { force: true })
 }
 
 /** Raises the flag whose existence tells the shell gate that mail waits, and its content which; `undefined` lowers it. */
@@ -125,18 +132,41 @@ export function readHeld(directory: string, pid: number): number {
 
 /** Since when a session is busy with a turn, in ms of the epoch; `undefined` when it is idle. */
 export function busySince(directory: string, pid: number): number | undefined {
-  return statSync(sessionFile(directory, pid, 'busy'), { throwIfNoEntry: false })?.mtimeMs
+  return writtenAt(directory, pid, 'busy')
+}
+
+/** When a file of a session was written, in ms of the epoch; `undefined` when there is none. */
+export function writtenAt(
+  directory: string,
+  pid: number,
+  kind: 'busy' | 'asks' | 'mail',
+): number | undefined {
+  return statSync(sessionFile(directory, pid, kind), { throwIfNoEntry: false })?.mtimeMs
+}
+
+/**
+ * Marks a session as busy whose MCP server has not made its card yet: a headless client does not wait for it before the
+ * first prompt. The mark names the start of its client, so that the server can tell it from an older one.
+ */
+export function setBusyEarly(directory: string, { pid, start }: { pid: number; start: string }): void {
+  makePrivateDir(directory)
+  writeFileSync(sessionFile(directory, pid, 'busy'), `0 ${start}`, { mode: 0o600 })
+}
+
+/** Whether the mark of a turn names this client. */
+export function isBusyEarly(directory: string, { pid, start }: Card['claude']): boolean {
+  return start !== undefined && readIfThere(sessionFile(directory, pid, 'busy')) === `0 ${start}`
 }
 
 /**
  * The path of one file of a session: its card, the flag of waiting mail, the FIFO that wakes it, the mark of a turn
- * that runs, the pid of the shell that waits at the FIFO, the mark that the remote hub is away, the local hub that it
+ * that runs, the mark that a dialog waits for its user, the pid of the shell that waits at the FIFO, the mark that the remote hub is away, the local hub that it
  * stays with.
  */
 export function sessionFile(
   directory: string,
   pid: number,
-  kind: 'json' | 'mail' | 'bell' | 'busy' | 'waiter' | 'cut' | 'hub',
+  kind: 'json' | 'mail' | 'bell' | 'busy' | 'asks' | 'waiter' | 'cut' | 'hub',
 ): string {
   // Not by `join`, which looks at every character of the path: a hook does this ten times.
   return `${directory}${sep}${pid}.${kind}`

@@ -1,11 +1,15 @@
 import {
   closeSync,
+  existsSync,
   fsyncSync,
   linkSync,
+  mkdirSync,
   openSync,
   readFileSync,
   renameSync,
+  rmdirSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from 'node:fs'
 import { dirname } from 'node:path'
@@ -27,17 +31,55 @@ export function writePrivate(path: string, content: string): void {
 
 /**
  * The same for a file that is made once, and is there after a power cut: of racing processes the first wins, because a
- * link is made whole or not at all.
+ * link is made whole or not at all. Some homes have no links (FAT, Android, some network drives): there the first wins
+ * under a lock.
  */
 export function createPrivate(path: string, content: string): void {
   writeBeside(path, { content, flush: true }, (temporary) => {
     try {
       linkSync(temporary, path)
     } catch (cause) {
-      if ((cause as NodeJS.ErrnoException).code !== 'EEXIST') throw cause
+      if ((cause as NodeJS.ErrnoException).code === 'EEXIST') return
+      renameIfAbsent(temporary, path)
     }
   })
   syncDirectory(dirname(path))
+}
+
+/** A lock is held for two system calls: one of this age was left by a process that was killed. */
+const STALE_LOCK_MS = 1_000
+
+/** Renames a file unless there is one of that name. The lock is a directory: of several that make it, one succeeds. */
+function renameIfAbsent(temporary: string, path: string) {
+  const lock = `${path}.lock`
+  while (!takeLock(lock)) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5)
+  try {
+    if (!existsSync(path)) renameSync(temporary, path)
+  } finally {
+    dropLock(lock)
+  }
+}
+
+/** Takes it, or removes a stale one for the next attempt. Throws where no directory can be made. */
+function takeLock(lock: string): boolean {
+  try {
+    mkdirSync(lock)
+    return true
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== 'EEXIST') throw cause
+  }
+  const madeAt = statSync(lock, { throwIfNoEntry: false })?.mtimeMs ?? Date.now()
+  // Also one of the future, as after the clock was set back.
+  if (Math.abs(Date.now() - madeAt) > STALE_LOCK_MS) dropLock(lock)
+  return false
+}
+
+function dropLock(lock: string) {
+  try {
+    rmdirSync(lock)
+  } catch {
+    // Another process has taken it for a stale one.
+  }
 }
 
 function writeBeside(

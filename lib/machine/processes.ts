@@ -53,6 +53,20 @@ export function readProcess(pid: number): Process | undefined {
   return process.platform === 'linux' ? readProc(pid) : listProcesses().get(pid)
 }
 
+/** The words that started a process; none when it is gone or hidden. Where there is no /proc, a word with a blank is several. */
+export function readWords(pid: number): string[] {
+  try {
+    if (process.platform === 'linux')
+      return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').filter(Boolean)
+    const { execFileSync } = process.getBuiltinModule('node:child_process')
+    return execFileSync('ps', ['-o', 'args=', '-p', String(pid)], { encoding: 'utf8' })
+      .trim()
+      .split(/\s+/)
+  } catch {
+    return []
+  }
+}
+
 /** The ancestors of this process, nearest first, up to the first process of the system; each is looked up when asked for. */
 export function* ownAncestors(): Generator<Process> {
   const table = process.platform === 'linux' ? undefined : listProcesses()

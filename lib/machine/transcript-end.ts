@@ -17,7 +17,8 @@ type Part = { type?: string; text?: string; id?: string; tool_use_id?: string }
  * The entries in the last `bytes` of a transcript, oldest first, and when it was written, in ms of the epoch; none when
  * there is no transcript yet, or what is there cannot be read. A line that is not whole counts as none.
  */
-export function readEnd(path: string, bytes: number): { entries: Entry[]; writtenAt: number } {
+export function readEnd(path: string | undefined, bytes: number): { entries: Entry[]; writtenAt: number } {
+  if (path === undefined) return { entries: [], writtenAt: 0 }
   let fd: number
   try {
     fd = openSync(path, 'r')

@@ -19,7 +19,11 @@ export type McpProcess = {
 const START_TIMEOUT_MS = 30_000
 
 /** Starts a server as a child of this process, and resolves when it has answered `initialize`; one that does not is killed. */
-export async function startMcp(command: string, args: string[], env: NodeJS.ProcessEnv): Promise<McpProcess> {
+export async function startMcp(
+  command: string,
+  args: string[],
+  { env, client = 'claude-code' }: { env: NodeJS.ProcessEnv; client?: string },
+): Promise<McpProcess> {
   const child = spawn(command, args, { env, stdio: ['pipe', 'pipe', 'inherit'] })
   const exited = once(child, 'exit')
   const impatience = setTimeout(() => child.kill('SIGKILL'), START_TIMEOUT_MS)
@@ -54,7 +58,7 @@ export async function startMcp(command: string, args: string[], env: NodeJS.Proc
   const { instructions, serverInfo } = await request('initialize', {
     protocolVersion: '2025-06-18',
     capabilities: {},
-    clientInfo: { name: 'claude-peers-probe', version: '1.0.0' },
+    clientInfo: { name: client, version: '1.0.0' },
   }).finally(() => clearTimeout(impatience))
   write({ method: 'notifications/initialized' })
   return {

@@ -22,7 +22,10 @@ export function toReach(row: ReceiptRow, recipient: SeatRow, hub: Hub): Reach {
   }
 }
 
-const UNATTENDED = new Set<How>(['idle', 'unknown', 'disconnected', 'gone', 'inbox'])
+const UNATTENDED = new Set<How>([
+  ...(['idle', 'stream', 'asking', 'hookless', 'unproven'] as const),
+  ...(['unknown', 'disconnected', 'gone', 'inbox'] as const),
+])
 
 /** Whether nobody is known to take mail that has to go this way: somebody must come first. */
 export const isUnattended = (how: How): boolean => UNATTENDED.has(how)
@@ -36,8 +39,15 @@ export function toHow(
   if (recipient.kind === 'user') return 'inbox'
   if (!recipient.online) return hub.isRunning(recipient) ? 'disconnected' : 'gone'
   const activity = hub.presence.activityOf(recipient.id)
+  const isBusy = activity?.activity === 'busy'
+  if (activity?.obstacle === 'no-hooks') return 'hookless'
+  if (activity?.obstacle === 'unproven' && !isBusy) return 'unproven'
   if (urgency === 'fyi') return 'fyi'
   if (!activity) return 'unknown'
-  if (activity.activity === 'busy') return activity.headless ? 'headless' : 'busy'
+  if (isBusy && activity.obstacle === 'dialog') return 'asking'
+  if (!isBusy && activity.obstacle === 'stream') return 'stream'
+  // A run without a person has one turn, before which and behind which it is idle for a moment.
+  if (activity.headless) return 'headless'
+  if (isBusy) return 'busy'
   return activity.wakeable && attempts < MAX_WAKES ? 'waking' : 'idle'
 }

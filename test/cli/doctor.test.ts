@@ -15,6 +15,8 @@ describe.concurrent('doctor', () => {
     await using patient = await openPatient()
     const { home, env } = patient
     await using api = await startSession(home, { cwd: await home.project('api') })
+    api.waiter().catch(() => undefined)
+    await waitFor(() => api.waiterPid(), 'the waiter to take its place')
     const { code, stdout, stderr } = await home.cli(['doctor'], { env })
     const { url, pid } = await home.rendezvous()
     expect([code, stderr]).toEqual([0, ''])
@@ -22,7 +24,7 @@ describe.concurrent('doctor', () => {
     expect(stdout).toContain(`ok   hub: 3.0.0 answers at ${url}, pid ${pid}\n`)
     expect(stdout).toContain(`ok   database: ${home.path}/.claude-peers.db\n`)
     expect(stdout).toContain('ok   Claude Code: 2.1.330 at ')
-    expect(stdout).toContain('ok   hooks: PostToolUse, UserPromptSubmit, SessionStart, Stop')
+    expect(stdout).toContain('ok   hooks: PostToolUse, UserPromptSubmit, SessionStart, Stop, Notification')
     expect(stdout).toContain(`ok   sessions: ${api.card()!.name}\n`)
   })
 

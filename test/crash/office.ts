@@ -98,7 +98,7 @@ export async function openOffice(): Promise<Office> {
       const place = mkdtempSync(join(home.path, 'hooks-'))
       const claude = { pid: process.pid, start: readProcess(process.pid)?.start }
       const card = { hubUrl: url, token: await home.token(), peerId: id, name, key }
-      const told = { toolPrefix: 'mcp__claude-peers__', claude, mcp: claude, sessionIds: [] }
+      const told = { toolPrefix: 'mcp__claude-peers__', claude, mcp: claude, sessionIds: ['crash'] }
       writeCard(join(place, '.claude-peers/sessions'), { ...card, ...told })
       return (rule) => {
         const { env, note } = load({ program: 'hook.cjs', rule })
@@ -119,11 +119,15 @@ export async function openOffice(): Promise<Office> {
 
 /** The client takes the output of a hook that ended; of one that was killed it may take what is whole. */
 async function runHook(env: Record<string, string>, note: string): Promise<HookEnd> {
-  const child = spawn(process.execPath, [bundlePath('hook.cjs'), String(process.pid)], { env, stdio: 'pipe' })
+  const session_id = 'crash'
+  const child = spawn(process.execPath, [bundlePath('hook.cjs'), String(process.pid)], {
+    env: { ...env, CLAUDE_CODE_SESSION_ID: session_id },
+    stdio: 'pipe',
+  })
   let stdout = ''
   child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text))
   child.stdin.on('error', () => undefined)
-  child.stdin.end(JSON.stringify({ hook_event_name: 'UserPromptSubmit' }))
+  child.stdin.end(JSON.stringify({ session_id, hook_event_name: 'UserPromptSubmit' }))
   const [, signal] = (await once(child, 'close')) as [number | null, NodeJS.Signals | null]
   return { stdout, signal, killedAt: readNote(note), context: toWholeContext(stdout) }
 }

@@ -126,7 +126,8 @@ export const CLAIM_STEPS: Step[] = [
 ]
 
 export const WAITER_STEPS: Step[] = [
-  { at: 'before it has its place', rule: 'open *.waiter.* kill=after' },
+  { at: 'half in its place', rule: 'open *.waiter kill=after' },
+  { at: 'in its place', rule: 'write *.waiter kill=after' },
   { at: 'at the bell, before it waits', rule: 'open *.bell kill=after' },
   { at: 'rung, before it says so', rule: 'read *.bell kill=after' },
   { at: 'half of its line', rule: 'write * has=mail kill=half' },

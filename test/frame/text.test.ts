@@ -42,7 +42,23 @@ describe('a receipt in words', () => {
     ['busy', 'arrives at its next tool call or turn end'],
     ['headless', 'arrives at its next tool call, or before it ends'],
     ['waking', 'waking it now'],
-    ['idle', 'arrives at its next prompt; kept until 2026-11-24 14:30'],
+    ['idle', 'arrives at its next prompt, as mail cannot wake it; kept until 2026-11-24 14:30'],
+    [
+      'asking',
+      'it waits for its user, who is asked a question there; arrives after the answer, at its next tool call or turn end',
+    ],
+    [
+      'stream',
+      'arrives with the next prompt that a program gives it, as mail cannot wake it; kept until 2026-11-24 14:30',
+    ],
+    [
+      'hookless',
+      'no hook of claude-peers runs in it; arrives only when it calls check_messages; kept until 2026-11-24 14:30',
+    ],
+    [
+      'unproven',
+      'no hook of claude-peers has run in it yet; arrives at its first prompt or, if hooks are disabled there, when it calls check_messages; kept until 2026-11-24 14:30',
+    ],
     ['unknown', 'arrives at its next tool call, prompt or turn end'],
     ['disconnected', 'its claude-peers server is not connected; arrives at its next prompt or turn end'],
     ['inbox', 'waits for the person, who reads it with "claude-peers inbox"; kept until 2026-11-24 14:30'],
@@ -147,8 +163,14 @@ describe('a peer in words', () => {
   test.each([
     ['busy', { activity: 'busy', wakeable: true }],
     ['idle, mail wakes it', { activity: 'idle', wakeable: true }],
-    ['idle', { activity: 'idle' }],
+    ['idle, mail does not wake it', { activity: 'idle' }],
     ['headless', { activity: 'busy', headless: true }],
+    ['headless', { activity: 'idle', headless: true }],
+    ['headless', { activity: 'busy', headless: true, obstacle: 'stream' }],
+    ['headless, waits for a prompt', { activity: 'idle', headless: true, obstacle: 'stream' }],
+    ['waits for its user', { activity: 'busy', obstacle: 'dialog' }],
+    ['online, no hook has run in it yet', { activity: 'idle', obstacle: 'unproven' }],
+    ['online, gets mail only when it calls check_messages', { activity: 'idle', obstacle: 'no-hooks' }],
     ['online', {}],
   ] as const)('is %s', (words, said) => {
     expect(describeState({ ...online, ...said }, NOW)).toBe(words)

@@ -63,6 +63,7 @@ fuzz(
     if (content !== null) writeFileSync(path, content)
     const spoilt = await rig.hook('', {
       stdin: stdin.toString('latin1'),
+      env: { CLAUDE_CODE_SESSION_ID: event.session_id },
       ...(pid !== null && { pid }),
     })
     expect(spoilt).toMatchObject({ code: 0, stderr: '' })

@@ -65,7 +65,8 @@ fuzz(
           expect([Number.isSafeInteger(id), Number.isFinite(at)]).toEqual([true, true])
         }
       })
-      expect(hasTurnEnded(path, 0, Date.parse(at))).toBeTypeOf('boolean')
+      const turn = { since: 0, waitsSince: 0, now: Date.parse(at) }
+      expect(hasTurnEnded(path, turn)).toBeTypeOf('boolean')
       expect(isHeldEnough(9, path)).toBeTypeOf('boolean')
     }
   },

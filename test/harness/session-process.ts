@@ -9,7 +9,7 @@ import { runHook } from '../../lib/probe/hook-process.ts'
 import { startMcp, type McpProcess } from '../../lib/probe/mcp-process.ts'
 
 type McpEntry = { command: string; args: string[]; env?: Record<string, string> }
-type StartOptions = { server?: number; wrapper?: string[]; command?: string[] }
+type StartOptions = { server?: number; wrapper?: string[]; command?: string[]; client?: string }
 type HookGroup = { matcher?: string; hooks: { command: string; async?: boolean }[] }
 
 // The client's own name: a server behind a wrapper looks for it among its ancestors.
@@ -24,11 +24,14 @@ const environment: NodeJS.ProcessEnv = {
 }
 
 await answerCalls({
-  async start({ server = 0, wrapper = [], command: given }: StartOptions) {
+  async start({ server = 0, wrapper = [], command: given, client }: StartOptions) {
     const config = readJson(join(home, '.claude.json')) as { mcpServers: Record<string, McpEntry> }
     const { command, args, env } = config.mcpServers['claude-peers']!
     const words = [...wrapper, command, ...(given ?? args)]
-    const started = await startMcp(words[0]!, words.slice(1), { ...environment, ...env })
+    const started = await startMcp(words[0]!, words.slice(1), {
+      env: { ...environment, ...env },
+      ...(client !== undefined && { client }),
+    })
     servers[server] = started
     return { instructions: started.instructions, hadCard: existsSync(cardPath), pid: started.pid }
   },
@@ -62,10 +65,12 @@ function run(
   command: string,
   { event, input, env }: { event: string; input?: Record<string, unknown>; env: NodeJS.ProcessEnv },
 ) {
-  const sessionId = process.env['CLAUDE_CODE_SESSION_ID']
+  const session_id = process.env['CLAUDE_CODE_SESSION_ID']
+  const given = { session_id, cwd: process.cwd(), hook_event_name: event, ...input }
+  // The client names the session of the input in the environment as well, also after `/clear`.
   return runHook(command, {
-    input: { session_id: sessionId, cwd: process.cwd(), hook_event_name: event, ...input },
-    env: { ...environment, ...env },
+    input: given,
+    env: { ...environment, CLAUDE_CODE_SESSION_ID: given.session_id, ...env },
   })
 }
 

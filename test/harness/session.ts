@@ -72,6 +72,8 @@ export type SessionOptions = {
   inherited?: Record<string, string>
   /** Words to start the MCP server with, such as those of a shell. */
   wrapper?: string[]
+  /** How its client names itself; Claude Code unless it is given. */
+  client?: string
   /** Arguments for Node in place of those that install wrote. */
   command?: string[]
   /** Whether to wait until the hub knows it; true unless there is no hub to be had. */
@@ -88,6 +90,7 @@ export async function startSession(
     inherited = {},
     wrapper = [],
     command,
+    client,
     registered = true,
   }: SessionOptions,
 ): Promise<Session> {
@@ -106,7 +109,8 @@ export async function startSession(
   const hasMailFlag = () => existsSync(join(directory, `${pid}.mail`))
   const servers: number[] = []
   const start = async (options: { server?: number; wrapper?: string[]; command?: string[] | undefined }) => {
-    const started = await call<{ instructions: string; hadCard: boolean; pid: number }>('start', options)
+    const given = { client, ...options }
+    const started = await call<{ instructions: string; hadCard: boolean; pid: number }>('start', given)
     servers.push(started.pid)
     return started
   }

@@ -23,6 +23,7 @@ describe('an event with mail waiting', () => {
       const { code, stdout, stderr } = await rig.hook(event)
       expect([code, stderr]).toEqual([0, ''])
       expect(JSON.parse(stdout)).toEqual({
+        systemMessage: 'claude-peers: web@laptop: hello',
         hookSpecificOutput: { hookEventName: event, additionalContext: expect.stringContaining('\nhello\n') },
       })
       expect(await rig.stateOf(id)).toBe('delivered')
@@ -34,6 +35,7 @@ describe('an event with mail waiting', () => {
     await rig.send('before you go')
     const { stdout } = await rig.hook('Stop', { input: { stop_hook_active: true } })
     expect(JSON.parse(stdout)).toEqual({
+      systemMessage: 'claude-peers: web@laptop: before you go',
       decision: 'block',
       reason: expect.stringContaining('Mail'),
       hookSpecificOutput: {

@@ -250,8 +250,10 @@ describe('a session without a usable card', () => {
 
   test('no home, or one that is not there', async () => {
     const stdin = JSON.stringify({ hook_event_name: 'PostToolUse', session_id: 's' })
-    expect(await runHook({ stdin, env: { HOME: '/nowhere' } })).toMatchObject(NOTHING)
-    expect(await runHook({ stdin, env: { HOME: '' } })).toMatchObject(NOTHING)
+    for (const HOME of ['/nowhere', '']) {
+      const env = { HOME, CLAUDE_CODE_SESSION_ID: 's' }
+      expect(await runHook({ stdin, env })).toMatchObject(NOTHING)
+    }
   })
 })
 

@@ -85,8 +85,15 @@ export async function createRig(): Promise<Rig> {
       return (await sender.client.messages.status.query({ messageId })).recipients[0]!.state
     },
     hook: (event, options = {}) => {
-      const input = { session_id: sessionId, hook_event_name: event, ...options.input }
-      return runHook({ stdin: JSON.stringify(input), ...options, env: { HOME: home, ...options.env } })
+      const input: Record<string, unknown> = {
+        session_id: sessionId,
+        hook_event_name: event,
+        ...options.input,
+      }
+      // The client names the session of the input in the environment as well.
+      const CLAUDE_CODE_SESSION_ID = String(input['session_id'])
+      const env = { HOME: home, CLAUDE_CODE_SESSION_ID, ...options.env }
+      return runHook({ stdin: JSON.stringify(input), ...options, env })
     },
     card,
     changeCard: (changes) => writeCard(sessions, { ...card(), ...changes }),

@@ -142,7 +142,7 @@ describe('what V8 made of the program', () => {
 function runShell(script: string, nodeArgs: string[] = []): Promise<string> {
   const words = [process.execPath, ...nodeArgs, bundlePath('hook.cjs'), String(process.pid)]
   const child = spawn('/bin/sh', ['-c', script, 'sh', ...words], {
-    env: { HOME: rig.home, PATH: process.env['PATH'] },
+    env: { HOME: rig.home, PATH: process.env['PATH'], CLAUDE_CODE_SESSION_ID: rig.sessionId },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   let output = ''

@@ -89,6 +89,7 @@ describe.each([...present, ['Node', NODE] as [string, string[]]])('a waiter in %
   test.each([
     ['ended', () => NOBODY],
     ['ended, whose number another process has', () => 1],
+    ['was killed while it took its place', () => ''],
   ])('takes the place of one that has %s, and of five that find it one does', async (_, holder) => {
     const session = await openSession()
     const seat = sessionFile(session.sessions, claude, 'waiter')

@@ -1,5 +1,14 @@
 import { execFile } from 'node:child_process'
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -16,6 +25,7 @@ import {
   writeRendezvous,
 } from '../../lib/machine/rendezvous.ts'
 import { ensureToken, readToken } from '../../lib/machine/token.ts'
+import { linklessNode } from '../harness/linkless.ts'
 
 let directory: string
 beforeEach(async () => {
@@ -28,12 +38,15 @@ const modeOf = (path: string) => (statSync(path).mode & 0o777).toString(8)
 const run = promisify(execFile)
 
 /** Runs the same words in several processes at once, and gives what each printed. */
-async function race(count: number, words: string): Promise<string[]> {
+async function race(count: number, words: string, nodeOptions = ''): Promise<string[]> {
   const source = `import { readMachineId } from '${import.meta.dirname}/../../lib/machine/machine-id.ts'
     import { ensureToken } from '${import.meta.dirname}/../../lib/machine/token.ts'
+    import { createPrivate } from '${import.meta.dirname}/../../lib/machine/files.ts'
     process.stdout.write(${words})`
   const runs = Array.from({ length: count }, () =>
-    run(process.execPath, ['--input-type=module', '-e', source]),
+    run(process.execPath, ['--input-type=module', '-e', source], {
+      env: { ...process.env, NODE_OPTIONS: nodeOptions },
+    }),
   )
   return (await Promise.all(runs)).map(({ stdout }) => stdout)
 }
@@ -105,6 +118,45 @@ describe('the machine’s id', () => {
     const ids = await race(6, `readMachineId('${at('id')}')`)
     expect(new Set(ids).size).toBe(1)
     expect(readdirSync(directory)).toEqual(['id'])
+  })
+})
+
+describe('where there are no hard links', () => {
+  const left = () => readdirSync(directory).filter((name) => name !== 'no-links.cjs')
+
+  test('one file is made by processes that race for it, and is whole', async () => {
+    const options = await linklessNode(directory)
+    const ids = await race(6, `readMachineId('${at('id')}')`, options)
+    expect(new Set(ids).size).toBe(1)
+    expect(ids[0]).toMatch(/^[0-9a-f-]{36}$/)
+    expect(left()).toEqual(['id'])
+    expect(modeOf(at('id'))).toBe('600')
+  })
+
+  test('a token is made, and what is made once is kept', async () => {
+    const [token] = await race(1, `ensureToken('${at('token')}')`, await linklessNode(directory))
+    expect(token).toMatch(/^[\w-]{43}$/)
+    await race(
+      1,
+      `String(createPrivate('${at('file')}', 'first'), createPrivate('${at('file')}', 'second'))`,
+      await linklessNode(directory),
+    )
+    expect(readFileSync(at('file'), 'utf8')).toBe('first')
+    expect(left()).toEqual(['file', 'token'])
+  })
+
+  test('a lock that a killed process left keeps none from its file', async () => {
+    mkdirSync(at('id.lock'))
+    utimesSync(at('id.lock'), 0, 0)
+    const ids = await race(3, `readMachineId('${at('id')}')`, await linklessNode(directory))
+    expect(new Set(ids).size).toBe(1)
+    expect(left()).toEqual(['id'])
+  })
+
+  test('what cannot be made says why', async () => {
+    const options = await linklessNode(directory)
+    const words = `(() => { try { createPrivate('${at('nowhere/file')}', 'x') } catch (cause) { return cause.code } })()`
+    expect(await race(1, words, options)).toEqual(['ENOENT'])
   })
 })
 

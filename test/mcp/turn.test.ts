@@ -33,7 +33,7 @@ afterEach(() => rmSync(directory, { recursive: true }))
 function ended(entries: object[], { later = 0, before = '' } = {}) {
   writeFileSync(file, before + entries.map((entry) => `${JSON.stringify(entry)}\n`).join(''))
   utimesSync(file, SINCE / 1_000, SINCE / 1_000)
-  return hasTurnEnded(file, SINCE, SINCE + later)
+  return hasTurnEnded(file, { since: SINCE, waitsSince: SINCE, now: SINCE + later })
 }
 
 describe('a turn without a stop has ended', () => {
@@ -122,9 +122,20 @@ describe('a turn goes on', () => {
     expect(ended(entries)).toBe(false)
   })
 
-  test('as long as there is no transcript', () => {
-    expect(hasTurnEnded(join(directory, 'none'), SINCE, SINCE + LONG)).toBe(false)
+  test('as long as the transcript is empty', () => {
     expect(ended([], { later: LONG })).toBe(false)
+  })
+})
+
+describe('where no transcript is kept, a turn has ended', () => {
+  test.each([
+    ['once mail waits in it for long', { waitsSince: SINCE, now: SINCE + LONG }, true],
+    ['not while that mail is new', { waitsSince: SINCE + LONG, now: SINCE + LONG + 1 }, false],
+    ['not while the turn is new', { waitsSince: SINCE - LONG, now: SINCE + 1 }, false],
+  ])('%s', (_, when, has) => {
+    for (const transcript of [undefined, join(directory, 'none')]) {
+      expect(hasTurnEnded(transcript, { since: SINCE, ...when })).toBe(has)
+    }
   })
 })
 
@@ -152,5 +163,5 @@ test('a transcript that is none of the client’s, or no file, ends no turn and 
   ]
   for (const entry of odd) expect(ended([entry])).toBe(false)
   for (const entry of odd) expect(() => ended([...odd, entry], { later: LONG })).not.toThrow()
-  expect(hasTurnEnded(directory, SINCE, SINCE)).toBe(false)
+  expect(hasTurnEnded(directory, { since: SINCE, waitsSince: SINCE, now: SINCE })).toBe(false)
 })

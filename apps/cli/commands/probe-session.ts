@@ -22,7 +22,7 @@ export async function probeSession(): Promise<void> {
   }
   await answerCalls({
     async start({ command, args, env }: StartParams): Promise<Started> {
-      server = await startMcp(command, args, { ...process.env, ...env })
+      server = await startMcp(command, args, { env: { ...process.env, ...env } })
       const { tools } = (await server.request('tools/list')) as { tools: { name: string }[] }
       return { version: server.version, tools: tools.map((tool) => tool.name) }
     },

@@ -5,6 +5,7 @@ import type { Line } from './line.ts'
 import { checkInstallation, checkMachineId, checkModes, checkSessions, checkSettings } from './machine.ts'
 import { checkDisabled, checkDuplicates } from './plugin.ts'
 import type { Scene } from './scene.ts'
+import { checkWaiters } from './waiters.ts'
 import { checkOtherServers, checkServer } from './server.ts'
 
 type Check = (scene: Scene) => Line | Line[] | Promise<Line | Line[]>
@@ -25,6 +26,7 @@ const CHECKS: Check[] = [
   checkDisabled,
   checkPlaces,
   checkSessions,
+  checkWaiters,
 ]
 
 /** Runs every check; none of them changes or starts anything. */

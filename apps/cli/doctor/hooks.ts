@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { accessSync, constants, existsSync } from 'node:fs'
 import { isAbsolute, join } from 'node:path'
 import { PACKAGE_ROOT, VERSION } from '#machine/package'
 import { hookCommands, isPredecessorHook } from '../install/hooks.ts'
@@ -22,12 +22,17 @@ export async function checkHooks(scene: Scene): Promise<Line[]> {
   const lines: Line[] = []
   for (const [event, groups] of Object.entries(wanted)) {
     const own = hooks.filter((hook) => hook.event === event)
-    if (own.length < groups.length) lines.push(toFix(about, `that of ${event} is not registered.`, INSTALL))
+    const count = groups.flatMap((group) => group.hooks).length
+    if (own.length === 0) lines.push(toFix(about, `that of ${event} is not registered.`, INSTALL))
+    else if (own.length < count) lines.push(toFix(about, `one of ${event} is not registered.`, INSTALL))
   }
   const missing = [...new Set(hooks.flatMap(({ command }) => filesOf(command)))].filter(
-    (file) => !existsSync(file),
+    (file) => !isReadable(file),
   )
-  for (const file of missing) lines.push(toFix(about, `${file}, which they run, is not there.`, INSTALL))
+  for (const file of missing) {
+    const trouble = existsSync(file) ? 'cannot be read' : 'is not there'
+    lines.push(toFix(about, `${file}, which they run, ${trouble}.`, INSTALL))
+  }
   if (lines.length === 0 && hooks.some((hook) => isOutdated(hook)))
     lines.push(toFix(about, 'they are not as this version writes them.', INSTALL))
   return lines.length > 0 ? lines : [ok(about, Object.keys(wanted).join(', '))]
@@ -68,11 +73,24 @@ function filesOf(command: string): string[] {
   return words.filter(isAbsolute)
 }
 
-/** Whether an install of this version, with the same Node and root, would write another command. */
-function isOutdated({ event, command }: RegisteredHook): boolean {
-  const [node, script] = filesOf(command)
-  const root = script && /^(.*)[/\\]dist[/\\]hook\.cjs$/.exec(script)?.[1]
-  if (node === undefined || !root) return false
-  const groups = hookCommands({ node, root })[event] ?? []
-  return !groups.some((group) => group.hooks.some((hook) => hook.command === command))
+function isReadable(file: string): boolean {
+  try {
+    accessSync(file, constants.R_OK)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** Whether an install of this version, with the same Node and root, would write another hook. */
+function isOutdated({ event, command, async }: RegisteredHook): boolean {
+  const files = filesOf(command)
+  const root = files
+    .map((file) => /^(.*)[/\\]dist[/\\](?:hook\.cjs|waiter\.sh)$/.exec(file)?.[1])
+    .find(Boolean)
+  if (!root) return false
+  const groups = hookCommands({ node: files[0]!, root })[event] ?? []
+  const isSame = (hook: { command: string; async?: true }) =>
+    hook.command === command && (hook.async ?? false) === async
+  return !groups.some((group) => group.hooks.some(isSame))
 }

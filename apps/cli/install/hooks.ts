@@ -12,6 +12,8 @@ type Row = {
   matcher?: string
   gate?: (launch: string) => string
   waiter?: '' | ' start' | ' prompt'
+  /** Marks what the client notifies its user of, and delivers nothing. */
+  note?: true
 }
 
 /**
@@ -24,6 +26,7 @@ const table: Row[] = [
   { event: 'UserPromptSubmit', waiter: ' prompt' },
   { event: 'SessionStart', waiter: ' start' },
   { event: 'Stop', gate: unlessAtRest, waiter: '' },
+  { event: 'Notification', note: true },
 ]
 
 /** The client kills a hook after this many seconds; delivery gives up by itself long before. */
@@ -51,11 +54,10 @@ export function hookCommands({ node, root, platform = process.platform }: Place)
   // tests and `exec` cost no process.
   const launch = `[ ! -x ${program} ] || [ ! -f ${script} ] || ${run(`${program} ${script} "${pid}" 2>/dev/null`)}`
   const hooks: Hooks = {}
-  for (const { event, matcher, gate, waiter } of table) {
-    const group: Group = {
-      ...(matcher && { matcher }),
-      hooks: [{ type: 'command', command: gate ? gate(launch) : launch, timeout }],
-    }
+  for (const { event, matcher, gate, waiter, note } of table) {
+    const delivery = gate ? gate(launch) : launch
+    const command = note ? `${waiterCommand({ node, root, platform })} note` : delivery
+    const group: Group = { ...(matcher && { matcher }), hooks: [{ type: 'command', command, timeout }] }
     if (waiter !== undefined) {
       const command = `${waiterCommand({ node, root, platform })}${waiter}`
       const rewake = { async: true, asyncRewake: true } as const

@@ -8,7 +8,10 @@ export const deliveryState = z.enum(['queued', 'offered', 'delivered', 'read', '
 /**
  * How a queued message will reach its recipient, a session that is
  * - `busy`: its next tool call, or the end of its turn. `headless`: the same, in a run that ends with its work.
- * - `waking`: idle, and woken for it. `idle`: its next prompt, because nothing can wake it.
+ * - `asking`: the same, once its user has answered the question that it stands at.
+ * - `waking`: idle, and woken for it. `idle`: its next prompt, because nothing can wake it. `stream`: the same, of a
+ *   session whose prompts come from a program.
+ * - `hookless`: only when it asks, as no hook of ours runs in it. `unproven`: none has run yet.
  * - `unknown`: online, but what it does is not known. `fyi`: online, and the mail neither wakes it nor holds its turn.
  * - `disconnected`: its process runs and its MCP server is away. `gone`: nothing runs.
  *
@@ -17,7 +20,10 @@ export const deliveryState = z.enum(['queued', 'offered', 'delivered', 'read', '
  * for `fyi`, where notifications are off or fail, and once it was tried.
  */
 export const reach = z.object({
-  how: z.enum(['busy', 'headless', 'waking', 'idle', 'unknown', 'fyi', 'disconnected', 'gone', 'inbox']),
+  how: z.enum([
+    ...(['busy', 'headless', 'asking', 'waking', 'idle', 'stream', 'hookless', 'unproven'] as const),
+    ...(['unknown', 'fyi', 'disconnected', 'gone', 'inbox'] as const),
+  ]),
   since: time.nullable(),
   until: time,
   notifyAt: time.nullable(),

@@ -6,13 +6,24 @@ export const scope = z.enum(['network', 'machine', 'directory', 'repo'])
 export type Scope = z.infer<typeof scope>
 
 /**
+ * What keeps a session from taking mail as others do.
+ * - `no-hooks`: no hook of ours runs in it. It is another agent's, or hooks are disabled there.
+ * - `unproven`: none has run yet. It is new and has no waiter, or hooks are disabled there.
+ * - `dialog`: its turn stands at a question that only its user can answer.
+ * - `stream`: it is headless, and a program gives it one prompt after another.
+ */
+export const obstacle = z.enum(['no-hooks', 'unproven', 'dialog', 'stream'])
+export type Obstacle = z.infer<typeof obstacle>
+
+/**
  * What a session says that it does: `busy` while a turn runs. `wakeable`: a waiter listens, so that mail starts a turn
- * of an idle session. `headless`: a run without a person at its prompt, which ends with its work.
+ * of an idle session. `headless`: a run without a person at its prompt, which ends with its work unless it is a stream.
  */
 export const activityInput = z.object({
   activity: z.enum(['busy', 'idle']),
   wakeable: z.boolean(),
   headless: z.boolean(),
+  obstacle: obstacle.optional(),
 })
 export type Activity = z.infer<typeof activityInput>
 
@@ -34,6 +45,7 @@ export const peer = z.object({
   activity: activityInput.shape.activity.nullable(),
   wakeable: z.boolean(),
   headless: z.boolean(),
+  obstacle: obstacle.optional(),
   /** When it was last heard of; of one that is offline, since when it is gone. */
   seenAt: time,
   /** Messages that wait for it, queued or on offer. */

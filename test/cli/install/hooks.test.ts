@@ -37,6 +37,7 @@ test('the block holds delivery for each event, two behind a gate, and a waiter b
     UserPromptSubmit: [{ hooks: [...hooks(launch), waiter(`${shell} prompt`)] }],
     SessionStart: [{ hooks: [...hooks(launch), waiter(`${shell} start`)] }],
     Stop: [{ hooks: [...hooks(unlessAtRest(launch)), waiter(shell)] }],
+    Notification: [{ hooks: hooks(`${shell} note`) }],
   })
   expect(whenMailWaits(launch)).toBe(gated)
   const node = `[ ! -x '/n/node' ] || [ ! -r '/r/dist/waiter.cjs' ] || { ${UNSET}; exec '/n/node' '/r/dist/waiter.cjs' "$PPID"; }`

@@ -19,7 +19,7 @@ test('a fresh home gets the hooks, the server and the record, and nothing else',
   expect(await home.json('.claude.json')).toEqual({ mcpServers: { 'claude-peers': server } })
   expect(report.map(({ file, action }) => [file.slice(home.home.length), action])).toEqual([
     ['/.claude-peers/install.json', 'record'],
-    ...Array.from({ length: 7 }, () => ['/.claude/settings.json', 'add']),
+    ...Array.from({ length: 8 }, () => ['/.claude/settings.json', 'add']),
     ['/.claude.json', 'add'],
   ])
   expect(report.at(-1)?.detail).toBe(`mcpServers.claude-peers: /usr/bin/node ${root}/dist/mcp.js`)
@@ -57,6 +57,7 @@ test('everything that is there is kept, in its order', async () => {
       PostToolUse: [foreign, foreign, ...ours.PostToolUse!],
       UserPromptSubmit: ours.UserPromptSubmit,
       SessionStart: ours.SessionStart,
+      Notification: [foreign, ...ours.Notification!],
     },
   }
   expect(await home.read('.claude/settings.json')).toBe(`${JSON.stringify(merged, undefined, 2)}\n`)

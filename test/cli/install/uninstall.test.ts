@@ -59,7 +59,7 @@ const homes: [string, { settings?: unknown; config?: unknown }][] = [
             { hooks: [] },
             { hooks: [1, {}, { command: 7 }] },
           ],
-          Notification: 'text',
+          PreCompact: 'text',
           constructor: [foreign],
           toString: { of: 'ours' },
         },
@@ -207,5 +207,5 @@ test('a dry uninstall reports what the uninstall then does, and touches nothing'
   expect(await home.snapshot()).toEqual(before)
   expect(shown).toEqual(await home.uninstall())
   const actions = Object.groupBy(shown, ({ action }) => action)
-  expect([actions.restore?.length, actions.remove?.length, shown.length]).toEqual([4, 11, 15])
+  expect([actions.restore?.length, actions.remove?.length, shown.length]).toEqual([4, 12, 16])
 })
