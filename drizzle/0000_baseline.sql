@@ -99,6 +99,7 @@ CREATE TABLE `peers` (
 	`summary` text NOT NULL,
 	`pid` integer,
 	`pid_start` text,
+	`pid_namespace` text,
 	`session_id` text,
 	`key_hash` text NOT NULL,
 	`online` integer NOT NULL,

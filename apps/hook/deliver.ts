@@ -2,7 +2,7 @@ import { writeSync } from 'node:fs'
 import { FRAME_BUDGET, MESSAGE_OVERHEAD, renderFrame, toBodyBudget, type Frame } from '#frame/frame'
 import { isCutOff, readCard, setMailFlag, writeCard, type Card } from '#machine/cards'
 import { toPaths } from '#machine/paths'
-import { isSameProcess } from '#machine/processes'
+import { isKnownToHaveEnded } from '#machine/processes'
 import type { Offer } from '#router/shapes/mailbox'
 import { findAncestorCard, isOfAncestor } from './card.ts'
 import { openHubCalls, type HubCalls } from './hub-calls.ts'
@@ -55,7 +55,7 @@ export async function deliver(claudePid: number): Promise<void> {
 
 /** The MCP server tends the flag; where it has died, nobody else would ever lower it. */
 function lowerOrphanedFlag(sessions: string, { claude, mcp }: Card) {
-  if (!isSameProcess(mcp.pid, mcp.start)) setMailFlag(sessions, claude.pid, undefined)
+  if (isKnownToHaveEnded(mcp)) setMailFlag(sessions, claude.pid, undefined)
 }
 
 /**

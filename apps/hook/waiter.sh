@@ -20,7 +20,10 @@ command exec 9>&2 2>/dev/null || exit 0
 case ${CLAUDE_CODE_ENTRYPOINT:-cli} in cli) ;; *) exit 0 ;; esac
 case $1 in '' | *[!0-9]*) exit 0 ;; esac
 claude=$1
-own=$HOME/.claude-peers/sessions/$1
+# The number of the pid namespace, as in all names of a session's files: a container that shares the home has the same pids.
+n=
+{ read -r _; read -r _; read -r _; read -r _ n; } 3</proc/self/ns/pid </proc/self/fdinfo/3
+own=$HOME/.claude-peers/sessions/$1${n:+-$n}
 umask 077
 
 trap 'leave; exit "$status"' EXIT
@@ -43,6 +46,10 @@ is_taken() {
   read -r holder <"$own.waiter"
   case $holder in '' | *[!0-9]* | $$) return 1 ;; esac
   kill -0 "$holder" || return 1
+  # In a container without a /proc of its own, that shows other processes.
+  me=
+  [ ! -r /proc/self/stat ] || read -r me _ </proc/self/stat
+  [ "${me:-$$}" = $$ ] || return 0
   line=
   if [ -r "/proc/$holder/cmdline" ]; then
     # The zeros between its words are lost.

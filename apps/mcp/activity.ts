@@ -3,7 +3,7 @@ import { watch, type FSWatcher } from 'node:fs'
 import { busySince, sessionFile } from '#machine/cards'
 import { readIfThere } from '#machine/files'
 import { makePrivateDir } from '#machine/paths'
-import { isAlive } from '#machine/processes'
+import { isAlive, toLabel } from '#machine/processes'
 import type { Activity } from '#router/shapes/peers'
 
 export type ActivityOptions = {
@@ -21,7 +21,7 @@ const CHECK_MS = 10_000
 export function watchActivity(options: ActivityOptions): () => void {
   const { sessions, pid, onChange } = options
   const { entrypoint = process.env['CLAUDE_CODE_ENTRYPOINT'] } = options
-  const names = new Set(['busy', 'waiter'].map((kind) => `${pid}.${kind}`))
+  const names = new Set(['busy', 'waiter'].map((kind) => `${toLabel(pid)}.${kind}`))
   let told: string | undefined
   let watcher: FSWatcher | undefined
 

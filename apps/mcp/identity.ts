@@ -1,7 +1,13 @@
-import { ownAncestors, readProcess, type Process } from '#machine/processes'
+import {
+  ownAncestors,
+  ownNamespace,
+  readProcess,
+  type Process,
+  type ProcessIdentity,
+} from '#machine/processes'
 
 /** The Claude process that this MCP server belongs to. */
-export type ClaudeProcess = { pid: number; start: string | undefined }
+export type ClaudeProcess = ProcessIdentity
 
 /**
  * Finds it: the parent, when the server is registered as a direct command; else, behind wrappers such as npx or a
@@ -13,7 +19,7 @@ export function findClaude(): ClaudeProcess {
   const claude = isWrapper(parent)
     ? (ancestors.find((one) => one.name.startsWith('claude')) ?? parent)
     : parent
-  return { pid: claude?.pid ?? process.ppid, start: claude?.start }
+  return { pid: claude?.pid ?? process.ppid, start: claude?.start, namespace: ownNamespace() }
 }
 
 const isWrapper = (one: Process | undefined) =>

@@ -12,13 +12,15 @@ import {
   removeCard,
   setBusy,
   sweepCards,
+  TOUCH_MS,
+  touchCard,
   writeCard,
   type Card,
 } from '#machine/cards'
 import type { Config } from '#machine/config'
 import { processOf } from '#machine/hub-identity'
 import { locateHub, type HubAddress } from '#machine/hub-process'
-import { isIdentical, isSameProcess, ownIdentity } from '#machine/processes'
+import { canSee, isIdentical, isKnownToRun, ownIdentity } from '#machine/processes'
 import type { Project } from '#machine/project'
 import type { Sender } from '#machine/spool'
 import { createAnnouncer, type Waiting } from './announcer.ts'
@@ -84,6 +86,7 @@ export function openLink(options: LinkOptions): Link {
   let underWay: Promise<void> | undefined
   let subscription: { unsubscribe(): void } | undefined
   let [isOpen, reopened] = [false, false]
+  let touchedAt = 0
 
   const client = connect({
     endpoint: async (how) => {
@@ -148,7 +151,7 @@ export function openLink(options: LinkOptions): Link {
     const { sessionIds, ...given } = await describe(found)
     registration = given.registration
     const address = await locate({ fresh: true })
-    if (remote()) await sayFarewell(ended.splice(0), address)
+    if (remote() || !canSee(address)) await sayFarewell(ended.splice(0), address)
     key = found?.key ?? key
     const { peer, ...registered } = await client.hub.peers.register.mutate(registration)
     if (left) return
@@ -250,7 +253,7 @@ export function openLink(options: LinkOptions): Link {
     const found = readCard(sessions, claude.pid)
     if (!card || underWay || (found && isSameSeat(found, card))) return
     // What another server of this session says of the seat holds as long as that one lives.
-    const isOthers = found && found.mcp.pid !== process.pid && isSameProcess(found.mcp.pid, found.mcp.start)
+    const isOthers = found && found.mcp.pid !== process.pid && isKnownToRun(found.mcp)
     if (!isOthers) void settle()
   }
 
@@ -264,6 +267,10 @@ export function openLink(options: LinkOptions): Link {
   announcer.back()
   const keeper = setInterval(() => {
     checkCard()
+    if (Date.now() - touchedAt >= TOUCH_MS) {
+      touchedAt = Date.now()
+      touchCard(sessions, claude.pid)
+    }
     announcer.checkTurn(readCard(sessions, claude.pid)?.transcript)
     void bell.ensure()
   }, CARD_CHECK_MS).unref()

@@ -31,7 +31,7 @@ export async function describeSession(
     isRepo: project.isRepo,
     branch: project.branch,
     summary: summary ?? toSummary(project),
-    process: { pid: claude.pid, start: claude.start },
+    process: { pid: claude.pid, start: claude.start, namespace: claude.namespace },
     sessionId: sessionIds.at(-1),
   }
   return { sessionIds, registration }

@@ -8,6 +8,10 @@ export type PeerRow = typeof peers.$inferSelect & { host: string; waiting: numbe
 /** The same without the count of its mail. */
 export type SeatRow = Readonly<Omit<PeerRow, 'waiting'>>
 
+/** The process that holds a seat, or held it last; `undefined` for a seat without one. */
+export const toProcess = ({ pid, pidStart, pidNamespace }: SeatRow) =>
+  pid === null ? undefined : { pid, start: pidStart ?? undefined, namespace: pidNamespace ?? undefined }
+
 /** The prepared read of one seat. */
 export const selectSeat = (orm: Connection['orm']) =>
   orm

@@ -11,7 +11,7 @@ import { uniqueName, USER_NAME } from './names.ts'
 import { selectPeers, type PeerRow } from './peer-rows.ts'
 import { writePeers } from './peer-writes.ts'
 
-/** What a session says of itself. `pidStart` is an opaque token that differs when a pid is reused, where there is one. */
+/** What a session says of itself. `pidStart` and `pidNamespace` are opaque: see `registerInput`. */
 export type Registration = {
   machine: { id: string; host: string }
   kind: 'session' | 'user'
@@ -22,6 +22,7 @@ export type Registration = {
   summary: string
   pid?: number | undefined
   pidStart?: string | undefined
+  pidNamespace?: string | undefined
   sessionId?: string | undefined
 }
 
@@ -124,6 +125,7 @@ export function createRegistration(connection: Connection) {
 
 /** Without a start time a reused pid looks the same: then only a successor's right to the seat is given. */
 function isSameProcess(peer: PeerRow, wanted: Registration): boolean {
+  if (peer.pidNamespace !== (wanted.pidNamespace ?? null)) return false
   if (wanted.pidStart === undefined) return peer.pidStart === null && peer.root === wanted.root
   return peer.pidStart === wanted.pidStart
 }
@@ -136,6 +138,7 @@ function toColumns(wanted: Registration) {
     branch: wanted.branch ?? null,
     pid: wanted.pid ?? null,
     pidStart: wanted.pidStart ?? null,
+    pidNamespace: wanted.pidNamespace ?? null,
     sessionId: wanted.sessionId ?? null,
   }
 }

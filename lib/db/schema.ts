@@ -76,6 +76,8 @@ export const peers = sqliteTable(
     /** The Claude process and its start time, an opaque token that tells a reused pid apart. */
     pid: integer('pid'),
     pidStart: text('pid_start'),
+    /** The pid namespace in which it has that pid; null where the system has none. */
+    pidNamespace: text('pid_namespace'),
     sessionId: text('session_id'),
     keyHash: text('key_hash').notNull(),
     online: integer('online', { mode: 'boolean' }).notNull(),

@@ -30,7 +30,13 @@ export const peersRouter = router({
       const result = await database.queue.run(() => {
         enterAs(ctx, rest.machine)
         const registered = database.register(
-          { ...rest, cwd: directory, pid: process?.pid, pidStart: process?.start },
+          {
+            ...rest,
+            cwd: directory,
+            pid: process?.pid,
+            pidStart: process?.start,
+            pidNamespace: process?.namespace,
+          },
           { isHeld: (row) => isHeld(hub, row), keyFor: caller?.id },
         )
         if (registered.origin === 'new' && ctx.caller.kind !== 'local') checkSeats(ctx, rest.machine.id)

@@ -94,6 +94,21 @@ test('where start times are unknown, a pid counts as the same process only in th
   })
 })
 
+test('the same pid and start in another pid namespace is another process', () => {
+  using world = openWorld()
+  const inside = world.register({ ...process1, pidNamespace: '4026531836' })
+  world.held.add(inside.peer.id)
+  for (const pidNamespace of ['4026532178', undefined]) {
+    const other = world.register({ ...process1, pidNamespace })
+    expect(other.origin).toBe('new')
+    world.held.add(other.peer.id)
+  }
+  expect(world.register({ ...process1, pidNamespace: '4026531836' })).toMatchObject({
+    origin: 'same-process',
+    peer: { id: inside.peer.id, pidNamespace: '4026531836' },
+  })
+})
+
 test('the same pid on another machine is another process', () => {
   using world = openWorld()
   const first = world.register(process1)

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { openLink, type Link } from '../../apps/mcp/link.ts'
 import { readConfig } from '../../lib/machine/config.ts'
-import { readProcess } from '../../lib/machine/processes.ts'
+import { ownIdentity } from '../../lib/machine/processes.ts'
 import type { Activity } from '../../lib/router/shapes/peers.ts'
 import { anotherHub, createHome, type Home } from '../harness/home.ts'
 import { waitFor } from '../harness/wait.ts'
@@ -16,7 +16,7 @@ function link(home: Home): Link & AsyncDisposable {
   const opened = openLink({
     readConfig: () => config,
     sessions: config.paths.sessions,
-    claude: { pid: process.pid, start: readProcess(process.pid)?.start },
+    claude: ownIdentity(),
     readProject: async () => ({ cwd, root: cwd, isRepo: false, branch: undefined }),
     sessionId: undefined,
     toolPrefix: 'mcp__claude-peers__',

@@ -6,7 +6,7 @@ import { openLink } from '../../apps/mcp/link.ts'
 import { busySince, readCard, setBusy, writeCard } from '../../lib/machine/cards.ts'
 import { readConfig } from '../../lib/machine/config.ts'
 import { makePrivateDir } from '../../lib/machine/paths.ts'
-import { readProcess } from '../../lib/machine/processes.ts'
+import { ownIdentity } from '../../lib/machine/processes.ts'
 import { openHub, type TestHub } from '../harness/hub.ts'
 
 /** A way to the hub that holds a registration back while it is closed. */
@@ -53,7 +53,7 @@ function linkTo(hub: TestHub, url: string) {
   return openLink({
     readConfig: () => readConfig({ HOME: home, CLAUDE_PEERS_BROKER_URL: url, CLAUDE_PEERS_TOKEN: hub.token }),
     sessions,
-    claude: { pid: process.pid, start: readProcess(process.pid)?.start },
+    claude: ownIdentity(),
     readProject: async () => ({ cwd: home, root: home, isRepo: false, branch: undefined }),
     sessionId: 'first',
     toolPrefix: 'mcp__claude-peers__',

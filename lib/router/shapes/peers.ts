@@ -47,7 +47,10 @@ const path = text(4_096).min(1)
 /** What a computer says of itself. */
 export const machine = z.object({ id: z.string().regex(/^[\w-]{8,64}$/), host: text(255).min(1) })
 
-/** What a session says of itself. `start` is an opaque token that differs when a pid is reused. */
+/**
+ * What a session says of itself. `start` is an opaque token that differs when a pid is reused, `namespace` one that
+ * differs where a pid means another process, as in a container.
+ */
 export const registerInput = z.object({
   machine,
   kind: z.enum(['session', 'user']).default('session'),
