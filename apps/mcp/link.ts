@@ -29,8 +29,9 @@ import type { Activity } from '#router/shapes/peers'
 import { createActivityReport } from './activity-report.ts'
 import { sayFarewell } from './farewell.ts'
 import type { ClaudeProcess } from './identity.ts'
-import { describeSession } from './registration.ts'
+import { describeSession, withFormerRoots } from './registration.ts'
 import { followTranscript } from './transcript.ts'
+import { followUse } from './usage.ts'
 
 export type LinkOptions = {
   /** Throws for settings that cannot be used; asked again at the next attempt, as somebody may mend them. */
@@ -57,6 +58,8 @@ export type Link = {
   seated(): Promise<void>
   /** Registers again, when the hub no longer knows this session's key. Rejects with the reason. */
   renew(): Promise<void>
+  /** Notes that the client asked for the tools: a server that saw no more than that was a health check. */
+  noteListed(): void
   /** Keeps this session's words about itself for a hub that has to be told again. */
   describe(summary: string): void
   /** Tells the hub what the session does, now and to every hub that has to be told again; never fails. */
@@ -153,8 +156,11 @@ export function openLink(options: LinkOptions): Link {
     const address = await locate({ fresh: true })
     if (remote() || !canSee(address)) await sayFarewell(ended.splice(0), address)
     key = found?.key ?? key
-    const { peer, ...registered } = await client.hub.peers.register.mutate(registration)
+    const { peer, ...registered } = await client.hub.peers.register.mutate(
+      await withFormerRoots(client.hub, registration),
+    )
     if (left) return
+    if (!card && registered.origin === 'same-process') use.note()
     key = registered.key
     const hub = await locate({ fresh: false })
     const { toolPrefix } = options
@@ -263,6 +269,7 @@ export function openLink(options: LinkOptions): Link {
   const found = readCard(sessions, claude.pid)
   if (!found || found.claude.start !== claude.start) setBusy(sessions, claude.pid, false)
   const bell = openBell(sessions, claude.pid)
+  const use = followUse({ sessions, pid: claude.pid })
   const announcer = createAnnouncer({ sessions, pid: claude.pid, ring: bell.ring })
   announcer.back()
   const keeper = setInterval(() => {
@@ -286,7 +293,11 @@ export function openLink(options: LinkOptions): Link {
       registration ??= (await describe(readCard(sessions, claude.pid))).registration
       return { peerId: card?.peerId, key: card && key, registration }
     },
-    seated: async () => (card ? undefined : renew()),
+    async seated() {
+      use.note()
+      if (!card) await renew()
+    },
+    noteListed: use.noteListed,
     renew,
     describe: (words) => void (summary = words),
     reportActivity: activity.report,
@@ -300,8 +311,9 @@ export function openLink(options: LinkOptions): Link {
       clearInterval(keeper)
       // Another server of the same session may have taken the card over.
       if (readCard(sessions, claude.pid)?.mcp.pid === process.pid) {
+        const unused = use.isUnused()
         removeCard(sessions, claude.pid)
-        const goodbye = client.hub.peers.leave.mutate().catch(() => undefined)
+        const goodbye = client.hub.peers.leave.mutate({ unused }).catch(() => undefined)
         await Promise.race([goodbye, new Promise((resolve) => setTimeout(resolve, GOODBYE_MS).unref())])
       }
       subscription?.unsubscribe()

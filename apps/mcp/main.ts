@@ -45,6 +45,11 @@ async function main(): Promise<void> {
   const patience = Math.max(1, REGISTER_WAIT_MS - performance.now())
   await Promise.race([link.ready, new Promise((resolve) => setTimeout(resolve, patience).unref())])
   await createPeersServer({ link, outbox, afterAnswer }).connect(transport)
+  const receive = transport.onmessage
+  transport.onmessage = (message) => {
+    if ('method' in message && message.method === 'tools/list') link.noteListed()
+    receive?.(message)
+  }
 }
 
 /** The directory may have been deleted under this process; the client says where it was started, too. */

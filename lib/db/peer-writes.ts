@@ -31,6 +31,10 @@ export function writePeers({ orm }: Connection) {
         kind: placeholder('kind'),
         name: placeholder('name'),
         root: placeholder('root'),
+        home: placeholder('home'),
+        repository: placeholder('repository'),
+        remote: placeholder('remote'),
+        place: placeholder('place'),
         cwd: placeholder('cwd'),
         isRepo: placeholder('isRepo'),
         branch: placeholder('branch'),
@@ -52,6 +56,10 @@ export function writePeers({ orm }: Connection) {
       .update(peers)
       .set({
         root: value('root'),
+        home: value('home'),
+        repository: value('repository'),
+        remote: value('remote'),
+        place: value('place'),
         cwd: value('cwd'),
         isRepo: value('isRepo'),
         branch: value('branch'),
@@ -87,6 +95,10 @@ export function writePeers({ orm }: Connection) {
       .update(peers)
       .set({ sessionId: value('sessionId'), seenAt, changedSeq })
       .where(seat)
+      .prepare(),
+    forgetSession: orm
+      .delete(sessions)
+      .where(and(eq(sessions.peerId, placeholder('id')), eq(sessions.sessionId, placeholder('sessionId'))))
       .prepare(),
     rememberSession: orm
       .insert(sessions)

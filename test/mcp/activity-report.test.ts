@@ -6,6 +6,9 @@ import type { Activity } from '../../lib/router/shapes/peers.ts'
 import { anotherHub, createHome, type Home } from '../harness/home.ts'
 import { waitFor } from '../harness/wait.ts'
 
+/** A directory without a repository. */
+const ALONE = { repository: undefined, remote: undefined, place: undefined }
+
 const IDLE: Activity = { activity: 'idle', wakeable: true, headless: false }
 const BUSY: Activity = { activity: 'busy', wakeable: false, headless: false }
 
@@ -17,7 +20,7 @@ function link(home: Home): Link & AsyncDisposable {
     readConfig: () => config,
     sessions: config.paths.sessions,
     claude: ownIdentity(),
-    readProject: async () => ({ cwd, root: cwd, isRepo: false, branch: undefined }),
+    readProject: async () => ({ cwd, root: cwd, isRepo: false, branch: undefined, ...ALONE }),
     sessionId: undefined,
     toolPrefix: 'mcp__claude-peers__',
   })

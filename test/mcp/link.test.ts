@@ -9,6 +9,9 @@ import { makePrivateDir } from '../../lib/machine/paths.ts'
 import { ownIdentity } from '../../lib/machine/processes.ts'
 import { openHub, type TestHub } from '../harness/hub.ts'
 
+/** A directory without a repository. */
+const ALONE = { repository: undefined, remote: undefined, place: undefined }
+
 /** A way to the hub that holds a registration back while it is closed. */
 async function openGate(hub: TestHub) {
   let passage = Promise.resolve()
@@ -54,7 +57,7 @@ function linkTo(hub: TestHub, url: string) {
     readConfig: () => readConfig({ HOME: home, CLAUDE_PEERS_BROKER_URL: url, CLAUDE_PEERS_TOKEN: hub.token }),
     sessions,
     claude: ownIdentity(),
-    readProject: async () => ({ cwd: home, root: home, isRepo: false, branch: undefined }),
+    readProject: async () => ({ cwd: home, root: home, isRepo: false, branch: undefined, ...ALONE }),
     sessionId: 'first',
     toolPrefix: 'mcp__claude-peers__',
   })
