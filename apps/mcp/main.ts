@@ -46,10 +46,11 @@ async function main(): Promise<void> {
   await Promise.race([link.ready, new Promise((resolve) => setTimeout(resolve, patience).unref())])
   await createPeersServer({ link, outbox, afterAnswer }).connect(transport)
   const receive = transport.onmessage
-  transport.onmessage = (message) => {
+  const onmessage: typeof receive = (message) => {
     if ('method' in message && message.method === 'tools/list') link.noteListed()
     receive?.(message)
   }
+  Object.assign(transport, { onmessage })
 }
 
 /** The directory may have been deleted under this process; the client says where it was started, too. */

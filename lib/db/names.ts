@@ -42,7 +42,8 @@ export function toForm(text: string): string {
 export const toWantedNames = (text: string): string[] =>
   [...new Set([toForm(text), toBase(text)])].filter(Boolean)
 
-const toBase = (text: string): string => [...toForm(text)].slice(0, LONGEST_BASE).join('').replace(/-$/, '')
+const toBase = (text: string): string =>
+  Array.from(toForm(text)).slice(0, LONGEST_BASE).join('').replace(/-$/, '')
 
 /** The first free one of `api`, `api-2`, `api-3`, … for a text such as a path. */
 export function uniqueName(text: string, isTaken: (name: string) => boolean): string {

@@ -142,9 +142,7 @@ export function isSameSender(one: Sender, other: Sender): boolean {
   if (left.machine.id !== right.machine.id) return false
   if (left.kind === 'user' || right.kind === 'user') return left.kind === right.kind
   if (one.peerId !== undefined && one.peerId === other.peerId) return true
-  return (
-    left.process !== undefined && right.process !== undefined && isIdentical(left.process, right.process)
-  )
+  return left.process !== undefined && right.process !== undefined && isIdentical(left.process, right.process)
 }
 
 /** What no process could read again would be lost. */

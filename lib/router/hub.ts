@@ -37,7 +37,8 @@ export const hubRouter = router({
       const reason = input?.reason ?? 'asked'
       const { pid, start, namespace } = ctx.hub.stats()
       const meant = input?.process
-      if (meant && (meant.pid !== pid || meant.start !== start || meant.namespace !== namespace)) throw new TRPCError(toAnother(pid))
+      if (meant && (meant.pid !== pid || meant.start !== start || meant.namespace !== namespace))
+        throw new TRPCError(toAnother(pid))
       if (reason === 'handover' && ctx.hub.foreground) throw new TRPCError(HANDS_OVER_TO_NOBODY)
       ctx.hub.stop(reason)
       return { pid, start, namespace }

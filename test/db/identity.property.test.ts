@@ -27,7 +27,7 @@ test('no live session loses its name or mail to another, and mail goes to no oth
       const office = openOffice(world)
       for (const step of taken) {
         office[step.do](step.who)
-        office.check()
+        office.verify()
       }
     }),
     { numRuns: 60 },
@@ -61,17 +61,17 @@ function openOffice(world: World) {
       .formerRoots({ machine: LAPTOP, root, place, remote })
       .filter((former) => former.isSamePlace || projects.every((other) => other.root !== former.root))
       .map((former) => former.root)
-    const { peer, origin } = world.register(({
-	root,
-	cwd: root,
-	place,
-	remote,
-	formerRoots,
-	sessionId,
-	pid,
-	pidStart: `start-${pid}`,
-	pidNamespace: 'n'
-}))
+    const { peer, origin } = world.register({
+      root,
+      cwd: root,
+      place,
+      remote,
+      formerRoots,
+      sessionId,
+      pid,
+      pidStart: `start-${pid}`,
+      pidNamespace: 'n',
+    })
     return { origin, seat: peer.id, name: peer.name, project, ids: [sessionId], pid }
   }
 
@@ -95,7 +95,7 @@ function openOffice(world: World) {
   }
   const withProject = (work: (project: Project) => void) => (who: number) =>
     work(projects[who % projects.length]!)
-  const known = () => world.database.peers.list(0).map(({ changedSeq: _, ...rest }) => rest)
+  const known = () => world.database.peers.list(0).map((row) => ({ ...row, changedSeq: 0 }))
 
   return {
     start: withProject((project) => begin(project)),
@@ -125,13 +125,13 @@ function openOffice(world: World) {
       expect(register(project, { sessionId: ids[0]!, pid })).toMatchObject({ origin: 'same-process', seat })
     }),
     /** A server of a health check. */
-    check: (who?: number) => {
-      if (who !== undefined) {
-        const before = known()
-        const { seat } = register(projects[who % projects.length]!)
-        world.commit(() => world.database.withdraw(seat))
-        expect(known()).toEqual(before)
-      }
+    check: withProject((project) => {
+      const before = known()
+      const { seat } = register(project)
+      world.commit(() => world.database.withdraw(seat))
+      expect(known()).toEqual(before)
+    }),
+    verify() {
       for (const { seat, name, pid, ids } of live) {
         expect(world.database.peers.get(seat)).toMatchObject({ name, pid, sessionId: ids.at(-1) })
       }

@@ -62,7 +62,9 @@ async function checkNone(config: Config): Promise<undefined> {
 async function endProcess(config: Config, hub: ProcessIdentity) {
   const { pid } = hub
   if (!canSee(hub))
-    throw new Error(`The hub (pid ${pid} in another container) was asked to stop and still runs: ${see(config)}`)
+    throw new Error(
+      `The hub (pid ${pid} in another container) was asked to stop and still runs: ${see(config)}`,
+    )
   const isThere = () => isKnownToRun(hub)
   for (const [signal, patience] of [
     ['SIGTERM', PATIENCE_MS.signalled],

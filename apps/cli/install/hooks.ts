@@ -40,7 +40,7 @@ const pid = '$PPID'
 
 /**
  * What all files of a session begin with, as `sessionFile` names them, and what sets the variable in it. The pid alone
- * would not do: sessions in two containers that share a home have equal ones.
+ * would not do: two containers that share a home have equal ones.
  */
 const own = `$HOME/.claude-peers/sessions/${pid}\${n:+-$n}`
 
