@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path'
 import { hookCommands } from '../apps/cli/install/hooks.ts'
 import { writeCard, type Card } from '../lib/machine/cards.ts'
 import { bundlePath, PACKAGE_ROOT } from '../lib/machine/package.ts'
-import { readProcess } from '../lib/machine/processes.ts'
+import { ownIdentity, readIdentity } from '../lib/machine/processes.ts'
 import { peakOfCommand, runCommand, type Cost } from './command.ts'
 import { startBenchHub, type BenchHub } from './hub-process.ts'
 import { interleave } from './measure.ts'
@@ -34,8 +34,8 @@ export async function benchHook(): Promise<Row[]> {
       name: 'receiver',
       key: receiver.key,
       toolPrefix: 'mcp__claude-peers__',
-      claude: { pid: process.pid, start: readProcess(process.pid)?.start },
-      mcp: { pid: process.pid, start: undefined },
+      claude: ownIdentity(),
+      mcp: { ...ownIdentity(), start: undefined },
       sessionIds: [],
     })
   const env = { HOME: hub.home, PATH: process.env['PATH']!, CLAUDE_CODE_SESSION_ID: SESSION_ID }
@@ -44,8 +44,8 @@ export async function benchHook(): Promise<Row[]> {
     await sender.send(receiver.id, `The dev server listens on port ${++port}.`)
     return { ...prompt(env), expect: `port ${port}.\\n`, times: 1 }
   }
-  const here = { hubUrl: hub.url, hub: { pid: hub.pid, start: readProcess(hub.pid)?.start } }
-  const ended = { hubUrl: await unusedUrl(), hub: { pid: hub.pid, start: 'another' } }
+  const here = { hubUrl: hub.url, hub: readIdentity(hub.pid) }
+  const ended = { hubUrl: await unusedUrl(), hub: { ...readIdentity(hub.pid), start: 'another' } }
   const samples = await interleave(
     {
       node: () => runCommand(NODE, { env }),

@@ -93,12 +93,17 @@ CREATE TABLE `peers` (
 	`kind` text NOT NULL,
 	`name` text NOT NULL,
 	`root` text NOT NULL,
+	`home` text NOT NULL,
+	`repository` text,
+	`remote` text,
+	`place` text,
 	`cwd` text NOT NULL,
 	`is_repo` integer NOT NULL,
 	`branch` text,
 	`summary` text NOT NULL,
 	`pid` integer,
 	`pid_start` text,
+	`pid_namespace` text,
 	`session_id` text,
 	`key_hash` text NOT NULL,
 	`online` integer NOT NULL,
@@ -109,13 +114,13 @@ CREATE TABLE `peers` (
 	`changed_seq` integer NOT NULL,
 	FOREIGN KEY (`machine_id`) REFERENCES `machines`(`id`) ON UPDATE no action ON DELETE no action,
 	CONSTRAINT "peers_kind" CHECK("peers"."kind" in ('session', 'user')),
-	CONSTRAINT "peers_name_form" CHECK("peers"."name" not glob '*[^a-z0-9-]*' and length("peers"."name") between 1 and 64)
+	CONSTRAINT "peers_name_form" CHECK("peers"."name" not glob '*[^-a-z0-9' || char(128) || '-' || char(1114111) || ']*' and length("peers"."name") between 1 and 64)
 );
 --> statement-breakpoint
 CREATE UNIQUE INDEX `peers_machine_name` ON `peers` (`machine_id`,`name`);--> statement-breakpoint
 CREATE INDEX `peers_name` ON `peers` (`name`);--> statement-breakpoint
 CREATE INDEX `peers_process` ON `peers` (`machine_id`,`pid`);--> statement-breakpoint
-CREATE INDEX `peers_root` ON `peers` (`machine_id`,`root`);--> statement-breakpoint
+CREATE INDEX `peers_home` ON `peers` (`machine_id`,`home`);--> statement-breakpoint
 CREATE INDEX `peers_changed` ON `peers` (`changed_seq`);--> statement-breakpoint
 CREATE INDEX `peers_idle` ON `peers` (`seen_at`) WHERE online = 0;--> statement-breakpoint
 CREATE TABLE `sessions` (

@@ -1,6 +1,6 @@
 import { judge } from '#client/verdict'
 import { readConfig, type Config } from '#machine/config'
-import { readProcess } from '#machine/processes'
+import { ownIdentity } from '#machine/processes'
 import { isSameSender, openSpool, type Entry, type Named, type Spool } from '#machine/spool'
 import { toUserRegistration } from '#machine/user-seat'
 import { explainSize, sendInput, type SendInput, type Sent } from '#router/shapes/messages'
@@ -49,7 +49,6 @@ function keep(
   config: Config,
   { input, isBehind }: { input: SendInput; isBehind: boolean },
 ): Kept {
-  const by = { pid: process.pid, start: readProcess(process.pid)?.start }
   const sender = { registration: toUserRegistration(config) }
-  return { kept: spool.add({ hub: config.brokerUrl, sender, input, by }), isBehind }
+  return { kept: spool.add({ hub: config.brokerUrl, sender, input, by: ownIdentity() }), isBehind }
 }

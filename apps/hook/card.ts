@@ -1,5 +1,5 @@
 import { readCard, type Card } from '#machine/cards'
-import { ownAncestors, isSameProcess } from '#machine/processes'
+import { isKnownToRun, ownAncestors } from '#machine/processes'
 
 /**
  * Whether this process runs below the Claude process that a card was written for. A pid alone proves nothing: it may be
@@ -12,7 +12,7 @@ export function isOfAncestor({ claude }: Card): boolean {
     isAlone = false
   }
   // Where processes cannot be looked at, that it runs has to do.
-  return isAlone && isSameProcess(claude.pid, claude.start)
+  return isAlone && isKnownToRun(claude)
 }
 
 /**

@@ -3,7 +3,7 @@ import { FRAME_BUDGET, MESSAGE_OVERHEAD, renderFrame, toBodyBudget, type Frame }
 import { toNotice } from '#frame/notice'
 import { isCutOff, readCard, setBusyEarly, setMailFlag, writeCard, type Card } from '#machine/cards'
 import { toPaths } from '#machine/paths'
-import { isSameProcess, ownAncestors } from '#machine/processes'
+import { isKnownToHaveEnded, ownAncestors } from '#machine/processes'
 import type { Offer } from '#router/shapes/mailbox'
 import { findAncestorCard, isOfAncestor } from './card.ts'
 import { openHubCalls, type HubCalls } from './hub-calls.ts'
@@ -65,7 +65,7 @@ function followEarly(sessions: string, pid: number, { event }: HookInput) {
 
 /** The MCP server tends the flag; where it has died, nobody else would ever lower it. */
 function lowerOrphanedFlag(sessions: string, { claude, mcp }: Card) {
-  if (!isSameProcess(mcp.pid, mcp.start)) setMailFlag(sessions, claude.pid, undefined)
+  if (isKnownToHaveEnded(mcp)) setMailFlag(sessions, claude.pid, undefined)
 }
 
 /**

@@ -1,7 +1,7 @@
 import { toHeaders } from '#client/endpoint'
 import { requestJson, type Answer } from '#client/request'
 import type { Card } from '#machine/cards'
-import { isSameProcess } from '#machine/processes'
+import { isKnownToRun } from '#machine/processes'
 import { createChallenge, readProof } from '#machine/proof'
 import { MOUNT } from '#router/wire'
 import type { AppRouter } from '#router/router'
@@ -20,7 +20,7 @@ const CALL_TIMEOUT_MS = 1_500
 
 /**
  * Speaks to the hub of a card. Each call rejects when the hub does not do what was asked. When the hub's process has
- * ended, what listens at its port now may be any program: it proves that it is the hub of this user before it gets the
+ * ended, or is one of another container that cannot be seen from here, what listens at its port now may be any program: it proves that it is the hub of this user before it gets the
  * token. That takes one more question, until the MCP server has written the card again.
  */
 export function openHubCalls({ hubUrl, token, key, hub }: Card) {
@@ -28,7 +28,7 @@ export function openHubCalls({ hubUrl, token, key, hub }: Card) {
   const post = local ? openLocalHttp(local) : postRemote(hubUrl)
   const headers = toHeaders({ url: hubUrl, token, key })
   // Looked up while the connection is made, and before anything is said.
-  const hasEnded = hub && !isSameProcess(hub.pid, hub.start)
+  const mustProve = hub && !isKnownToRun(hub)
   let proven: Promise<void> | undefined
 
   async function prove(): Promise<void> {
@@ -40,7 +40,7 @@ export function openHubCalls({ hubUrl, token, key, hub }: Card) {
   }
 
   async function mutate<Output>(path: string, body: object): Promise<Output> {
-    if (hasEnded) await (proven ??= prove())
+    if (mustProve) await (proven ??= prove())
     const { status, body: answer } = await post({ path: MOUNT + path, headers, body })
     if (status !== 200) throw new Error(`${path}: ${status}`)
     return (answer as { result: { data: Output } }).result.data

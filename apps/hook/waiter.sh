@@ -36,7 +36,10 @@ is_interactive() {
 # In headless runs and inside other programs, a hook that stays would delay the end, and its wake starts no turn.
 is_interactive "$1" 2>/dev/null || exit 0
 claude=$1
-own=$HOME/.claude-peers/sessions/$1
+# The number of the pid namespace, as in all names of a session's files: a container that shares the home has the same pids.
+n=
+{ read -r _; read -r _; read -r _; read -r _ n; } 3</proc/self/ns/pid </proc/self/fdinfo/3
+own=$HOME/.claude-peers/sessions/$1${n:+-$n}
 umask 077
 
 if [ "$2" = note ]; then
@@ -79,6 +82,10 @@ is_taken() {
   read_holder "$own.waiter"
   case $holder in '' | *[!0-9]* | $$) return 1 ;; esac
   kill -0 "$holder" || return 1
+  # In a container without a /proc of its own, that shows other processes.
+  me=
+  [ ! -r /proc/self/stat ] || read -r me _ </proc/self/stat
+  [ "${me:-$$}" = $$ ] || return 0
   line=
   if [ -r "/proc/$holder/cmdline" ]; then
     # The zeros between its words are lost.

@@ -10,7 +10,7 @@ import { busySince, readCard, readMailFlag, sessionFile, setBusy } from '#machin
 import { createPrivate, readIfThere } from '#machine/files'
 import { isInteractive } from '#machine/interactive'
 import { toPaths } from '#machine/paths'
-import { isAlive, isSameProcess } from '#machine/processes'
+import { isAlive, isKnownToRun } from '#machine/processes'
 
 /** Nothing tells of the end of the MCP server; no session should be left with a waiter for longer than 5 s. */
 const CHECK_MS = 2_000
@@ -44,7 +44,7 @@ look()
 /** While the MCP server lives; at the start of a session, until it has had its time to come. */
 function isNeeded(): boolean {
   const card = readCard(sessions, pid)
-  if (card) return isSameProcess(card.mcp.pid, card.mcp.start)
+  if (card) return isKnownToRun(card.mcp)
   return isStart && process.uptime() * 1_000 < START_MS && isAlive(pid)
 }
 

@@ -1,6 +1,6 @@
 import { statSync } from 'node:fs'
 import type { Config } from '#machine/config'
-import { isSameProcess } from '#machine/processes'
+import { canSee, isKnownToHaveEnded } from '#machine/processes'
 import { readRendezvous, writeRendezvous, type Rendezvous } from '#machine/rendezvous'
 import { readToken, restoreToken } from '#machine/token'
 
@@ -19,12 +19,15 @@ export function watchFiles(
 ): { check(): typeof DATABASE_GONE | typeof TOKEN_CHANGED | undefined } {
   const files = [database, `${database}.lock`]
   const before = files.map(toIdentity)
+  // What a hub of another pid namespace left cannot be looked at, but this hub has the claim of the database that it served.
+  const isStale = (left: Rendezvous | undefined) =>
+    !left || isKnownToHaveEnded(left) || (!canSee(left) && left.database === database)
   return {
     check() {
       if (files.some((file, index) => toIdentity(file) !== before[index])) return DATABASE_GONE
       if ((readToken(paths.token) ?? token) !== token) return TOKEN_CHANGED
       const left = readRendezvous(paths.rendezvous)
-      if (!left || !isSameProcess(left.pid, left.start)) writeRendezvous(paths.rendezvous, rendezvous)
+      if (isStale(left)) writeRendezvous(paths.rendezvous, rendezvous)
       restoreToken(paths.token, token)
       return undefined
     },

@@ -2,14 +2,14 @@ import { chmodSync } from 'node:fs'
 import { join } from 'node:path'
 import { openDatabase } from '#db/open'
 import type { MigrationResult } from '#db/migrate'
-import type { SeatRow } from '#db/peer-rows'
+import { toProcess, type SeatRow } from '#db/peer-rows'
 import type { Config } from '#machine/config'
 import { toIdentityText } from '#machine/hub-identity'
 import { sweepLeftovers } from '#machine/leftovers'
 import { readMachineId } from '#machine/machine-id'
 import { PACKAGE_ROOT, VERSION } from '#machine/package'
 import { makePrivateDir } from '#machine/paths'
-import { isSameProcess, ownIdentity, type ProcessIdentity } from '#machine/processes'
+import { canSee, isKnownToRun, ownIdentity, type ProcessIdentity } from '#machine/processes'
 import { removeRendezvous, writeRendezvous } from '#machine/rendezvous'
 import { ensureToken } from '#machine/token'
 import type { Hub } from '#router/context'
@@ -117,8 +117,10 @@ async function serve(options: StartOptions, undo: Undo): Promise<RunningHub> {
   undo.add(() => server.close())
   chmodSync(file, 0o600)
 
-  const isRunning = (peer: SeatRow) =>
-    peer.machineId === machine.id && peer.pid !== null ? isSameProcess(peer.pid, peer.pidStart) : undefined
+  const isRunning = (peer: SeatRow) => {
+    const holder = toProcess(peer)
+    return peer.machineId === machine.id && holder && canSee(holder) ? isKnownToRun(holder) : undefined
+  }
   const report = (cause: unknown) => log.error({ err: cause }, 'background work failed')
   const presence = createPresence({ database, isRunning, onError: report })
   const notifier = toNotifier(config, { database, isRunning, presence, log })

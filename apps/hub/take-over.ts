@@ -3,7 +3,7 @@ import { requestJson } from '#client/request'
 import type { Config } from '#machine/config'
 import { findHub } from '#machine/hub-process'
 import { processOf } from '#machine/hub-identity'
-import { isIdentical, isSameProcess, type ProcessIdentity } from '#machine/processes'
+import { isIdentical, isKnownToHaveEnded, type ProcessIdentity } from '#machine/processes'
 import { MOUNT } from '#router/wire'
 import { claimDatabase, type Claim } from './claim.ts'
 
@@ -48,7 +48,7 @@ export async function takeOver(
   const deadline = performance.now() + PATIENCE_MS
   for (;;) {
     if (signal?.aborted) return undefined
-    const isOver = !isSameProcess(older.pid, older.start) || performance.now() > deadline
+    const isOver = isKnownToHaveEnded(older) || performance.now() > deadline
     const released = claimDatabase(config.database)
     if (released || isOver) return released
     await wait(POLL_MS)

@@ -1,7 +1,14 @@
-import { ownAncestors, readProcess, readWords, type Process } from '#machine/processes'
+import {
+  ownAncestors,
+  ownNamespace,
+  readProcess,
+  readWords,
+  type Process,
+  type ProcessIdentity,
+} from '#machine/processes'
 
 /** The process of the client that this MCP server belongs to; `isOther`: it is known to be another agent's. */
-export type ClaudeProcess = { pid: number; start: string | undefined }
+export type ClaudeProcess = ProcessIdentity
 
 /**
  * Finds it: the parent, when the server is registered as a direct command; else, behind wrappers such as npx or a
@@ -12,7 +19,7 @@ export function findClient(): ClaudeProcess & { isOther: boolean } {
   const ancestors = [...ownAncestors()]
   const client = chooseClient(ancestors, readWords) ?? readProcess(process.ppid)
   const isOther = client !== undefined && isOtherAgent(client, readWords)
-  return { pid: client?.pid ?? process.ppid, start: client?.start, isOther }
+  return { pid: client?.pid ?? process.ppid, start: client?.start, namespace: ownNamespace(), isOther }
 }
 
 /** The client among the ancestors of its MCP server, nearest first; `readWords` gives the words that started one. */

@@ -14,13 +14,15 @@ import {
   removeCard,
   setBusy,
   sweepCards,
+  TOUCH_MS,
+  touchCard,
   writeCard,
   type Card,
 } from '#machine/cards'
 import type { Config } from '#machine/config'
 import { processOf } from '#machine/hub-identity'
 import { locateHub, type HubAddress } from '#machine/hub-process'
-import { isIdentical, isSameProcess, ownIdentity } from '#machine/processes'
+import { canSee, isIdentical, isKnownToRun, ownIdentity } from '#machine/processes'
 import type { Project } from '#machine/project'
 import type { Sender } from '#machine/spool'
 import { createAnnouncer, type Waiting } from './announcer.ts'
@@ -30,8 +32,9 @@ import { createActivityReport } from './activity-report.ts'
 import { sayFarewell } from './farewell.ts'
 import type { ClaudeProcess } from './identity.ts'
 import { keepLooking } from './keeper.ts'
-import { describeSession } from './registration.ts'
+import { describeSession, withFormerRoots } from './registration.ts'
 import { followTranscript } from './transcript.ts'
+import { followUse } from './usage.ts'
 
 export type LinkOptions = {
   /** Throws for settings that cannot be used; asked again at the next attempt, as somebody may mend them. */
@@ -58,6 +61,8 @@ export type Link = {
   seated(): Promise<void>
   /** Registers again, when the hub no longer knows this session's key. Rejects with the reason. */
   renew(): Promise<void>
+  /** Notes that the client asked for the tools: a server that saw no more than that was a health check. */
+  noteListed(): void
   /** Keeps this session's words about itself for a hub that has to be told again. */
   describe(summary: string): void
   /** Tells the hub what the session does, now and to every hub that has to be told again; never fails. */
@@ -88,6 +93,7 @@ export function openLink(options: LinkOptions): Link {
   let subscription: { unsubscribe(): void } | undefined
   let [isOpen, reopened] = [false, false]
   let agent: string | undefined
+  let touchedAt = 0
 
   const client = connect({
     endpoint: async (how) => {
@@ -152,10 +158,13 @@ export function openLink(options: LinkOptions): Link {
     const { sessionIds, ...given } = await describe(found)
     registration = given.registration
     const address = await locate({ fresh: true })
-    if (remote()) await sayFarewell(ended.splice(0), address)
+    if (remote() || !canSee(address)) await sayFarewell(ended.splice(0), address)
     key = found?.key ?? key
-    const { peer, ...registered } = await client.hub.peers.register.mutate(registration)
+    const { peer, ...registered } = await client.hub.peers.register.mutate(
+      await withFormerRoots(client.hub, registration),
+    )
     if (left) return
+    if (!card && registered.origin === 'same-process') use.note()
     key = registered.key
     const hub = await locate({ fresh: false })
     const { toolPrefix } = options
@@ -256,7 +265,7 @@ export function openLink(options: LinkOptions): Link {
     const found = readCard(sessions, claude.pid)
     if (!card || underWay || (found && isSameSeat(found, card))) return
     // What another server of this session says of the seat holds as long as that one lives.
-    const isOthers = found && found.mcp.pid !== process.pid && isSameProcess(found.mcp.pid, found.mcp.start)
+    const isOthers = found && found.mcp.pid !== process.pid && isKnownToRun(found.mcp)
     if (!isOthers) void settle()
   }
 
@@ -267,6 +276,7 @@ export function openLink(options: LinkOptions): Link {
   const isOwn = found?.claude.start === claude.start || isBusyEarly(sessions, claude)
   if (!isOwn) setBusy(sessions, claude.pid, false)
   const bell = openBell(sessions, claude.pid)
+  const use = followUse({ sessions, pid: claude.pid })
   const announcer = createAnnouncer({ sessions, pid: claude.pid, ring: bell.ring })
   announcer.back()
   const stopLooking = keepLooking({
@@ -276,6 +286,10 @@ export function openLink(options: LinkOptions): Link {
     isPressing: announcer.isPressing,
     look() {
       checkCard()
+      if (Date.now() - touchedAt >= TOUCH_MS) {
+        touchedAt = Date.now()
+        touchCard(sessions, claude.pid)
+      }
       announcer.checkTurn(readCard(sessions, claude.pid)?.transcript)
       if (agent === undefined) void bell.ensure()
     },
@@ -292,7 +306,11 @@ export function openLink(options: LinkOptions): Link {
       registration ??= (await describe(readCard(sessions, claude.pid))).registration
       return { peerId: card?.peerId, key: card && key, registration }
     },
-    seated: async () => (card ? undefined : renew()),
+    async seated() {
+      use.note()
+      if (!card) await renew()
+    },
+    noteListed: use.noteListed,
     renew,
     describe: (words) => void (summary = words),
     reportActivity: activity.report,
@@ -318,8 +336,9 @@ export function openLink(options: LinkOptions): Link {
       stopLooking()
       // Another server of the same session may have taken the card over.
       if (readCard(sessions, claude.pid)?.mcp.pid === process.pid) {
+        const unused = use.isUnused()
         removeCard(sessions, claude.pid)
-        const goodbye = client.hub.peers.leave.mutate().catch(() => undefined)
+        const goodbye = client.hub.peers.leave.mutate({ unused }).catch(() => undefined)
         await Promise.race([goodbye, new Promise((resolve) => setTimeout(resolve, GOODBYE_MS).unref())])
       }
       subscription?.unsubscribe()

@@ -54,6 +54,12 @@ async function main(): Promise<void> {
   await Promise.race([link.ready, new Promise((resolve) => setTimeout(resolve, patience).unref())])
   const server = createPeersServer({ link, outbox, afterAnswer, onClient: meet, onCall: activity.noteCall })
   await server.connect(transport)
+  const receive = transport.onmessage
+  const onmessage: typeof receive = (message) => {
+    if ('method' in message && message.method === 'tools/list') link.noteListed()
+    receive?.(message)
+  }
+  Object.assign(transport, { onmessage })
 }
 
 /** The directory may have been deleted under this process; the client says where it was started, too. */

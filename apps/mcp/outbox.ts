@@ -11,7 +11,7 @@ import { createSpeakers, type Self } from '#client/speakers'
 import { judge } from '#client/verdict'
 import type { Config } from '#machine/config'
 import { locateHub } from '#machine/hub-process'
-import { readProcess } from '#machine/processes'
+import { ownIdentity } from '#machine/processes'
 import { isSameSender, type Entry, type Named, type Sender, type Spool } from '#machine/spool'
 import type { SendInput, Sent } from '#router/shapes/messages'
 import { startDeadline, type Deadline } from './deadline.ts'
@@ -45,7 +45,7 @@ export type OutboxOptions = {
 
 /** Makes the outbox of a session; it works only while a remote hub is configured. */
 export function createOutbox({ link, spool, deadline = startDeadline }: OutboxOptions): Outbox {
-  const own = { pid: process.pid, start: readProcess(process.pid)?.start }
+  const own = ownIdentity()
   let last: Promise<unknown> = Promise.resolve()
   let sender: Sender | undefined
   let drains: { hub: string; drain: () => Promise<Drained> } | undefined

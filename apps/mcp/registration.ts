@@ -1,7 +1,9 @@
 import type { Card } from '#machine/cards'
 import type { Config } from '#machine/config'
 import { readMachineId } from '#machine/machine-id'
-import { toSummary, type Project } from '#machine/project'
+import { readPlace, toSummary, type Project } from '#machine/project'
+import { existsSync } from 'node:fs'
+import type { HubClient } from '#client/connect'
 import type { Sender } from '#machine/spool'
 import type { ClaudeProcess } from './identity.ts'
 
@@ -29,10 +31,31 @@ export async function describeSession(
     directory: project.cwd,
     root: project.root,
     isRepo: project.isRepo,
+    repository: project.repository,
+    remote: project.remote,
+    place: project.place,
     branch: project.branch,
     summary: summary ?? toSummary(project),
-    process: { pid: claude.pid, start: claude.start },
+    process: { pid: claude.pid, start: claude.start, namespace: claude.namespace },
     sessionId: sessionIds.at(-1),
   }
   return { sessionIds, registration }
+}
+
+/**
+ * Adds the roots of before that are gone, so that a project that was moved gets its seat back. Only this machine can
+ * look. A root is gone when nothing is there, or when what stood there is what is here now.
+ */
+export async function withFormerRoots(
+  hub: HubClient['hub'],
+  registration: Sender['registration'],
+): Promise<Sender['registration']> {
+  const { machine, root, remote, place } = registration
+  if (remote === undefined && place === undefined) return registration
+  const { roots } = await hub.peers.formerRoots
+    .query({ machine, root, remote, place })
+    .catch(() => ({ roots: [] }))
+  const isGone = (former: (typeof roots)[number]) =>
+    !existsSync(former.root) || (former.isSamePlace && readPlace(former.root) !== place)
+  return { ...registration, formerRoots: roots.filter(isGone).map((former) => former.root) }
 }

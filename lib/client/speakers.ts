@@ -12,9 +12,17 @@
  *
  * What nobody may send so (its writer lives, and is cut off itself) waits, and is told of as too old after 48 hours.
  */
-import { isCutOff, listLiveCards } from '#machine/cards'
+import { isCutOff, listCards, listLiveCards, type Card } from '#machine/cards'
 import type { Config } from '#machine/config'
-import { isSameProcess } from '#machine/processes'
+import {
+  canSee,
+  isKnownToHaveEnded,
+  isKnownToRun,
+  isIdentical,
+  ownIdentity,
+  toLabel,
+  type ProcessIdentity,
+} from '#machine/processes'
 import { isSameSender, type Entry, type Sender } from '#machine/spool'
 import { readUserKey, takeUserSeat } from '#machine/user-seat'
 import type { SendInput, Sent } from '#router/shapes/messages'
@@ -39,14 +47,15 @@ export function createSpeakers({ config, locate, self }: SpeakerOptions) {
   return function speakerOf({ sender, by }: Entry): Speaker | undefined {
     const own = self()
     if (own && isSameSender(own.sender, sender)) return own.send
-    const others = listLiveCards(config.paths.sessions).filter((card) => card.mcp.pid !== process.pid)
+    const me = ownIdentity()
+    const others = listLiveCards(config.paths.sessions).filter((card) => !isIdentical(card.mcp, me))
     const isSession = own?.sender.registration.kind === 'session'
     const isFirst = others
       .filter((card) => card.hubUrl === config.brokerUrl && !isCutOff(config.paths.sessions, card))
-      .every((card) => isSession && process.pid < card.mcp.pid)
+      .every((card) => isSession && isBefore(me, card.mcp))
     if (sender.registration.kind === 'user') return isFirst || !isSession ? sendAsUser : undefined
     // It comes by itself.
-    if (isSameProcess(by.pid, by.start) || others.some((card) => isOf(sender, card))) return undefined
+    if (isKnownToRun(by) || others.some((card) => isOf(sender, card))) return undefined
     const { root } = sender.registration
     const isHeir = isSession && own.sender.registration.root === root
     if (!isFirst && !isHeir) return undefined
@@ -68,11 +77,17 @@ export function createSpeakers({ config, locate, self }: SpeakerOptions) {
 
   function toRegistered({ key, registration }: Sender): Speaker | undefined {
     const { process: claude, ...rest } = registration
-    if (claude && isSameProcess(claude.pid, claude.start)) return undefined
+    if (claude && !hasEnded(claude)) return undefined
     return async (input) => {
       const seat = await as(key, (hub) => hub.peers.register.mutate(rest))
       return as(seat.key, (hub) => hub.messages.send.mutate(input))
     }
+  }
+
+  /** Of a process that cannot be seen from here, only once its card is gone. */
+  function hasEnded(claude: ProcessIdentity): boolean {
+    if (canSee(claude)) return isKnownToHaveEnded(claude)
+    return listCards(config.paths.sessions).every((card) => !isIdentical(card.claude, claude))
   }
 
   async function sendAsUser(input: SendInput): Promise<Sent> {
@@ -94,11 +109,11 @@ export function createSpeakers({ config, locate, self }: SpeakerOptions) {
   }
 }
 
-const isOf = (
-  { peerId, registration }: Sender,
-  card: { peerId: string; claude: { pid: number; start?: string | undefined } },
-) =>
+const isOf = ({ peerId, registration }: Sender, card: Card) =>
   card.peerId === peerId ||
-  (registration.process !== undefined &&
-    card.claude.pid === registration.process.pid &&
-    card.claude.start === registration.process.start)
+  (registration.process !== undefined && isIdentical(card.claude, registration.process))
+
+/** Containers have equal numbers, and all must agree on who is first. */
+const isBefore = (one: ProcessIdentity, other: ProcessIdentity) =>
+  one.pid < other.pid ||
+  (one.pid === other.pid && toLabel(one.pid, one.namespace) < toLabel(other.pid, other.namespace))

@@ -92,6 +92,7 @@ function prepare(orm: BetterSQLite3Database) {
         kind: 'session',
         name: value('name'),
         root: value('root'),
+        home: value('root'),
         cwd: value('cwd'),
         isRepo: value('isRepo'),
         summary: value('summary'),

@@ -8,9 +8,10 @@ import type { Meter } from './meter.ts'
 import { migrateConnection, migrateFile, type MigrateOptions, type MigrationResult } from './migrate.ts'
 import { createNotifications } from './notifications.ts'
 import { createPeers, type Peers } from './peers.ts'
-import { createRegistration } from './registration.ts'
+import { createFormerRoots, createRegistration } from './registration.ts'
 import { createSeatRemoval } from './remove-seat.ts'
 import { createSweeper } from './sweep.ts'
+import { createWithdrawals, type Withdrawals } from './withdrawal.ts'
 
 /** The hub's memory: one connection and its operations, by aggregate. */
 export type Database = Connection & {
@@ -20,6 +21,8 @@ export type Database = Connection & {
   messages: Messages
   mailbox: Mailbox
   register: ReturnType<typeof createRegistration>
+  withdraw: Withdrawals['withdraw']
+  formerRoots: ReturnType<typeof createFormerRoots>
   sweep: ReturnType<typeof createSweeper>
   removeSeat: ReturnType<typeof createSeatRemoval>
   notifications: ReturnType<typeof createNotifications>
@@ -52,6 +55,9 @@ export function openInMemory(options: {
 }
 
 function toDatabase(connection: Connection): Database {
+  const sweep = createSweeper(connection)
+  const removeSeat = createSeatRemoval(connection)
+  const withdrawals = createWithdrawals(connection, removeSeat)
   return {
     ...connection,
     peers: createPeers(connection),
@@ -59,9 +65,11 @@ function toDatabase(connection: Connection): Database {
     machineTokens: createMachineTokens(connection),
     messages: createMessages(connection),
     mailbox: createMailbox(connection),
-    register: createRegistration(connection),
-    sweep: createSweeper(connection),
-    removeSeat: createSeatRemoval(connection),
+    register: createRegistration(connection, withdrawals),
+    withdraw: withdrawals.withdraw,
+    formerRoots: createFormerRoots(connection),
+    sweep,
+    removeSeat,
     notifications: createNotifications(connection),
     close() {
       try {

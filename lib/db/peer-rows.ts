@@ -1,4 +1,4 @@
-import { and, asc, desc, eq, getTableColumns, gt, or, sql } from 'drizzle-orm'
+import { and, asc, eq, getTableColumns, gt, or, sql } from 'drizzle-orm'
 import type { Connection } from './connection.ts'
 import { deliveries, machines, peers, sessions } from './schema.ts'
 
@@ -7,6 +7,10 @@ export type PeerRow = typeof peers.$inferSelect & { host: string; waiting: numbe
 
 /** The same without the count of its mail. */
 export type SeatRow = Readonly<Omit<PeerRow, 'waiting'>>
+
+/** The process that holds a seat, or held it last; `undefined` for a seat without one. */
+export const toProcess = ({ pid, pidStart, pidNamespace }: SeatRow) =>
+  pid === null ? undefined : { pid, start: pidStart ?? undefined, namespace: pidNamespace ?? undefined }
 
 /** The prepared read of one seat. */
 export const selectSeat = (orm: Connection['orm']) =>
@@ -64,10 +68,21 @@ export function selectPeers({ orm }: Connection) {
     ofSession: select()
       .innerJoin(sessions, eq(sessions.peerId, peers.id))
       .where(and(eq(sessions.sessionId, sql.placeholder('sessionId')), ofMachine, ofSessions))
-      .orderBy(desc(sessions.boundAt))
+      .orderBy(sql`waiting > 0 desc`, asc(peers.createdAt), asc(peers.id))
       .prepare(),
-    ofRoot: select()
-      .where(and(ofMachine, eq(peers.root, sql.placeholder('root')), ofSessions))
+    ofHome: select()
+      .where(and(ofMachine, eq(peers.home, sql.placeholder('home')), ofSessions))
+      .orderBy(sql`waiting > 0 desc`, asc(peers.createdAt), asc(peers.id))
+      .prepare(),
+    // Of what may have been a moved project's, by its place or its origin.
+    ofProject: select()
+      .where(
+        and(
+          ofMachine,
+          ofSessions,
+          or(eq(peers.place, sql.placeholder('place')), eq(peers.remote, sql.placeholder('remote'))),
+        ),
+      )
       .orderBy(sql`waiting > 0 desc`, asc(peers.createdAt), asc(peers.id))
       .prepare(),
     binding: orm

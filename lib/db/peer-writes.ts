@@ -31,12 +31,17 @@ export function writePeers({ orm }: Connection) {
         kind: placeholder('kind'),
         name: placeholder('name'),
         root: placeholder('root'),
+        home: placeholder('home'),
+        repository: placeholder('repository'),
+        remote: placeholder('remote'),
+        place: placeholder('place'),
         cwd: placeholder('cwd'),
         isRepo: placeholder('isRepo'),
         branch: placeholder('branch'),
         summary: placeholder('summary'),
         pid: placeholder('pid'),
         pidStart: placeholder('pidStart'),
+        pidNamespace: placeholder('pidNamespace'),
         sessionId: placeholder('sessionId'),
         keyHash: '',
         online: false,
@@ -51,12 +56,17 @@ export function writePeers({ orm }: Connection) {
       .update(peers)
       .set({
         root: value('root'),
+        home: value('home'),
+        repository: value('repository'),
+        remote: value('remote'),
+        place: value('place'),
         cwd: value('cwd'),
         isRepo: value('isRepo'),
         branch: value('branch'),
         summary: value('summary'),
         pid: value('pid'),
         pidStart: value('pidStart'),
+        pidNamespace: value('pidNamespace'),
         sessionId: value('sessionId'),
         keyHash: value('keyHash'),
         heldSince: value('heldSince'),
@@ -85,6 +95,10 @@ export function writePeers({ orm }: Connection) {
       .update(peers)
       .set({ sessionId: value('sessionId'), seenAt, changedSeq })
       .where(seat)
+      .prepare(),
+    forgetSession: orm
+      .delete(sessions)
+      .where(and(eq(sessions.peerId, placeholder('id')), eq(sessions.sessionId, placeholder('sessionId'))))
       .prepare(),
     rememberSession: orm
       .insert(sessions)

@@ -67,8 +67,15 @@ export const peers = sqliteTable(
       .references(() => machines.id),
     kind: text('kind', { enum: ['session', 'user'] }).notNull(),
     name: text('name').notNull(),
-    /** The repository root, else the directory: what a successor must share to inherit the seat. */
+    /** The repository root, else the directory, that it works in now. */
     root: text('root').notNull(),
+    /** The root whose sessions inherit the seat: a session that goes on in another one does not take its mail there. */
+    home: text('home').notNull(),
+    /** The common git directory of all worktrees of its repository. */
+    repository: text('repository'),
+    /** What the origin of the repository, and its place on the disk, are known by when its path is another: see `registerInput`. */
+    remote: text('remote'),
+    place: text('place'),
     cwd: text('cwd').notNull(),
     isRepo: integer('is_repo', { mode: 'boolean' }).notNull(),
     branch: text('branch'),
@@ -76,6 +83,8 @@ export const peers = sqliteTable(
     /** The Claude process and its start time, an opaque token that tells a reused pid apart. */
     pid: integer('pid'),
     pidStart: text('pid_start'),
+    /** The pid namespace in which it has that pid; null where the system has none. */
+    pidNamespace: text('pid_namespace'),
     sessionId: text('session_id'),
     keyHash: text('key_hash').notNull(),
     online: integer('online', { mode: 'boolean' }).notNull(),
@@ -91,7 +100,7 @@ export const peers = sqliteTable(
     uniqueIndex('peers_machine_name').on(table.machineId, table.name),
     index('peers_name').on(table.name),
     index('peers_process').on(table.machineId, table.pid),
-    index('peers_root').on(table.machineId, table.root),
+    index('peers_home').on(table.machineId, table.home),
     index('peers_changed').on(table.changedSeq),
     index('peers_idle')
       .on(table.seenAt)
@@ -99,7 +108,8 @@ export const peers = sqliteTable(
     check('peers_kind', sql`${table.kind} in ('session', 'user')`),
     check(
       'peers_name_form',
-      sql`${table.name} not glob '*[^a-z0-9-]*' and length(${table.name}) between 1 and 64`,
+      // Of ASCII, the signs of names; of everything beyond it, what `toForm` leaves.
+      sql`${table.name} not glob '*[^-a-z0-9' || char(128) || '-' || char(1114111) || ']*' and length(${table.name}) between 1 and 64`,
     ),
   ],
 )

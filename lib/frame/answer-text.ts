@@ -31,8 +31,12 @@ export function toExcerpt(text: string): string {
 export const quote = (text: string): string => `"${toExcerpt(text).replaceAll(/["“”＂]/gu, "'")}"`
 
 /** What has been sent, and to whom when it went to everybody. */
-export function describeSent({ messageId, scope, recipients }: Sent): string {
-  if (scope === null) return `Message ${messageId} is stored.`
+export function describeSent({ messageId, scope, recipients, worktrees }: Sent): string {
+  const others =
+    worktrees.length > 0
+      ? ` In other worktrees of that repository run: ${escapeLine(worktrees.join(', '))}.`
+      : ''
+  if (scope === null) return `Message ${messageId} is stored.${others}`
   const count = recipients.length
   const who = count === 1 ? 'the one other session' : `the ${count} other sessions`
   const where = { machine: 'on this machine', directory: 'in this directory', repo: 'in this repository' }[

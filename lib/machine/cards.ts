@@ -1,12 +1,21 @@
 /**
  * Session cards. The MCP server of a session leaves one for its hooks, under the pid of their common parent, the
- * Claude process: a hook then needs no look-up call and always talks to the hub its session is registered with.
+ * Claude process, and its pid namespace: containers that share a home have equal pids. A hook then needs no look-up
+ * call and always talks to the hub its session is registered with.
  */
-import { existsSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { join, sep } from 'node:path'
 import { parseJson, readIfThere, writePrivate } from './files.ts'
 import { makePrivateDir } from './paths.ts'
-import { isAlive, isSameProcess, type ProcessIdentity } from './processes.ts'
+import {
+  canSee,
+  isAlive,
+  isKnownToHaveEnded,
+  isKnownToRun,
+  ownNamespace,
+  toLabel,
+  type ProcessIdentity,
+} from './processes.ts'
 
 export type Card = {
   hubUrl: string
@@ -41,9 +50,12 @@ export function writeCard(directory: string, card: Card): void {
 }
 
 /** The card of a Claude process, or `undefined` when there is none that can be read. */
-export function readCard(directory: string, pid: number): Card | undefined {
+export const readCard = (directory: string, pid: number): Card | undefined =>
+  readCardAt(cardPath(directory, pid))
+
+function readCardAt(path: string): Card | undefined {
   try {
-    const card = parseJson(readIfThere(cardPath(directory, pid)))
+    const card = parseJson(readIfThere(path))
     return isCard(card) ? card : undefined
   } catch {
     // A directory in its place, or a file of somebody else: to a session the same as none.
@@ -51,35 +63,78 @@ export function readCard(directory: string, pid: number): Card | undefined {
   }
 }
 
-/** The cards of the sessions whose MCP server runs. */
-export const listLiveCards = (directory: string): Card[] =>
-  listCards(directory).filter(({ mcp }) => isSameProcess(mcp.pid, mcp.start))
+/** How often a session's MCP server touches its card, as a sign of life for those who cannot see its process. */
+export const TOUCH_MS = 60_000
+/** Three touches; while a card is younger, its MCP server counts as alive to those who cannot see it. */
+const TOUCHED_MS = 3 * TOUCH_MS
+/**
+ * How long the files of a session that cannot be seen from here are kept after the last touch. Nobody may judge its
+ * process, but its container may be gone for good. As long as mail waits; a machine that slept longer loses nothing, as
+ * an MCP server makes its files again within 2 s.
+ */
+const KEPT_MS = 7 * 24 * 60 * 60_000
 
-/** The cards that sessions left whose Claude process has ended without a goodbye. */
-export const listEndedCards = (directory: string): Card[] =>
-  listCards(directory).filter(({ claude }) => !isSameProcess(claude.pid, claude.start))
-
-const listCards = (directory: string): Card[] =>
-  listNames(directory)
-    .flatMap((name) => (name.endsWith('.json') ? [Number(name.slice(0, -'.json'.length))] : []))
-    .flatMap((pid) => readCard(directory, pid) ?? [])
-
-/** A file of a session, and the writer of one that was not finished. */
-const SESSION_FILE = /^(\d+)\.(?:json|mail|bell|busy|asks|waiter|cut|hub)(?:\.(\d+)(?:\.tmp)?)?$/
-
-/** Removes what belongs to Claude processes that are gone, and what killed writers left; returns how many files. */
-export function sweepCards(directory: string): number {
-  const gone = listNames(directory).filter((name) => {
-    const [pid, writer] = (SESSION_FILE.exec(name) ?? []).slice(1).map(Number)
-    if (!pid) return false
-    return (writer && !isAlive(writer)) || !isSameProcess(pid, readCard(directory, pid)?.claude.start)
-  })
-  // The card goes last: it holds the start time that tells a reused pid apart.
-  gone.sort((left, right) => Number(left.endsWith('.json')) - Number(right.endsWith('.json')))
-  // Also what is no file: it would end every session at its start.
-  for (const name of gone) rmSync(join(directory, name), { force: true, recursive: true })
-  return gone.length
+/** Touches the card of a session, which tells those who cannot see its process that its MCP server runs. */
+export function touchCard(directory: string, pid: number, now: Date = new Date()): void {
+  try {
+    utimesSync(cardPath(directory, pid), now, now)
+  } catch {
+    // There is none: whoever looks after the card makes it again.
+  }
 }
+
+/** The cards of the sessions whose MCP server runs, as far as this process can see or their touches say. */
+export const listLiveCards = (directory: string): Card[] =>
+  listCards(directory).filter((card) => isKnownToRun(card.mcp) || isTouched(directory, card))
+
+/** The cards that sessions left whose Claude process has ended without a goodbye, among those that can be seen from here. */
+export const listEndedCards = (directory: string): Card[] =>
+  listCards(directory).filter(({ claude }) => isKnownToHaveEnded(claude))
+
+/** All cards, also those of sessions in other pid namespaces. */
+export const listCards = (directory: string): Card[] =>
+  listNames(directory)
+    .filter((name) => name.endsWith('.json'))
+    .flatMap((name) => readCardAt(`${directory}${sep}${name}`) ?? [])
+
+function isTouched(directory: string, { claude, mcp }: Card): boolean {
+  if (canSee(mcp)) return false
+  const path = `${directory}${sep}${toLabel(claude.pid, claude.namespace)}.json`
+  return Date.now() - touchedAt(path) < TOUCHED_MS
+}
+
+/** A file of a session, with the namespace of its processes, and the writer of one that was not finished. */
+const SESSION_FILE =
+  /^((\d+)(?:-(\d+))?)\.(?:json|mail|bell|busy|asks|waiter|cut|hub)(?:\.(\d+)(?:-\d+)?(?:\.tmp)?)?$/
+
+/**
+ * Removes what belongs to Claude processes that are gone, and what killed writers left; returns how many files. Of another
+ * pid namespace, only what nobody has touched for a week.
+ */
+export function sweepCards(directory: string, now: number = Date.now()): number {
+  const found = listNames(directory).flatMap((name) => {
+    const [, label, pid, namespace, writer] = SESSION_FILE.exec(name) ?? []
+    return label === undefined ? [] : [{ name, label, namespace, pid: Number(pid), writer: Number(writer) }]
+  })
+  const isLeft = ({ label }: { label: string }) =>
+    found
+      .filter((other) => other.label === label)
+      .every((other) => now - touchedAt(`${directory}${sep}${other.name}`) > KEPT_MS)
+  const gone = found.filter((file) => {
+    if (file.namespace !== ownNamespace()) return isLeft(file)
+    if (file.writer && !isAlive(file.writer)) return true
+    return isKnownToHaveEnded({ ...file, start: readCard(directory, file.pid)?.claude.start })
+  })
+  const names = gone.map(({ name }) => name)
+  // The card goes last: it holds the start time that tells a reused pid apart.
+  names.sort((left, right) => Number(left.endsWith('.json')) - Number(right.endsWith('.json')))
+  // Also what is no file: it would end every session at its start.
+  for (const name of names) rmSync(join(directory, name), { force: true, recursive: true })
+  return names.length
+}
+
+/** When a file was last written or touched, in ms of the epoch; 0 for none. */
+const touchedAt = (path: string): number => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0
 
 /** Removes the card and the doorbell of one session. Whether it is busy stays told: only its hooks know that. */
 export function removeCard(directory: string, pid: number): void {
@@ -115,7 +170,7 @@ export function setCutOff(directory: string, pid: number, isCutOff: boolean): vo
 
 /** Whether the remote hub of a session is away: its MCP server says so, and lives. */
 export function isCutOff(directory: string, { claude, mcp }: Card): boolean {
-  return existsSync(sessionFile(directory, claude.pid, 'cut')) && isSameProcess(mcp.pid, mcp.start)
+  return existsSync(sessionFile(directory, claude.pid, 'cut')) && isKnownToRun(mcp)
 }
 
 /** Marks a session as busy with a turn, anew for each, or as idle; `held` is how often its end was held in a row. */
@@ -160,8 +215,8 @@ export function isBusyEarly(directory: string, { pid, start }: Card['claude']): 
 
 /**
  * The path of one file of a session: its card, the flag of waiting mail, the FIFO that wakes it, the mark of a turn
- * that runs, the mark that a dialog waits for its user, the pid of the shell that waits at the FIFO, the mark that the remote hub is away, the local hub that it
- * stays with.
+ * that runs, the mark that a dialog waits for its user, the pid of the shell that waits at the FIFO, the mark that the
+ * remote hub is away, the local hub that it stays with. The pid is one that this process sees.
  */
 export function sessionFile(
   directory: string,
@@ -169,7 +224,7 @@ export function sessionFile(
   kind: 'json' | 'mail' | 'bell' | 'busy' | 'asks' | 'waiter' | 'cut' | 'hub',
 ): string {
   // Not by `join`, which looks at every character of the path: a hook does this ten times.
-  return `${directory}${sep}${pid}.${kind}`
+  return `${directory}${sep}${toLabel(pid)}.${kind}`
 }
 
 const cardPath = (directory: string, pid: number) => sessionFile(directory, pid, 'json')
@@ -198,7 +253,7 @@ function isCard(value: unknown): value is Card {
 const isProcess = (value: unknown) =>
   isRecord(value) &&
   Number.isSafeInteger(value['pid']) &&
-  (value['start'] === undefined || typeof value['start'] === 'string')
+  [value['start'], value['namespace']].every((text) => text === undefined || typeof text === 'string')
 
 const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null

@@ -13,6 +13,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { dirname } from 'node:path'
+import { toLabel } from './processes.ts'
 
 /** Reads a file, or `undefined` when there is none, as below a file that stands where a directory belongs. */
 export function readIfThere(path: string): string | undefined {
@@ -87,7 +88,7 @@ function writeBeside(
   { content, flush }: { content: string; flush: boolean },
   put: (temporary: string) => void,
 ): void {
-  const temporary = `${path}.${process.pid}.tmp`
+  const temporary = `${path}.${toLabel(process.pid)}.tmp`
   try {
     writeFileSync(temporary, content, { mode: 0o600, flush })
     put(temporary)

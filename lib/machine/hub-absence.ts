@@ -2,7 +2,7 @@ import { statSync } from 'node:fs'
 import { requestJson } from '#client/request'
 import type { Config } from './config.ts'
 import { askRemote, type RemoteLook } from './remote-hub.ts'
-import { readLiveRendezvous, type Rendezvous } from './rendezvous.ts'
+import { readLiveRendezvous, readUnseenRendezvous, type Rendezvous } from './rendezvous.ts'
 
 /**
  * Why no hub answers. `no-token` and what `askRemote` finds: a remote one. Of this machine: `silent` runs and does not
@@ -43,6 +43,8 @@ export async function explainAbsence(config: Config): Promise<Absence> {
   }
   if (who === 'starting')
     return { kind: who, reason: `The hub at ${brokerUrl} starts: try again in a moment.` }
+  const unseen = readUnseenRendezvous(config.paths.rendezvous)
+  if (unseen) return { kind: who, reason: toUnseen(unseen) }
   return {
     kind: who,
     reason: `No hub answers at ${brokerUrl}. It starts with the next session or "claude-peers send".`,
@@ -63,6 +65,10 @@ export const toTokenless = (url: string): string =>
 /** The words about a hub that runs and does not answer. */
 export const toSilence = ({ url, pid }: Rendezvous): string =>
   `The hub (pid ${pid}) does not answer at ${url}. If that lasts, end it with "claude-peers stop".`
+
+/** The words about a hub of another pid namespace that does not answer here. */
+export const toUnseen = ({ url, pid }: Rendezvous): string =>
+  `No hub answers at ${url}. The last one (pid ${pid} there) was started in another container, or on the host of this one, and cannot be seen from here: if it runs, end it there with "claude-peers stop".`
 
 /** The local hub that runs where this configuration looks for it, whether it answers or not. */
 export function runningHub(config: Config): Rendezvous | undefined {

@@ -30,15 +30,15 @@ export const readIdentityText = (text: string): HubIdentity | undefined =>
   shape.safeParse(parseJson(text)).data
 
 /** The process of a hub of this machine; `undefined` for a hub of another. */
-export function processOf({ pid, start }: Partial<ProcessIdentity>): ProcessIdentity | undefined {
-  return pid === undefined ? undefined : toIdentity({ pid, start })
+export function processOf({ pid, start, namespace }: Partial<ProcessIdentity>): ProcessIdentity | undefined {
+  return pid === undefined ? undefined : toIdentity({ pid, start, namespace })
 }
 
 const REPLACES = '--replaces='
 
 /** The word on a hub's command line for the process of the older hub that is to hand over. */
-export const toReplaces = ({ pid, start }: ProcessIdentity): string =>
-  `${REPLACES}${JSON.stringify({ pid, start })}`
+export const toReplaces = (older: ProcessIdentity): string =>
+  `${REPLACES}${JSON.stringify(toIdentity(older))}`
 
 /** Reads it among the words of a command line. Throws for one that names no process. */
 export function readReplaces(args: string[]): ProcessIdentity | undefined {

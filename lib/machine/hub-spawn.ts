@@ -9,7 +9,7 @@ import { HubUnavailableError } from './hub-unavailable.ts'
 import { bundlePath, NODE_RANGE } from './package.ts'
 import { makePrivateDir } from './paths.ts'
 import { toReplaces } from './hub-identity.ts'
-import type { ProcessIdentity } from './processes.ts'
+import { canSee, toLabel, type ProcessIdentity } from './processes.ts'
 import { VARIABLE } from './settings.ts'
 
 /** A hub that was spawned, as far as its starter follows it. */
@@ -41,7 +41,7 @@ export function spawnHub(
 ): SpawnedHub {
   const { dir } = config.paths
   // Each starter reads the words of its own hub: with one file, racing starters would overwrite each other's.
-  const words = join(dir, `hub.start-${process.pid}-${++spawned}`)
+  const words = join(dir, `hub.start-${toLabel(process.pid)}.${++spawned}`)
   const errors = join(dir, 'hub.err')
   const stderr = prepare(dir, words)
   const args = replaces === undefined ? [] : [toReplaces(replaces)]
@@ -71,7 +71,7 @@ export function spawnHub(
   return {
     ended: () => ended,
     dispose(serving) {
-      const isServing = serving?.pid === child.pid
+      const isServing = serving !== undefined && canSee(serving) && serving.pid === child.pid
       // One that lost the race and is slow to see it would serve after the winner was stopped, when nobody wants it.
       if (!ended && serving && !isServing) child.kill()
       try {

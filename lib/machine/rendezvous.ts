@@ -2,7 +2,7 @@ import { rmSync } from 'node:fs'
 import { z } from 'zod'
 import { parseJson, readIfThere, writePrivate } from './files.ts'
 import { hubShape, type HubIdentity } from './hub-identity.ts'
-import { isIdentical, readProcess, toIdentity, type ProcessIdentity } from './processes.ts'
+import { canSee, isIdentical, isKnownToRun, toIdentity, type ProcessIdentity } from './processes.ts'
 
 const shape = z.object({
   url: z.url(),
@@ -26,11 +26,19 @@ export function readRendezvous(path: string): Rendezvous | undefined {
   }
 }
 
-/** The same, if the process that left it runs: its pid and start time together prove that. */
+/**
+ * The same, if the process that left it runs: its pid, start time and namespace together prove that. Nothing for a hub
+ * that cannot be seen from here, as that of a container.
+ */
 export function readLiveRendezvous(path: string): Rendezvous | undefined {
   const left = readRendezvous(path)
-  const found = left?.start === undefined ? undefined : readProcess(left.pid)
-  return found && !found.ended && isIdentical(toIdentity(found), toIdentity(left!)) ? left : undefined
+  return left?.start !== undefined && isKnownToRun(left) ? left : undefined
+}
+
+/** The same of a hub in another pid namespace, of which nobody here knows whether it runs. */
+export function readUnseenRendezvous(path: string): Rendezvous | undefined {
+  const left = readRendezvous(path)
+  return left && !canSee(left) ? left : undefined
 }
 
 export function writeRendezvous(path: string, rendezvous: Rendezvous): void {

@@ -16,6 +16,7 @@ import { sendInput } from '#router/shapes/messages'
 import { registerInput } from '#router/shapes/peers'
 import { createPrivate, parseJson, readIfThere, syncDirectory } from './files.ts'
 import { makePrivateDir } from './paths.ts'
+import { isIdentical } from './processes.ts'
 
 /**
  * Who sends: the seat and its mailbox key, where there was one, and what a new seat would be registered with. A person
@@ -36,7 +37,11 @@ const entryShape = z.object({
   /** When it was kept, in ms since the epoch. */
   at: z.number().int(),
   /** The process that keeps it, and sends it as long as it lives. */
-  by: z.object({ pid: z.number().int().positive(), start: z.string().optional() }),
+  by: z.object({
+    pid: z.number().int().positive(),
+    start: z.string().optional(),
+    namespace: z.string().optional(),
+  }),
 })
 export type Entry = z.infer<typeof entryShape>
 
@@ -137,11 +142,7 @@ export function isSameSender(one: Sender, other: Sender): boolean {
   if (left.machine.id !== right.machine.id) return false
   if (left.kind === 'user' || right.kind === 'user') return left.kind === right.kind
   if (one.peerId !== undefined && one.peerId === other.peerId) return true
-  return (
-    left.process !== undefined &&
-    left.process.pid === right.process?.pid &&
-    left.process.start === right.process.start
-  )
+  return left.process !== undefined && right.process !== undefined && isIdentical(left.process, right.process)
 }
 
 /** What no process could read again would be lost. */

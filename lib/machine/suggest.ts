@@ -12,7 +12,7 @@ export function suggest<T extends string>(word: string, known: readonly T[]): T 
     : known.find((one) => toBare(one).includes(bare) || bare.includes(toBare(one)))
 }
 
-const toBare = (word: string) => word.toLowerCase().replaceAll(/[^a-z0-9]/g, '')
+const toBare = (word: string) => word.toLowerCase().replaceAll(/[^\p{L}\p{M}\p{N}]/gu, '')
 
 /** The Levenshtein distance: how many letters must be put in, taken out or changed. */
 function toDistance(one: string, other: string): number {

@@ -1,5 +1,5 @@
 import { TRPCError } from '@trpc/server'
-import { toName } from '#db/names'
+import { toName, toWantedNames } from '#db/names'
 import type { Database } from '#db/open'
 import type { SeatRow } from '#db/peer-rows'
 import { escapeLine } from '#frame/escape'
@@ -10,17 +10,23 @@ const MOST_NAMED = 10
 const MOST_CHARS = 100
 
 /**
- * Finds the peer of an address: `name`, `name@host` or a peer id, in any case. A bare name means the sender's own
- * machine first, then the one peer of the network with that name. Never guesses: otherwise NOT_FOUND or
- * BAD_REQUEST, whose message lists what could be meant.
+ * Finds the peer of an address: `name`, `name@host` or a peer id, in any case, the name also as its repository is
+ * written. A bare name means the sender's own machine first, then the one peer of the network with that name. Never
+ * guesses: otherwise NOT_FOUND or BAD_REQUEST, whose message lists what could be meant.
  */
 export function resolveAddress(database: Database, address: string, ownMachineId: string): SeatRow {
-  const wanted = address.trim().toLowerCase()
-  if (wanted.startsWith('p_')) return database.peers.seat(wanted) ?? notFound(database, address)
+  const wanted = address.trim()
+  const byId = database.peers.seat(wanted.toLowerCase())
+  if (byId) return byId
+  // What is left out of names is not guessed into one.
+  if (/@@|@$/.test(wanted)) return notFound(database, address)
   const [name, host] = splitAddress(wanted)
-  const named = database.peers.named(name)
-  const matching =
-    host === undefined ? preferOwn(named, ownMachineId) : named.filter((peer) => peer.host === host)
+  const isThere = (peer: SeatRow) => host === undefined || peer.host === host
+  // A directory may have an @ in its name.
+  const named = [name, wanted]
+    .map((text, index) => findNamed(database, text).filter((peer) => index > 0 || isThere(peer)))
+    .find((peers) => peers.length > 0)
+  const matching = host === undefined ? preferOwn(named ?? [], ownMachineId) : (named ?? [])
   if (matching.length === 1) return matching[0]!
   if (matching.length === 0) return notFound(database, address)
   const more = matching.length - MOST_NAMED
@@ -32,6 +38,27 @@ export function resolveAddress(database: Database, address: string, ownMachineId
     }.`,
   })
 }
+
+/** The peers of a name in its own spelling, else of what a repository that is written so would be called. */
+function findNamed(database: Database, text: string): SeatRow[] {
+  for (const name of toWantedNames(text)) {
+    const found = database.peers.named(name)
+    if (found.length > 0) return found
+  }
+  return []
+}
+
+/** The live sessions, other than the ones named `name`, in worktrees of a repository that is called so. */
+export function findWorktrees(database: Database, name: string): SeatRow[] {
+  const wanted = toWantedNames(name)
+  return database.peers
+    .online()
+    .filter((peer) => peer.kind === 'session' && peer.repository !== null && !wanted.includes(peer.name))
+    .filter(({ repository }) => wanted.includes(toName(toMainDirectory(repository!))))
+}
+
+/** Where a repository is known to be: its main worktree, else its bare directory without the ending. */
+const toMainDirectory = (repository: string) => repository.replace(/([/\\]?\.git)[/\\]*$/, '')
 
 /** A host is known by the form that names have: `Server.example.com` is `server-example-com`. */
 function splitAddress(address: string): [string, string | undefined] {
@@ -47,6 +74,7 @@ function preferOwn(peers: SeatRow[], ownMachineId: string): SeatRow[] {
 }
 
 function notFound(database: Database, address: string): never {
+  const worktrees = findWorktrees(database, splitAddress(address.trim())[0])
   const isSession = (peer: SeatRow) => peer.kind === 'session'
   const online = database.peers.online().filter(isSession)
   const gone = database.peers
@@ -55,6 +83,7 @@ function notFound(database: Database, address: string): never {
     .toSorted((one, other) => other.seenAt - one.seenAt)
   const said = [
     `Nobody is called "${shorten(address, 80)}".`,
+    ...(worktrees.length > 0 ? [`Worktrees of that repository run: ${listNames(worktrees)}.`] : []),
     online.length > 0 ? `Online are ${listNames(online)}.` : 'No session is online.',
     ...(gone.length > 0 ? [`Gone, but mail reaches them: ${listNames(gone)}.`] : []),
     ...(/[,[]/.test(address) ? ['For several peers, give a list of addresses.'] : []),
@@ -62,7 +91,7 @@ function notFound(database: Database, address: string): never {
   throw new TRPCError({ code: 'NOT_FOUND', message: said.join(' ') })
 }
 
-function listNames(peers: SeatRow[]): string {
+export function listNames(peers: SeatRow[]): string {
   const names = peers.slice(0, MOST_NAMED).map((peer) => `${peer.name}@${peer.host}`)
   const more = peers.length - names.length
   return `${names.join(', ')}${more > 0 ? ` and ${more} more` : ''}`

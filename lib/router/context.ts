@@ -41,7 +41,7 @@ export type Hub = {
   machineId: string
   /** The label of its machine. */
   host: string
-  stats: () => Pick<Stats, 'pid' | 'start' | 'startedAt' | 'sockets' | 'reach'>
+  stats: () => Pick<Stats, 'pid' | 'start' | 'namespace' | 'startedAt' | 'sockets' | 'reach'>
   /** Where other machines reach it; empty when they cannot. */
   urls: () => string[]
   /** Closes the sockets that the token of a machine opened, at once; says how many. */

@@ -35,11 +35,12 @@ export const hubRouter = router({
     .output(stopping)
     .mutation(({ ctx, input }) => {
       const reason = input?.reason ?? 'asked'
-      const { pid, start } = ctx.hub.stats()
+      const { pid, start, namespace } = ctx.hub.stats()
       const meant = input?.process
-      if (meant && (meant.pid !== pid || meant.start !== start)) throw new TRPCError(toAnother(pid))
+      if (meant && (meant.pid !== pid || meant.start !== start || meant.namespace !== namespace))
+        throw new TRPCError(toAnother(pid))
       if (reason === 'handover' && ctx.hub.foreground) throw new TRPCError(HANDS_OVER_TO_NOBODY)
       ctx.hub.stop(reason)
-      return { pid, start }
+      return { pid, start, namespace }
     }),
 })

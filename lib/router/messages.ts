@@ -2,7 +2,7 @@ import { TRPCError } from '@trpc/server'
 import type { Refusal, Sent } from '#db/messages'
 import type { SeatRow } from '#db/peer-rows'
 import type { Receipt as ReceiptRow } from '#db/receipt-rows'
-import { resolveAddress } from './address.ts'
+import { findWorktrees, resolveAddress } from './address.ts'
 import { resolveAudience } from './audience.ts'
 import type { Context } from './context.ts'
 import { watchMessages } from './messages-feed.ts'
@@ -55,6 +55,7 @@ export const messagesRouter = router({
       repeated: outcome.kind === 'repeated',
       scope: scope ?? null,
       recipients: toReceipts(ctx, receipts),
+      worktrees: scope === undefined ? toWorktrees(ctx, self, recipients) : [],
     }
   }),
 
@@ -119,6 +120,22 @@ export const messagesRouter = router({
 
 const isStored = (outcome: Sent | Refusal): outcome is Sent =>
   outcome.kind === 'sent' || outcome.kind === 'repeated'
+
+/** Where else of the repository of a recipient that is away sessions run: whoever wrote to the repository may mean one. */
+function toWorktrees({ database }: Context, self: SeatRow, recipients: SeatRow[]): string[] {
+  const away = recipients.filter(
+    (peer) => peer.kind === 'session' && !peer.online && peer.repository !== null,
+  )
+  if (away.length === 0) return []
+  return away
+    .flatMap(({ name, machineId }) =>
+      findWorktrees(database, name).filter((peer) => peer.machineId === machineId && peer.id !== self.id),
+    )
+    .map((peer) => `${peer.name}@${peer.host}`)
+    .slice(0, MOST_WORKTREES)
+}
+
+const MOST_WORKTREES = 10
 
 function checkSize(message: string) {
   const trouble = explainSize(message)

@@ -1,6 +1,6 @@
 import { TRPCError } from '@trpc/server'
 import type { PeerRow } from '#db/peer-rows'
-import { enterAs } from './authority.ts'
+import { enterAs, mayActFor } from './authority.ts'
 import { isHeld, type Context, type Hub } from './context.ts'
 import { watchPeers } from './peers-feed.ts'
 import { isWithin, LISTED_MS } from './scope.ts'
@@ -8,6 +8,9 @@ import { feedInput } from './shapes/common.ts'
 import {
   activityInput,
   bindInput,
+  formerRoots,
+  formerRootsInput,
+  leaveInput,
   listed,
   listInput,
   peer,
@@ -30,7 +33,13 @@ export const peersRouter = router({
       const result = await database.queue.run(() => {
         enterAs(ctx, rest.machine)
         const registered = database.register(
-          { ...rest, cwd: directory, pid: process?.pid, pidStart: process?.start },
+          {
+            ...rest,
+            cwd: directory,
+            pid: process?.pid,
+            pidStart: process?.start,
+            pidNamespace: process?.namespace,
+          },
           { isHeld: (row) => isHeld(hub, row), keyFor: caller?.id },
         )
         if (registered.origin === 'new' && ctx.caller.kind !== 'local') checkSeats(ctx, rest.machine.id)
@@ -45,6 +54,15 @@ export const peersRouter = router({
       })
       const key = result.secret ? `${result.peer.id}.${result.secret}` : ctx.key!
       return { peer: toPeer(result.peer, hub), key, origin: result.origin }
+    }),
+
+  /** Where sessions of the same project worked on that machine: whoever can look says which of these roots are gone. */
+  formerRoots: procedure
+    .input(formerRootsInput)
+    .output(formerRoots)
+    .query(({ ctx, input }) => {
+      const mayAsk = mayActFor(ctx, ctx.caller, input.machine.id)
+      return { roots: mayAsk ? ctx.database.formerRoots(input) : [] }
     }),
 
   list: procedure
@@ -93,12 +111,18 @@ export const peersRouter = router({
 
   /**
    * Says goodbye: offline at once, without a grace, unless another link of it is open. The seat keeps its name and its
-   * mail.
+   * mail; with `unused`, it is as it was before the caller registered.
    */
-  leave: peerProcedure.output(peer).mutation(async ({ ctx }) => {
-    await ctx.hub.presence.left(ctx.self.id)
-    return toPeer(ctx.database.peers.get(ctx.self.id)!, ctx.hub)
-  }),
+  leave: peerProcedure
+    .input(leaveInput)
+    .output(peer)
+    .mutation(async ({ ctx, input }) => {
+      const { database, hub, self } = ctx
+      await hub.presence.left(self.id)
+      const row = database.peers.get(self.id)!
+      if (input?.unused && !row.online) await database.queue.run(() => database.withdraw(self.id))
+      return toPeer(row, hub)
+    }),
 
   /**
    * Gives the caller's own seat up for good: it is in no list any more. Only for a session that left, never sent mail and

@@ -17,7 +17,10 @@ export function isWithin(scope: Scope, self: SeatRow | undefined): (row: PeerRow
   }
   if (scope === 'machine') return (row) => row.machineId === self.machineId
   if (scope === 'directory') return (row) => row.machineId === self.machineId && row.cwd === self.cwd
-  return (row) => row.machineId === self.machineId && row.root === self.root
+  // All worktrees of a repository are one.
+  return (row) =>
+    row.machineId === self.machineId &&
+    (row.root === self.root || (row.repository !== null && row.repository === self.repository))
 }
 
 /** The sessions of a scope that run now, without `self`, by address; the person is none of them. */

@@ -8,6 +8,7 @@ import { writeCard } from '../../lib/machine/cards.ts'
 import { createHome, type Home } from '../harness/home.ts'
 import { runHub, takeSeat } from '../harness/hub.ts'
 import { exchange } from '../harness/raw.ts'
+import { ownIdentity, toLabel } from '../../lib/machine/processes.ts'
 
 const run = promisify(execFile)
 const isPosix = process.platform !== 'win32'
@@ -42,8 +43,8 @@ async function openUsed() {
     name: 'api',
     key: api.key,
     toolPrefix: 'mcp__claude-peers__',
-    claude: { pid: process.pid, start: undefined },
-    mcp: { pid: process.pid, start: undefined },
+    claude: { ...ownIdentity(), start: undefined },
+    mcp: { ...ownIdentity(), start: undefined },
     sessionIds: [],
     transcript: undefined,
   })
@@ -67,7 +68,7 @@ test.runIf(isPosix)('nothing that claude-peers keeps has a right for anybody but
     '.claude-peers/hub.log',
     '.claude-peers/user.json',
     '.claude-peers/sessions',
-    `.claude-peers/sessions/${process.pid}.json`,
+    `.claude-peers/sessions/${toLabel(process.pid)}.json`,
   ]) {
     expect(names).toContain(name)
   }

@@ -9,6 +9,7 @@ import { installVersion } from '../harness/installation.ts'
 import { startSession } from '../harness/session.ts'
 import { waitFor } from '../harness/wait.ts'
 import { openPatient, type Patient } from './doctor.ts'
+import { toLabel } from '../../lib/machine/processes.ts'
 
 describe.concurrent('doctor', () => {
   test('finds a healthy installation well, each part by its name', async () => {
@@ -77,9 +78,9 @@ describe.concurrent('doctor', () => {
     await using patient = await openPatient()
     const { home } = patient
     const api = await startSession(home, { cwd: await home.project('api') })
-    const card = await readFile(patient.file(`.claude-peers/sessions/${api.pid}.json`), 'utf8')
+    const card = await readFile(patient.file(`.claude-peers/sessions/${toLabel(api.pid)}.json`), 'utf8')
     await api[Symbol.asyncDispose]()
-    await writeFile(patient.file(`.claude-peers/sessions/${api.pid}.json`), card, { mode: 0o600 })
+    await writeFile(patient.file(`.claude-peers/sessions/${toLabel(api.pid)}.json`), card, { mode: 0o600 })
     const { code, lines } = await patient.doctor()
     expect([code, lines.at(-1)]).toEqual([
       0,

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { createSpeakers, type Self } from '../../lib/client/speakers.ts'
 import { setCutOff, writeCard } from '../../lib/machine/cards.ts'
 import { makePrivateDir } from '../../lib/machine/paths.ts'
-import { readProcess } from '../../lib/machine/processes.ts'
+import { readIdentity } from '../../lib/machine/processes.ts'
 import type { Entry, Sender } from '../../lib/machine/spool.ts'
 import { openHub, stockClient, takeSeat, type TestHub } from '../harness/hub.ts'
 import { GONE, toEntry, toSender } from '../harness/spool.ts'
@@ -34,7 +34,7 @@ async function open() {
 /** The card of another session, whose server is the process that runs this test. */
 function addCard(hub: TestHub, { root, peerId }: { root: string; peerId: string }) {
   const { sessions } = hub.config.paths
-  const other = { pid: process.ppid, start: readProcess(process.ppid)?.start }
+  const other = readIdentity(process.ppid)
   makePrivateDir(sessions)
   writeCard(sessions, {
     hubUrl: hub.url,
@@ -127,7 +127,7 @@ test('without a key: a session of the same repository as itself, and nobody befo
 test('without a key and a session of its repository: whoever is there, once its Claude process has ended', async () => {
   await using world = await open()
   const sender = toSender('web')
-  sender.registration.process = { pid: process.ppid, start: readProcess(process.ppid)?.start }
+  sender.registration.process = readIdentity(process.ppid)
   expect(await world.sentBy(left(sender))).toBeUndefined()
   sender.registration.process = GONE
   expect(await world.sentBy(left(sender))).toBe('web@laptop')

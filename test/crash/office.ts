@@ -6,7 +6,7 @@ import Sqlite from 'better-sqlite3'
 import { inject } from 'vitest'
 import { writeCard } from '../../lib/machine/cards.ts'
 import { bundlePath } from '../../lib/machine/package.ts'
-import { readProcess } from '../../lib/machine/processes.ts'
+import { ownIdentity } from '../../lib/machine/processes.ts'
 import { isAlive } from '../e2e/claude/processes.ts'
 import { createHome, type Home } from '../harness/home.ts'
 import { spawnHub, takeSeat, type Headers, type Seat } from '../harness/hub.ts'
@@ -96,7 +96,7 @@ export async function openOffice(): Promise<Office> {
     takeSeat: async (name, extra) => takeSeat({ url, headers: await headers() }, name, extra),
     async seatHooks({ id, name, key }) {
       const place = mkdtempSync(join(home.path, 'hooks-'))
-      const claude = { pid: process.pid, start: readProcess(process.pid)?.start }
+      const claude = ownIdentity()
       const card = { hubUrl: url, token: await home.token(), peerId: id, name, key }
       const told = { toolPrefix: 'mcp__claude-peers__', claude, mcp: claude, sessionIds: ['crash'] }
       writeCard(join(place, '.claude-peers/sessions'), { ...card, ...told })

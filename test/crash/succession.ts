@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { HUB_EXIT } from '../../lib/machine/exit-codes.ts'
 import { toReplaces } from '../../lib/machine/hub-identity.ts'
-import { readProcess, toIdentity } from '../../lib/machine/processes.ts'
+import { readIdentity } from '../../lib/machine/processes.ts'
 import { writePredecessor } from '../db/predecessor.ts'
 import { waitFor } from '../harness/wait.ts'
 import { createLedger, toText } from './ledger.ts'
@@ -47,7 +47,7 @@ export async function tellHandOver(
   const say = (number: number) => send(ledger, web, { from: 'web', to: 'api', number })
   await say(1)
   await say(2)
-  const word = toReplaces(toIdentity(readProcess(older.pid)!))
+  const word = toReplaces(readIdentity(older.pid))
   const replace = (rule?: string) => office.serve({ args: [word], rule })
   const newer = await replace(newerRule)
   const killedAt = await waitFor(() => older.killedAt() ?? newer.killedAt(), 'one of them to be killed')

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { hashKey, matchesKey } from '../../lib/db/keys.ts'
-import { DESKTOP, HOUR, LAPTOP, openWorld } from './harness.ts'
+import type { Registration } from '../../lib/db/registration.ts'
+import { DESKTOP, HOUR, LAPTOP, openWorld, SECOND } from './harness.ts'
 
 const process1 = { pid: 100, pidStart: 'boot-1' }
 const process2 = { pid: 200, pidStart: 'boot-2' }
@@ -94,6 +95,21 @@ test('where start times are unknown, a pid counts as the same process only in th
   })
 })
 
+test('the same pid and start in another pid namespace is another process', () => {
+  using world = openWorld()
+  const inside = world.register({ ...process1, pidNamespace: '4026531836' })
+  world.held.add(inside.peer.id)
+  for (const pidNamespace of ['4026532178', undefined]) {
+    const other = world.register({ ...process1, pidNamespace })
+    expect(other.origin).toBe('new')
+    world.held.add(other.peer.id)
+  }
+  expect(world.register({ ...process1, pidNamespace: '4026531836' })).toMatchObject({
+    origin: 'same-process',
+    peer: { id: inside.peer.id, pidNamespace: '4026531836' },
+  })
+})
+
 test('the same pid on another machine is another process', () => {
   using world = openWorld()
   const first = world.register(process1)
@@ -136,15 +152,23 @@ test('a session is found by every id it ever had', () => {
   }
 })
 
-test('of two seats with one session id, the one that was bound last is resumed', () => {
+test('of seats with one session id, the one with waiting mail is resumed, then the oldest', () => {
   using world = openWorld()
-  const first = world.register({ ...process1, sessionId: 'shared' })
-  world.held.add(first.peer.id)
-  world.advance(1)
-  const second = world.register({ ...process2, sessionId: 'shared' })
+  const web = world.join('web')
+  const seats = [1, 2, 3].map((pid) => {
+    world.advance(1)
+    const { peer } = world.register({ pid, pidStart: 'x', sessionId: 'shared' })
+    world.held.add(peer.id)
+    return peer.id
+  })
+  world.send(web, seats[1]!)
   world.held.clear()
-  const resumed = world.register({ pid: 300, pidStart: 'boot-3', sessionId: 'shared' })
-  expect(resumed).toMatchObject({ origin: 'resumed', peer: { id: second.peer.id } })
+  const order = [4, 5, 6].map((pid) => {
+    const { peer, origin } = world.register({ pid, pidStart: 'x', sessionId: 'shared' })
+    world.held.add(peer.id)
+    return [origin, peer.id]
+  })
+  expect(order).toEqual([1, 0, 2].map((index) => ['resumed', seats[index]]))
 })
 
 test('two live processes with one session id are two seats', () => {
@@ -251,4 +275,109 @@ test('two processes that register at once get two seats', async () => {
     ),
   )
   expect(registered.map(({ peer }) => peer.name)).toEqual(['api', 'api-2'])
+})
+
+const OLD = '/src/api'
+const NEW = '/elsewhere/api'
+const moved = (wanted: Partial<Registration>) => ({ ...process2, root: NEW, formerRoots: [OLD], ...wanted })
+
+test.each([
+  ['with the same origin and name', { remote: 'r' }, { remote: 'r' }],
+  ['with the same place on the disk', { place: '1:2:3' }, { place: '1:2:3', root: '/elsewhere/renamed' }],
+])('a repository that was moved, %s, gets its name and its mail back', (_, before, now) => {
+  using world = openWorld()
+  const web = world.join('web')
+  const { peer } = world.register({ ...process1, ...before })
+  world.send(web, peer.id)
+  const wanted = moved(now)
+  expect(world.database.formerRoots({ machine: LAPTOP, ...wanted })).toMatchObject([{ root: OLD }])
+  const next = world.register(wanted)
+  expect(next).toMatchObject({
+    origin: 'succeeded',
+    peer: { id: peer.id, name: 'api', waiting: 1, root: wanted.root, home: wanted.root },
+  })
+  // From now on it is at home there.
+  world.held.clear()
+  expect(world.register({ pid: 300, pidStart: 'x', root: wanted.root }).peer.id).toBe(peer.id)
+})
+
+test.each([
+  ['whose root is still there', { remote: 'r', formerRoots: [] }],
+  ['of another origin', { remote: 'other' }],
+  ['of the same origin with another name', { remote: 'r', root: '/elsewhere/web' }],
+  ['with nothing but its name', {}],
+  ['on another machine', { remote: 'r', machine: DESKTOP }],
+  ['in another pid namespace, which cannot see the old root', { remote: 'r', pidNamespace: '1' }],
+])('the mail of a repository %s stays where it is', (_, now) => {
+  using world = openWorld()
+  world.register({ ...process1, remote: 'r', place: '1:2:3' })
+  expect(world.register(moved(now)).origin).toBe('new')
+})
+
+test('a live session keeps its seat when its repository is opened elsewhere', () => {
+  using world = openWorld()
+  const { peer } = world.register({ ...process1, remote: 'r' })
+  world.held.add(peer.id)
+  expect(world.register(moved({ remote: 'r' })).origin).toBe('new')
+})
+
+test('another repository at the same path inherits nothing, a new clone of the same one does', () => {
+  using world = openWorld()
+  const { peer } = world.register({ ...process1, remote: 'r', place: '1:2:3' })
+  expect(world.register({ ...process2, remote: 'other', place: '1:2:4' }).origin).toBe('new')
+  expect(world.register({ ...process2, pid: 300, remote: 'r', place: '1:2:5' }).peer.id).toBe(peer.id)
+})
+
+test('two containers with other projects at one path inherit nothing of each other', () => {
+  using world = openWorld()
+  const { peer } = world.register({ ...process1, pidNamespace: '1', place: '1:2:3' })
+  const other = world.register({ ...process2, pidNamespace: '2', place: '1:9:9' })
+  expect(other.origin).toBe('new')
+  const again = world.register({ ...process1, pidNamespace: '3', pidStart: 'y', place: '1:2:3' })
+  expect(again).toMatchObject({ origin: 'succeeded', peer: { id: peer.id } })
+})
+
+test('the mail of a session that went on in another repository stays with its own', () => {
+  using world = openWorld()
+  const web = world.join('web')
+  const { peer } = world.register({ ...process1, sessionId: 'one', place: '1:2:3' })
+  world.register({ ...process2, root: '/src/tools', sessionId: 'one', place: '7:8:9' })
+  world.send(web, peer.id)
+  const tools = world.register({ pid: 300, pidStart: 'x', root: '/src/tools', place: '7:8:9' })
+  expect(tools).toMatchObject({ origin: 'new', peer: { name: 'tools', waiting: 0 } })
+  expect(world.register({ pid: 400, pidStart: 'x', place: '1:2:3' }).peer.id).toBe(peer.id)
+})
+
+test('a registration that is withdrawn leaves no seat, and its predecessor as it was', () => {
+  using world = openWorld()
+  const web = world.join('web')
+  const check = world.register({ ...process1, root: '/src/new', sessionId: 'check' })
+  expect(world.commit(() => world.database.withdraw(check.peer.id))).toBe(true)
+  expect(world.database.peers.get(check.peer.id)).toBeUndefined()
+
+  const first = world.register({ ...process1, sessionId: 'one', summary: 'its words' })
+  world.send(web, first.peer.id)
+  const before = world.database.peers.get(first.peer.id)!
+  world.advance(HOUR)
+  world.register({ ...process2, sessionId: 'check', summary: 'of a check' })
+  expect(world.commit(() => world.database.withdraw(first.peer.id))).toBe(true)
+  const { changedSeq: _, ...rest } = before
+  expect(world.database.peers.get(first.peer.id)).toMatchObject(rest)
+  expect(world.commit(() => world.database.withdraw(first.peer.id))).toBe(false)
+  // Its session comes back as if nothing had been, and the check's id means nothing.
+  expect(world.register({ pid: 9, pidStart: 'x', sessionId: 'one' })).toMatchObject({ origin: 'resumed' })
+  world.held.add(first.peer.id)
+  expect(world.register({ pid: 10, pidStart: 'x', root: '/x', sessionId: 'check' }).origin).toBe('new')
+})
+
+test('a withdrawn seat stays when mail has come for it, and after a minute', () => {
+  using world = openWorld()
+  const web = world.join('web')
+  const withMail = world.register({ ...process1, root: '/src/a' })
+  world.send(web, withMail.peer.id)
+  expect(world.commit(() => world.database.withdraw(withMail.peer.id))).toBe(false)
+  const late = world.register({ ...process2, root: '/src/b' })
+  world.advance(61 * SECOND)
+  expect(world.commit(() => world.database.withdraw(late.peer.id))).toBe(false)
+  expect(world.database.peers.get(late.peer.id)).toBeDefined()
 })

@@ -80,7 +80,8 @@ test.for([
   ['peers_name_form', "name = ''"],
   ['peers_name_form', "name = 'Api'"],
   ['peers_name_form', "name = 'a b'"],
-  ['peers_name_form', "name = 'é'"],
+  ['peers_name_form', "name = 'é/x'"],
+  ['peers_name_form', "name = 'a@b'"],
   ['peers_name_form', `name = '${'x'.repeat(65)}'`],
 ] as const)('%s refuses a peer with %s', ([constraint, assignment]) => {
   using world = openWorld()

@@ -335,5 +335,5 @@ test.each([
   ],
 ] as const)('what was sent to the scope %s and %i reads %s', (scope, count, words) => {
   const recipients = Array.from({ length: count }, () => receipt({}))
-  expect(describeSent({ messageId: 5, repeated: false, scope, recipients })).toBe(words)
+  expect(describeSent({ messageId: 5, repeated: false, scope, recipients, worktrees: [] })).toBe(words)
 })

@@ -7,6 +7,7 @@ import { makeDirectory } from '../db/harness.ts'
 import { fuzz } from './bound.ts'
 import { card } from './samples.ts'
 import { anyBytes, anyText, mutated } from './values.ts'
+import { toLabel } from '../../lib/machine/processes.ts'
 
 const contents = anyBytes(
   oneof(
@@ -25,7 +26,7 @@ fuzz(
     using directory = makeDirectory()
     const { pid } = process
     for (const { name, content, isDirectory } of files) {
-      const path = join(directory.path, `${pid}.${name}`)
+      const path = join(directory.path, `${toLabel(pid)}.${name}`)
       try {
         if (isDirectory) mkdirSync(path)
         else writeFileSync(path, content)

@@ -7,6 +7,7 @@ import { writeCard } from '../../lib/machine/cards.ts'
 import { createRig, type Rig } from '../hook/rig.ts'
 import { fuzz } from './bound.ts'
 import { anyBytes, anyText, mutated } from './values.ts'
+import { toLabel } from '../../lib/machine/processes.ts'
 
 let rig: Rig
 let sent = 0
@@ -56,7 +57,7 @@ fuzz(
   }),
   async ({ stdin, card, content, pid }) => {
     const own = rig.card()
-    const path = join(rig.sessions, `${process.pid}.json`)
+    const path = join(rig.sessions, `${toLabel(process.pid)}.json`)
     const words = `mail ${++sent} of the fuzzer`
     await rig.send(words)
     if (card !== null) writeFileSync(path, JSON.stringify({ ...own, ...card }))

@@ -11,7 +11,8 @@ import { findPort } from './port.ts'
 import { waitFor } from './wait.ts'
 
 const root = join(import.meta.dirname, '../..')
-const CLI = join(root, 'bin/claude-peers.cjs')
+/** The program that a person types. */
+export const CLI = join(root, 'bin/claude-peers.cjs')
 const run = promisify(execFile)
 
 export type RunOptions = { input?: string; env?: Record<string, string> }

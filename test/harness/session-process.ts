@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { answerCalls } from '../../lib/probe/calls.ts'
 import { runHook } from '../../lib/probe/hook-process.ts'
 import { startMcp, type McpProcess } from '../../lib/probe/mcp-process.ts'
+import { ownIdentity, toLabel } from '../../lib/machine/processes.ts'
 
 type McpEntry = { command: string; args: string[]; env?: Record<string, string> }
 type StartOptions = { server?: number; wrapper?: string[]; command?: string[]; client?: string }
@@ -15,7 +16,7 @@ type HookGroup = { matcher?: string; hooks: { command: string; async?: boolean }
 // The client's own name: a server behind a wrapper looks for it among its ancestors.
 process.title = 'claude'
 const home = process.env['HOME']!
-const cardPath = join(home, '.claude-peers', 'sessions', `${process.pid}.json`)
+const cardPath = join(home, '.claude-peers', 'sessions', `${toLabel(process.pid)}.json`)
 const servers: McpProcess[] = []
 /** What it hands on and does not obey itself, as the client, which is no program of Node. */
 const environment: NodeJS.ProcessEnv = {
@@ -38,6 +39,7 @@ await answerCalls({
   tools: () => servers[0]!.request('tools/list'),
   tool: ({ name, args, server }: { name: string; args: Record<string, unknown>; server: number }) =>
     servers[server]!.request('tools/call', { name, arguments: args }),
+  identity: () => ownIdentity(),
   mcpPid: ({ server }: { server: number }) => servers[server]!.pid,
   stopMcp: ({ server }: { server: number }) => servers[server]!.close(),
   breakStdout: ({ server }: { server: number }) => servers[server]!.breakOutput(),

@@ -3,9 +3,9 @@ import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { readCard, sessionFile, type Card } from '../../lib/machine/cards.ts'
+import { listCards, type Card } from '../../lib/machine/cards.ts'
 import { readIfThere } from '../../lib/machine/files.ts'
-import { isAlive } from '../../lib/machine/processes.ts'
+import { isAlive, isIdentical, toLabel, type ProcessIdentity } from '../../lib/machine/processes.ts'
 import { toCaller } from '../../lib/probe/calls.ts'
 import { toContext, type HookRun } from '../../lib/probe/hook-process.ts'
 import { kill } from '../e2e/claude/processes.ts'
@@ -28,6 +28,7 @@ export { toContext, type HookRun } from '../../lib/probe/hook-process.ts'
 /** One session: a process that stands for the Claude client, with its MCP server and hooks. */
 export type Session = AsyncDisposable & {
   pid: number
+  claude: ProcessIdentity
   sessionId: string
   instructions: string
   /** Whether the card was there when `initialize` was answered. */
@@ -76,9 +77,14 @@ export type SessionOptions = {
   client?: string
   /** Arguments for Node in place of those that install wrote. */
   command?: string[]
+  /** Words that start it in a pid namespace of its own, such as `CONTAINER`. */
+  container?: string[]
   /** Whether to wait until the hub knows it; true unless there is no hub to be had. */
   registered?: boolean
 }
+
+/** Starts what follows as the first process of a pid namespace, as a container does; needs root. It ends with its starter. */
+export const CONTAINER = ['unshare', '--pid', '--fork', '--kill-child', '--mount-proc']
 
 /** Starts a session in a directory of a home where claude-peers is installed. */
 export async function startSession(
@@ -91,22 +97,26 @@ export async function startSession(
     wrapper = [],
     command,
     client,
+    container = [],
     registered = true,
   }: SessionOptions,
 ): Promise<Session> {
   const child = fork(join(import.meta.dirname, 'session-process.ts'), {
-    ...toFork(home.enter),
+    ...toFork([...home.enter, ...container]),
     cwd,
     env: { ...home.env, CLAUDE_CODE_SESSION_ID: sessionId, INHERITED: JSON.stringify(inherited), ...env },
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   })
-  const pid = child.pid!
   const call = toCaller(child)
   const exited = once(child, 'exit')
+  const claude = await call<ProcessIdentity>('identity')
+  const { pid } = claude
   const directory = join(home.path, '.claude-peers/sessions')
+  const fileOf = (kind: string) => join(directory, `${toLabel(pid, claude.namespace)}.${kind}`)
+  const card = () => listCards(directory).find((one) => isIdentical(one.claude, claude))
   const hook = (event: string, input: Record<string, unknown> = {}, env: Record<string, string> = {}) =>
     call<HookRun[]>('hook', { event, input, env })
-  const hasMailFlag = () => existsSync(join(directory, `${pid}.mail`))
+  const hasMailFlag = () => existsSync(fileOf('mail'))
   const servers: number[] = []
   const start = async (options: { server?: number; wrapper?: string[]; command?: string[] | undefined }) => {
     const given = { client, ...options }
@@ -116,7 +126,7 @@ export async function startSession(
   }
   const { instructions, hadCard } = await start({ wrapper, command })
   // On a busy machine the server may answer before the hub that it starts does.
-  if (registered) await waitFor(() => readCard(directory, pid), 'the session to be registered')
+  if (registered) await waitFor(card, 'the session to be registered')
   return {
     pid,
     sessionId,
@@ -138,7 +148,7 @@ export async function startSession(
       return (await hook(event, input)).map(toContext).join('')
     },
     waiter: (event = 'Stop', env = {}) => call<HookRun[]>('waiter', { event, env }),
-    waiterPid: () => Number(readIfThere(sessionFile(directory, pid, 'waiter'))) || undefined,
+    waiterPid: () => Number(readIfThere(fileOf('waiter'))) || undefined,
     mcpPid: (server = 0) => call('mcpPid', { server }),
     async killMcp() {
       const server = await call<number>('mcpPid', { server: 0 })
@@ -152,7 +162,8 @@ export async function startSession(
     startMcp: async (server, options) => void (await start({ server, ...options })),
     stopMcp: (server = 0) => call('stopMcp', { server }),
     breakStdout: () => call('breakStdout', { server: 0 }),
-    card: () => readCard(directory, pid),
+    card,
+    claude,
     hasMailFlag,
     mailWaits: async () => void (await waitFor(hasMailFlag, 'the mail flag')),
     mailTaken: async () => void (await waitFor(() => !hasMailFlag(), 'the mail flag to be lowered')),
@@ -164,7 +175,7 @@ export async function startSession(
       if (child.connected) child.disconnect()
       await exited
       // A server that has not noticed yet would start the hub again that the test stops next.
-      await waitFor(() => !servers.some(isAlive), 'the MCP servers to end')
+      if (container.length === 0) await waitFor(() => !servers.some(isAlive), 'the MCP servers to end')
     },
   }
 }

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { readProcess } from '../../lib/machine/processes.ts'
+import { ownIdentity } from '../../lib/machine/processes.ts'
 import { openSpool, type Entry, type Sender, type Spool } from '../../lib/machine/spool.ts'
 
 /** A spool in a directory of its own, with a clock that the test moves. */
@@ -41,10 +41,10 @@ export function toEntry(
     hub: HUB,
     sender: toSender('web', { peerId: 'p_web' }),
     input: { to, message, urgency: 'normal', idempotencyKey: randomUUID() },
-    by: { pid: process.pid, start: readProcess(process.pid)?.start },
+    by: ownIdentity(),
     ...rest,
   }
 }
 
 /** A process that is gone. */
-export const GONE = { pid: 2 ** 22 - 1, start: 'long-ago' }
+export const GONE = { ...ownIdentity(), pid: 2 ** 22 - 1, start: 'long-ago' }

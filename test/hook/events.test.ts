@@ -4,6 +4,7 @@ import { Script } from 'node:vm'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { bundlePath } from '../../lib/machine/package.ts'
 import { createRig, type Rig } from './rig.ts'
+import { ownIdentity } from '../../lib/machine/processes.ts'
 
 const NOTHING = { code: 0, stdout: '', stderr: '' }
 
@@ -117,7 +118,7 @@ describe('the flag', () => {
   })
 
   test('is lowered where the server has died and nothing waits any more', async () => {
-    rig.changeCard({ mcp: { pid: process.pid, start: 'before' } })
+    rig.changeCard({ mcp: { ...ownIdentity(), start: 'before' } })
     await rig.send('x'.repeat(9_000))
     await rig.send('the rest')
     await rig.hook('PostToolUse')

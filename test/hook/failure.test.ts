@@ -9,6 +9,7 @@ import { blockPort } from '../harness/blocker.ts'
 import { toMail } from '../harness/mail.ts'
 import { openProxy } from '../harness/proxy.ts'
 import { createRig, DEADLINE_MS, type Rig, runHook, WAIT_MS } from './rig.ts'
+import { ownIdentity, toLabel } from '../../lib/machine/processes.ts'
 
 const NOTHING = { code: 0, stdout: '', stderr: '' }
 const EVENTS = ['PostToolUse', 'UserPromptSubmit', 'SessionStart', 'Stop']
@@ -78,7 +79,7 @@ describe('a hub in trouble', () => {
       response.end(JSON.stringify({ result: { data: offer } }))
     })
     await using server = await serve(impostor)
-    rig.changeCard({ hubUrl: `http://127.0.0.1:${server.port}`, hub: { pid: process.pid, start: 'before' } })
+    rig.changeCard({ hubUrl: `http://127.0.0.1:${server.port}`, hub: { ...ownIdentity(), start: 'before' } })
     for (const event of EVENTS) expect(await rig.hook(event)).toMatchObject(NOTHING)
     // Each asks for a proof, without a token, and gets none.
     expect(heard).toEqual(EVENTS.map(() => 'undefined'))
@@ -151,7 +152,7 @@ describe('input that is none', () => {
 })
 
 describe('the transcript that an event names', () => {
-  const file = () => join(rig.sessions, `${process.pid}.json`)
+  const file = () => join(rig.sessions, `${toLabel(process.pid)}.json`)
   beforeEach(() => rig.changeCard({ transcript: undefined }))
   const input = (transcript_path: unknown) => ({ input: { transcript_path } })
 
@@ -215,14 +216,14 @@ describe('the transcript that an event names', () => {
 })
 
 describe('a session without a usable card', () => {
-  const file = () => join(rig.sessions, `${process.pid}.json`)
+  const file = () => join(rig.sessions, `${toLabel(process.pid)}.json`)
   test.each([
     ['none, as when a session starts', () => rmSync(file())],
     ['half a file', () => writeFileSync(file(), JSON.stringify(card).slice(0, 80))],
     ['another shape', () => writeFileSync(file(), '{"hubUrl":"http://127.0.0.1:1"}')],
     [
       'of a process whose pid was reused',
-      () => rig.changeCard({ claude: { pid: process.pid, start: 'before' } }),
+      () => rig.changeCard({ claude: { ...ownIdentity(), start: 'before' } }),
     ],
     ['a hub URL that is none', () => rig.changeCard({ hubUrl: 'nowhere' })],
   ])('%s: every event ends with 0 at once', async (_, spoil) => {

@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { readCard, setMailFlag, writeCard, type Card } from '../../lib/machine/cards.ts'
 import { bundlePath } from '../../lib/machine/package.ts'
-import { readProcess } from '../../lib/machine/processes.ts'
+import { ownIdentity, toLabel } from '../../lib/machine/processes.ts'
 import { openHub, takeSeat, type Seat, type TestHub } from '../harness/hub.ts'
 import { toContext, type HookRun } from '../harness/session.ts'
 
@@ -51,7 +51,7 @@ export async function createRig(): Promise<Rig> {
   const hub = await openHub({ now: () => time.now })
   const { home, sessions } = hub.config.paths
   const sessionId = randomUUID()
-  const claude = { pid: process.pid, start: readProcess(process.pid)?.start }
+  const claude = ownIdentity()
   const sender = await takeSeat(hub, 'web')
   const receiver = await takeSeat(hub, 'api', { process: claude, sessionId })
   const { id: peerId, name, key } = receiver
@@ -99,7 +99,7 @@ export async function createRig(): Promise<Rig> {
     changeCard: (changes) => writeCard(sessions, { ...card(), ...changes }),
     flag: {
       raise: () => setMailFlag(sessions, process.pid, 'wake'),
-      isUp: () => existsSync(join(sessions, `${process.pid}.mail`)),
+      isUp: () => existsSync(join(sessions, `${toLabel(process.pid)}.mail`)),
     },
     [Symbol.asyncDispose]: () => hub[Symbol.asyncDispose](),
   }

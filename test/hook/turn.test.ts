@@ -2,6 +2,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { busySince, setBusy, type Card } from '../../lib/machine/cards.ts'
+import { ownIdentity } from '../../lib/machine/processes.ts'
 import { blockPort } from '../harness/blocker.ts'
 import { toMail } from '../harness/mail.ts'
 import { createRig, type Rig } from './rig.ts'
@@ -73,7 +74,7 @@ describe('the mark of a turn that runs', () => {
   test('is kept right without a hub: one that ended, one that refuses, one that never answers', async () => {
     await using silent = await blockPort()
     const hubs: Partial<Card>[] = [
-      { hub: { pid: process.pid, start: 'before' } },
+      { hub: { ...ownIdentity(), start: 'before' } },
       { hubUrl: 'http://127.0.0.1:1' },
       { hubUrl: `http://127.0.0.1:${silent.port}` },
     ]

@@ -7,7 +7,7 @@ import { afterEach, describe, expect, test } from 'vitest'
 import { openBell } from '../../apps/mcp/bell.ts'
 import { removeCard, sessionFile, setBusy, setMailFlag, writeCard } from '../../lib/machine/cards.ts'
 import { bundlePath } from '../../lib/machine/package.ts'
-import { isAlive, readProcess } from '../../lib/machine/processes.ts'
+import { isAlive, readIdentity } from '../../lib/machine/processes.ts'
 import { kill } from '../e2e/claude/processes.ts'
 import { waitFor } from '../harness/wait.ts'
 
@@ -223,7 +223,7 @@ async function openSession({ server = true } = {}) {
   const sessions = join(home, '.claude-peers', 'sessions')
   await mkdir(sessions, { recursive: true })
   const bell = openBell(sessions, claude)
-  const own = { pid: claude, start: readProcess(claude)!.start }
+  const own = readIdentity(claude)
   const running = new Set<number>()
   cleanups.push(async () => {
     bell.close()
@@ -240,7 +240,7 @@ async function openSession({ server = true } = {}) {
       key: 'p_1.secret',
       toolPrefix: '',
       claude: own,
-      mcp: { pid, start: readProcess(pid)!.start },
+      mcp: readIdentity(pid),
       sessionIds: [],
     })
   const holder = () => {

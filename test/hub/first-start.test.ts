@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import { chmod, mkdir, readdir, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { readProcess } from '../../lib/machine/processes.ts'
+import { readIdentity } from '../../lib/machine/processes.ts'
 import { createHome } from '../harness/home.ts'
 import { runHub, stockClient, takeSeat } from '../harness/hub.ts'
 import { waitFor } from '../harness/wait.ts'
@@ -71,8 +71,7 @@ describe.concurrent('the first start', () => {
     expect(await home.rendezvous()).toEqual({
       url: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+$/),
       tokenPath: join(home.path, '.claude-peers/token'),
-      pid: hub.pid,
-      start: readProcess(hub.pid)!.start,
+      ...readIdentity(hub.pid),
       version,
       database: join(home.path, '.claude-peers.db'),
     })

@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { toReplaces } from '../../lib/machine/hub-identity.ts'
-import { readProcess, toIdentity } from '../../lib/machine/processes.ts'
+import { readIdentity } from '../../lib/machine/processes.ts'
 import { createHome } from '../harness/home.ts'
 import { runHub, spawnHub, stockClient, takeSeat } from '../harness/hub.ts'
 import { installVersion, type Installation } from '../harness/installation.ts'
@@ -43,7 +43,7 @@ describe('a hub in the foreground, as under a supervisor', () => {
       message: expect.stringContaining('update it and restart that service'),
       data: { code: 'PRECONDITION_FAILED' },
     })
-    const usurper = spawnHub(home, { args: [toReplaces(toIdentity(readProcess(hub.pid)!))] })
+    const usurper = spawnHub(home, { args: [toReplaces(readIdentity(hub.pid))] })
     expect(await usurper.exited).toBe(3)
     expect(await stockClient(hub).hub.stats.query()).toMatchObject({ pid: hub.pid })
     await stop.mutate({ reason: 'asked' })

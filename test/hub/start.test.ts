@@ -8,7 +8,7 @@ import Sqlite from 'better-sqlite3'
 import { describe, expect, test } from 'vitest'
 import { claimDatabase } from '../../apps/hub/claim.ts'
 import { toReplaces } from '../../lib/machine/hub-identity.ts'
-import { readProcess, toIdentity } from '../../lib/machine/processes.ts'
+import { readIdentity } from '../../lib/machine/processes.ts'
 import { createHome, type Home } from '../harness/home.ts'
 import { runHub, spawnHub, stockClient } from '../harness/hub.ts'
 import { waitFor } from '../harness/wait.ts'
@@ -163,7 +163,7 @@ describe('the claim of a database', () => {
       await using home = await createHome()
       await using older = await runHub(home)
       process.kill(older.pid, 'SIGSTOP')
-      const newer = spawnHub(home, { args: [toReplaces(toIdentity(readProcess(older.pid)!))] })
+      const newer = spawnHub(home, { args: [toReplaces(readIdentity(older.pid))] })
       const log = () => readFile(join(home.path, '.claude-peers/hub.log'), 'utf8')
       await waitFor(() => hasLog(newer.pid), 'the newer hub to be up')
       newer.kill('SIGTERM')

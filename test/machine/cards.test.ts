@@ -1,18 +1,22 @@
-import { existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import {
+  listEndedCards,
+  listLiveCards,
   readCard,
   readMailFlag,
   removeCard,
   setMailFlag,
   sweepCards,
+  TOUCH_MS,
+  touchCard,
   writeCard,
   type Card,
 } from '../../lib/machine/cards.ts'
-import { readProcess } from '../../lib/machine/processes.ts'
+import { ownIdentity, toLabel } from '../../lib/machine/processes.ts'
 
 let directory: string
 beforeEach(async () => {
@@ -22,7 +26,9 @@ afterEach(() => rm(join(directory, '..'), { recursive: true, force: true }))
 
 /** Above the largest number that a process gets. */
 const NOBODY = 2 ** 22 + 1
-const own = { pid: process.pid, start: readProcess(process.pid)!.start }
+const DAY = 24 * 60 * 60_000
+const own = ownIdentity()
+const label = toLabel(own.pid)
 
 const toCard = (claude: Card['claude']): Card => ({
   hubUrl: 'http://127.0.0.1:7899',
@@ -41,14 +47,14 @@ describe('a session card', () => {
     writeCard(directory, toCard(own))
     expect(readCard(directory, own.pid)).toEqual(toCard(own))
     expect((statSync(directory).mode & 0o777).toString(8)).toBe('700')
-    expect((statSync(join(directory, `${own.pid}.json`)).mode & 0o777).toString(8)).toBe('600')
+    expect((statSync(join(directory, `${label}.json`)).mode & 0o777).toString(8)).toBe('600')
   })
 
   test('that is not there, or not whole, counts as none', () => {
     expect(readCard(directory, own.pid)).toBeUndefined()
     writeCard(directory, toCard(own))
     for (const text of ['', '{', 'null', '[]', JSON.stringify({ ...toCard(own), key: 1 })]) {
-      writeFileSync(join(directory, `${own.pid}.json`), text)
+      writeFileSync(join(directory, `${label}.json`), text)
       expect(readCard(directory, own.pid)).toBeUndefined()
     }
   })
@@ -56,44 +62,51 @@ describe('a session card', () => {
   test('is removed with its mail flag', () => {
     writeCard(directory, toCard(own))
     setMailFlag(directory, own.pid, 'wake')
-    expect(readdirSync(directory).toSorted()).toEqual([`${own.pid}.json`, `${own.pid}.mail`])
+    expect(readdirSync(directory).toSorted()).toEqual([`${label}.json`, `${label}.mail`])
     expect(readMailFlag(directory, own.pid)).toBe('wake')
     setMailFlag(directory, own.pid, 'fyi')
     expect(readMailFlag(directory, own.pid)).toBe('fyi')
     setMailFlag(directory, own.pid, undefined)
     setMailFlag(directory, own.pid, undefined)
     expect(readMailFlag(directory, own.pid)).toBeUndefined()
-    expect(existsSync(join(directory, `${own.pid}.mail`))).toBe(false)
+    expect(existsSync(join(directory, `${label}.mail`))).toBe(false)
     setMailFlag(directory, own.pid, 'wake')
     removeCard(directory, own.pid)
     expect(readdirSync(directory)).toEqual([])
   })
 
   test('of a process that is gone is swept, and so is that of a reused number', () => {
-    writeCard(directory, toCard({ pid: NOBODY, start: 'x' }))
+    writeCard(directory, toCard({ ...own, pid: NOBODY }))
     setMailFlag(directory, NOBODY, 'fyi')
     writeCard(directory, toCard(own))
     writeFileSync(join(directory, 'notes.txt'), 'mine')
     sweepCards(directory)
-    expect(readdirSync(directory).toSorted()).toEqual([`${own.pid}.json`, 'notes.txt'])
-    writeCard(directory, toCard({ pid: own.pid, start: 'another start' }))
+    expect(readdirSync(directory).toSorted()).toEqual([`${label}.json`, 'notes.txt'])
+    writeCard(directory, toCard({ ...own, start: 'another start' }))
     sweepCards(directory)
     expect(readdirSync(directory)).toEqual(['notes.txt'])
   })
 
   test('takes with it what a writer left that was killed, the bell, and the marks of turn and waiter', () => {
-    const kinds = ['bell', 'busy', 'waiter', `json.${NOBODY}.tmp`, `mail.${NOBODY}.tmp`, `waiter.${NOBODY}`]
+    const kinds = [
+      'bell',
+      'busy',
+      'waiter',
+      `json.${toLabel(NOBODY)}.tmp`,
+      `mail.${toLabel(NOBODY)}.tmp`,
+      `waiter.${NOBODY}`,
+    ]
     mkdirSync(directory, { recursive: true })
-    const ours = [`${own.pid}.json.${NOBODY}.tmp`, `${own.pid}.json.${own.pid}.tmp`]
-    for (const name of [...kinds.map((kind) => `${NOBODY}.${kind}`), ...ours]) {
+    const ours = [`${label}.json.${toLabel(NOBODY)}.tmp`, `${label}.json.${label}.tmp`]
+    for (const name of [...kinds.map((kind) => `${toLabel(NOBODY)}.${kind}`), ...ours]) {
       writeFileSync(join(directory, name), '')
     }
     expect(sweepCards(directory)).toBe(kinds.length + 1)
-    expect(readdirSync(directory)).toEqual([`${own.pid}.json.${own.pid}.tmp`])
+    expect(readdirSync(directory)).toEqual([`${label}.json.${label}.tmp`])
   })
 
   test('with a directory in its place counts as none', () => {
-    mkdirSync(join(directory, `${own.pid}.json`), { recursive: true })
+    mkdirSync(join(directory, `${label}.json`), { recursive: true })
     expect(readCard(directory, own.pid)).toBeUndefined()
   })
 
@@ -105,15 +118,52 @@ describe('a session card', () => {
     ['a transcript that is no path', { transcript: {} }],
   ])('with %s counts as none: its session writes it anew', (_, spoilt) => {
     writeCard(directory, toCard(own))
-    const path = join(directory, `${own.pid}.json`)
+    const path = join(directory, `${label}.json`)
     writeFileSync(path, JSON.stringify({ ...toCard(own), ...spoilt }))
     expect(readCard(directory, own.pid)).toBeUndefined()
   })
 
   test('of a client that is gone is swept also where a directory has its name', () => {
-    mkdirSync(join(directory, `${NOBODY}.json`, 'within'), { recursive: true })
+    mkdirSync(join(directory, `${toLabel(NOBODY)}.json`, 'within'), { recursive: true })
     expect(sweepCards(directory)).toBe(1)
     expect(readdirSync(directory)).toEqual([])
+  })
+
+  test('of another pid namespace is kept while somebody touches one of its files, and swept a week after the last', () => {
+    const now = Date.now()
+    writeCard(directory, toCard(own))
+    const inside = toLabel(own.pid, '4026539999')
+    const names = ['json', 'bell', 'busy'].map((kind) => `${inside}.${kind}`)
+    const touch = (name: string, at: number) => {
+      writeFileSync(join(directory, name), '{}')
+      utimesSync(join(directory, name), at / 1_000, at / 1_000)
+    }
+    for (const name of names) touch(name, now - 30 * DAY)
+    touch(names[0]!, now - 6 * DAY)
+    expect(sweepCards(directory, now)).toBe(0)
+    expect(sweepCards(directory, now + DAY + 1)).toBe(names.length)
+    expect(readdirSync(directory)).toEqual([`${label}.json`])
+  })
+
+  test('of another pid namespace counts as that of a live session while its server touches it, never as that of an ended one', () => {
+    const inside = { pid: NOBODY, start: 'then', namespace: '4026539999' }
+    const file = join(directory, `${toLabel(NOBODY, inside.namespace)}.json`)
+    mkdirSync(directory, { recursive: true })
+    writeFileSync(file, JSON.stringify({ ...toCard(inside), mcp: inside }))
+    expect(listLiveCards(directory)).toMatchObject([{ claude: inside }])
+    utimesSync(file, new Date(), new Date(Date.now() - 4 * TOUCH_MS))
+    expect(listLiveCards(directory)).toEqual([])
+    expect(listEndedCards(directory)).toEqual([])
+  })
+
+  test('is touched by its own session alone', () => {
+    writeCard(directory, toCard(own))
+    const file = join(directory, `${label}.json`)
+    utimesSync(file, 1, 1)
+    touchCard(directory, NOBODY)
+    expect(statSync(file).mtimeMs).toBe(1_000)
+    touchCard(directory, own.pid)
+    expect(Date.now() - statSync(file).mtimeMs).toBeLessThan(10_000)
   })
 
   test('cannot be swept where there are none', () => {

@@ -17,7 +17,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { createPrivate, parseJson, readIfThere, writePrivate } from '../../lib/machine/files.ts'
 import { readMachineId } from '../../lib/machine/machine-id.ts'
 import { makePrivateDir } from '../../lib/machine/paths.ts'
-import { readProcess } from '../../lib/machine/processes.ts'
+import { ownIdentity, ownNamespace } from '../../lib/machine/processes.ts'
 import {
   readLiveRendezvous,
   readRendezvous,
@@ -193,6 +193,7 @@ describe('the rendezvous', () => {
     url: 'http://127.0.0.1:7899',
     tokenPath: '/x/token',
     pid: 100,
+    namespace: ownNamespace(),
     version: '3.0.0',
     database: '/x/db',
   }
@@ -220,7 +221,7 @@ describe('the rendezvous', () => {
   })
 
   test('counts as that of a live hub only with the start time of its process', () => {
-    const { pid, start } = readProcess(process.pid)!
+    const { pid, start } = ownIdentity()
     writeRendezvous(at('hub.json'), { ...here, pid, start })
     expect(readLiveRendezvous(at('hub.json'))).toMatchObject({ pid })
     for (const other of [{ pid }, { pid, start: `${start}0` }, { pid: 2 ** 22 + 1, start }]) {
@@ -231,11 +232,11 @@ describe('the rendezvous', () => {
 
   test('is taken away by the hub that wrote it, and by no other', () => {
     writeRendezvous(at('hub.json'), here)
-    removeRendezvous(at('hub.json'), { pid: 99 })
-    removeRendezvous(at('hub.json'), { pid: 100, start: 'another' })
+    removeRendezvous(at('hub.json'), { ...here, pid: 99 })
+    removeRendezvous(at('hub.json'), { ...here, start: 'another' })
     expect(readRendezvous(at('hub.json'))).toEqual(here)
-    removeRendezvous(at('hub.json'), { pid: 100 })
+    removeRendezvous(at('hub.json'), here)
     expect(existsSync(at('hub.json'))).toBe(false)
-    removeRendezvous(at('hub.json'), { pid: 100 })
+    removeRendezvous(at('hub.json'), here)
   })
 })

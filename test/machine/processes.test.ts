@@ -2,7 +2,18 @@ import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { describe, expect, test, vi } from 'vitest'
-import { isAlive, isSameProcess, ownAncestors, readProcess } from '../../lib/machine/processes.ts'
+import {
+  canSee,
+  isAlive,
+  isKnownToHaveEnded,
+  isKnownToRun,
+  isSameProcess,
+  NAMESPACE_SCRIPT,
+  ownAncestors,
+  ownIdentity,
+  ownNamespace,
+  readProcess,
+} from '../../lib/machine/processes.ts'
 import { waitFor } from '../harness/wait.ts'
 
 vi.mock('node:child_process', { spy: true })
@@ -109,5 +120,48 @@ describe('a process', () => {
       for (let count = 0; count < 200; count++) isSameProcess(process.pid, 'another start')
       expect(vi.mocked(execFileSync).mock.calls.length).toBeLessThan(5)
     })
+  })
+})
+
+describe('the pid namespace', () => {
+  const inShell = (shell: string, words: string[] = []) => {
+    const [program, ...args] = [...words, shell, '-c', `${NAMESPACE_SCRIPT}; echo "$n"`]
+    return execFileSync(program, args, { encoding: 'utf8' }).trim()
+  }
+  const NEW = ['unshare', '--pid', '--fork', '--kill-child']
+
+  test.runIf(process.platform === 'linux').each(['sh', 'bash'])(
+    'is the same for Node and for %s',
+    (shell) => {
+      expect(inShell(shell)).toBe(ownNamespace())
+    },
+  )
+
+  test.runIf(process.platform === 'linux' && process.getuid?.() === 0).each([
+    ['with a /proc of its own', [...NEW, '--mount-proc']],
+    ['with the /proc of its host', NEW],
+  ])('of a container %s is another one', (_, words) => {
+    expect(inShell('sh', words)).toMatch(/^\d+$/)
+    expect(inShell('sh', words)).not.toBe(ownNamespace())
+  })
+
+  test('is nothing to a shell without /proc, which goes on without a word', () => {
+    const script = `${NAMESPACE_SCRIPT.replaceAll('/proc/', '/nowhere/')}; echo "none:$n"`
+    expect(execFileSync('sh', ['-c', `${script} 2>&1`], { encoding: 'utf8' })).toBe('none:\n')
+  })
+
+  test('of another process keeps this one from any judgement of it', () => {
+    const own = ownIdentity()
+    expect([canSee(own), isKnownToRun(own), isKnownToHaveEnded(own)]).toEqual([true, true, false])
+    const ended = { ...own, pid: NOBODY }
+    expect([isKnownToRun(ended), isKnownToHaveEnded(ended)]).toEqual([false, true])
+    for (const one of [own, ended]) {
+      const unseen = { ...one, namespace: '1' }
+      expect([canSee(unseen), isKnownToRun(unseen), isKnownToHaveEnded(unseen)]).toEqual([
+        false,
+        false,
+        false,
+      ])
+    }
   })
 })

@@ -26,13 +26,13 @@ describe('where a session works', () => {
     const root = repository('api')
     mkdirSync(join(root, 'src/db'), { recursive: true })
     const project = await readProject(join(root, 'src/db'))
-    expect(project).toEqual({ cwd: join(root, 'src/db'), root, isRepo: true, branch: 'trunk' })
+    expect(project).toMatchObject({ cwd: join(root, 'src/db'), root, isRepo: true, branch: 'trunk' })
     expect(toSummary(project)).toBe('Working on api in src/db (branch trunk)')
     expect(toSummary(await readProject(root))).toBe('Working on api (branch trunk)')
   })
 
   test('is the directory itself where there is no repository', async () => {
-    expect(await readProject(directory)).toEqual({
+    expect(await readProject(directory)).toMatchObject({
       cwd: directory,
       root: directory,
       isRepo: false,
@@ -49,7 +49,7 @@ describe('where a session works', () => {
   test('is the directory where there is no git', async () => {
     const root = repository('api')
     vi.stubEnv('PATH', '/nowhere')
-    expect(await readProject(root)).toEqual({ cwd: root, root, isRepo: false, branch: undefined })
+    expect(await readProject(root)).toMatchObject({ cwd: root, root, isRepo: false, branch: undefined })
   })
 
   test.each([
@@ -83,12 +83,19 @@ describe('where a session works', () => {
     const git = (...args: string[]) => execFileSync('git', ['-C', root, ...args], { stdio: 'pipe' })
     git('-c', 'user.name=x', '-c', 'user.email=x@x', 'commit', '--quiet', '--allow-empty', '-m', 'x')
     git('checkout', '--quiet', '--detach')
-    expect(await readProject(root)).toEqual({ cwd: root, root, isRepo: true, branch: undefined })
+    expect(await readProject(root)).toMatchObject({ cwd: root, root, isRepo: true, branch: undefined })
   })
 
   test('is told in no more characters than a hub takes', () => {
+    const plain = { repository: undefined, remote: undefined, place: undefined }
     const long = '/x'.repeat(2_000)
-    const summary = toSummary({ cwd: `/r${long}`, root: '/r', isRepo: true, branch: 'b'.repeat(200) })
+    const summary = toSummary({
+      ...plain,
+      cwd: `/r${long}`,
+      root: '/r',
+      isRepo: true,
+      branch: 'b'.repeat(200),
+    })
     expect(summary).toMatch(/^Working on r in x\/x.*…$/)
     expect(summary.length).toBeLessThanOrEqual(500)
   })

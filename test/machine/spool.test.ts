@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path'
 import { expect, test } from 'vitest'
 import { isSameSender, openSpool, SpoolError } from '../../lib/machine/spool.ts'
 import { createSpool, GONE, toEntry, toSender } from '../harness/spool.ts'
+import { toLabel } from '../../lib/machine/processes.ts'
 
 const texts = (entries: { input: { message: string } }[]) => entries.map(({ input }) => input.message)
 
@@ -75,7 +76,7 @@ test('a file that is no entry is left alone and keeps nothing back', () => {
   own.spool.add(toEntry('one'))
   writeFileSync(join(own.path, '000000000000001-0123456789abcdef.json'), '{"hub":1}')
   writeFileSync(join(own.path, 'notes.txt'), 'mine')
-  writeFileSync(join(own.path, `000000000000002-0123456789abcdef.json.${GONE.pid}.tmp`), '{')
+  writeFileSync(join(own.path, `000000000000002-0123456789abcdef.json.${toLabel(GONE.pid)}.tmp`), '{')
   expect(texts(own.spool.list())).toEqual(['one'])
   expect(readdirSync(own.path)).toHaveLength(4)
 })

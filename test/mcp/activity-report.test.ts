@@ -1,10 +1,13 @@
 import { expect, test } from 'vitest'
 import { openLink, type Link } from '../../apps/mcp/link.ts'
 import { readConfig } from '../../lib/machine/config.ts'
-import { readProcess } from '../../lib/machine/processes.ts'
+import { ownIdentity } from '../../lib/machine/processes.ts'
 import type { Activity } from '../../lib/router/shapes/peers.ts'
 import { anotherHub, createHome, type Home } from '../harness/home.ts'
 import { waitFor } from '../harness/wait.ts'
+
+/** A directory without a repository. */
+const ALONE = { repository: undefined, remote: undefined, place: undefined }
 
 const IDLE: Activity = { activity: 'idle', wakeable: true, headless: false }
 const BUSY: Activity = { activity: 'busy', wakeable: false, headless: false }
@@ -16,8 +19,8 @@ function link(home: Home): Link & AsyncDisposable {
   const opened = openLink({
     readConfig: () => config,
     sessions: config.paths.sessions,
-    claude: { pid: process.pid, start: readProcess(process.pid)?.start },
-    readProject: async () => ({ cwd, root: cwd, isRepo: false, branch: undefined }),
+    claude: ownIdentity(),
+    readProject: async () => ({ cwd, root: cwd, isRepo: false, branch: undefined, ...ALONE }),
     sessionId: undefined,
     toolPrefix: 'mcp__claude-peers__',
   })

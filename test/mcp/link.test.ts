@@ -6,8 +6,11 @@ import { openLink } from '../../apps/mcp/link.ts'
 import { busySince, readCard, setBusy, writeCard } from '../../lib/machine/cards.ts'
 import { readConfig } from '../../lib/machine/config.ts'
 import { makePrivateDir } from '../../lib/machine/paths.ts'
-import { readProcess } from '../../lib/machine/processes.ts'
+import { ownIdentity } from '../../lib/machine/processes.ts'
 import { openHub, type TestHub } from '../harness/hub.ts'
+
+/** A directory without a repository. */
+const ALONE = { repository: undefined, remote: undefined, place: undefined }
 
 /** A way to the hub that holds a registration back while it is closed. */
 async function openGate(hub: TestHub) {
@@ -53,8 +56,8 @@ function linkTo(hub: TestHub, url: string) {
   return openLink({
     readConfig: () => readConfig({ HOME: home, CLAUDE_PEERS_BROKER_URL: url, CLAUDE_PEERS_TOKEN: hub.token }),
     sessions,
-    claude: { pid: process.pid, start: readProcess(process.pid)?.start },
-    readProject: async () => ({ cwd: home, root: home, isRepo: false, branch: undefined }),
+    claude: ownIdentity(),
+    readProject: async () => ({ cwd: home, root: home, isRepo: false, branch: undefined, ...ALONE }),
     sessionId: 'first',
     toolPrefix: 'mcp__claude-peers__',
   })

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest'
 import { blockPort } from '../harness/blocker.ts'
 import { createHome } from '../harness/home.ts'
 import { startSession } from '../harness/session.ts'
+import { toLabel } from '../../lib/machine/processes.ts'
 
 test('the card is there before initialize is answered, so the first prompt has the mail that waits', async () => {
   await using home = await createHome({ install: true })
@@ -73,10 +74,10 @@ test('an empty session id, a slow git and a long path do not keep a session from
 test('cards that cannot be read, and those of processes that are gone, are no hindrance', async () => {
   await using home = await createHome({ install: true })
   const sessions = `${home.path}/.claude-peers/sessions`
-  await mkdir(`${sessions}/${process.pid}.json`, { recursive: true })
-  await writeFile(`${sessions}/999999999.json`, '{"half')
-  await writeFile(`${sessions}/999999999.mail`, '')
+  await mkdir(`${sessions}/${toLabel(process.pid)}.json`, { recursive: true })
+  await writeFile(`${sessions}/${toLabel(999_999_999)}.json`, '{"half')
+  await writeFile(`${sessions}/${toLabel(999_999_999)}.mail`, '')
   await using api = await startSession(home, { cwd: await home.project('api') })
   expect(api.card()).toBeDefined()
-  await expect(chmod(`${sessions}/999999999.mail`, 0o600)).rejects.toThrow('ENOENT')
+  await expect(chmod(`${sessions}/${toLabel(999_999_999)}.mail`, 0o600)).rejects.toThrow('ENOENT')
 })

@@ -1,9 +1,9 @@
 import { TRPCClientError } from '@trpc/client'
 import { readConfig, type Config } from '#machine/config'
-import { explainAbsence } from '#machine/hub-absence'
+import { explainAbsence, toUnseen } from '#machine/hub-absence'
 import { askLocal, findHub, type HubAddress } from '#machine/hub-process'
-import { isSameProcess, type ProcessIdentity } from '#machine/processes'
-import { readLiveRendezvous } from '#machine/rendezvous'
+import { canSee, isKnownToRun, type ProcessIdentity } from '#machine/processes'
+import { readLiveRendezvous, readUnseenRendezvous } from '#machine/rendezvous'
 import { printLines } from '../print.ts'
 import { askToStop } from '../stop-hub.ts'
 import { until } from '../until.ts'
@@ -46,7 +46,7 @@ const MOST_ATTEMPTS = 5
 const isOfAnother = (cause: unknown) => cause instanceof TRPCClientError && cause.data?.code === 'CONFLICT'
 
 async function stopHub(config: Config, found: HubAddress): Promise<string> {
-  const { hasEnded, ...ending } = await askToStop(found)
+  const { hasEnded, ...ending } = await askToStop(config, found)
   if (!hasEnded) await endProcess(config, ending)
   return `Stopped the hub (pid ${ending.pid}).`
 }
@@ -54,11 +54,18 @@ async function stopHub(config: Config, found: HubAddress): Promise<string> {
 async function checkNone(config: Config): Promise<undefined> {
   const { kind, reason } = await explainAbsence(config)
   if (kind === 'starting') throw new Error(reason)
+  const unseen = readUnseenRendezvous(config.paths.rendezvous)
+  if (unseen) throw new Error(toUnseen(unseen))
 }
 
 /** A kill at any instruction loses nothing that was acknowledged, so that it may follow when a polite end does not come. */
-async function endProcess(config: Config, { pid, start }: ProcessIdentity) {
-  const isThere = () => isSameProcess(pid, start)
+async function endProcess(config: Config, hub: ProcessIdentity) {
+  const { pid } = hub
+  if (!canSee(hub))
+    throw new Error(
+      `The hub (pid ${pid} in another container) was asked to stop and still runs: ${see(config)}`,
+    )
+  const isThere = () => isKnownToRun(hub)
   for (const [signal, patience] of [
     ['SIGTERM', PATIENCE_MS.signalled],
     ['SIGKILL', PATIENCE_MS.killed],

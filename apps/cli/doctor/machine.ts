@@ -1,12 +1,12 @@
 /** The checks of this machine's own files: settings, modes, machine id, session cards. */
 import { readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { readCard } from '#machine/cards'
+import { listCards } from '#machine/cards'
 import { VARIABLES } from '#machine/config'
 import { NODE_RANGE, PACKAGE_ROOT, VERSION } from '#machine/package'
 import { readIfThere } from '#machine/files'
 import { parseMachineId } from '#machine/machine-id'
-import { isSameProcess } from '#machine/processes'
+import { canSee, isKnownToHaveEnded } from '#machine/processes'
 import { ok, quote, toFix, unknown, type Line } from './line.ts'
 import { readObject, type Scene } from './scene.ts'
 
@@ -80,17 +80,19 @@ export function checkMachineId({ paths }: Scene): Line {
 /** The sessions that take part now, each with its MCP server. */
 export function checkSessions({ paths }: Scene): Line[] {
   const about = 'sessions'
-  const pids = filesIn(paths.sessions).flatMap((file) => {
-    const pid = /(\d+)\.json$/.exec(file)?.[1]
-    return pid === undefined ? [] : [Number(pid)]
-  })
-  const cards = pids.flatMap((pid) => readCard(paths.sessions, pid) ?? [])
-  const live = cards.filter(({ claude }) => isSameProcess(claude.pid, claude.start))
-  const cut = live.filter(({ mcp }) => !isSameProcess(mcp.pid, mcp.start))
-  const stale = pids.length - live.length
+  const files = filesIn(paths.sessions).filter((file) => file.endsWith('.json'))
+  const cards = listCards(paths.sessions)
+  const live = cards.filter(({ claude }) => canSee(claude) && !isKnownToHaveEnded(claude))
+  const cut = live.filter(({ mcp }) => isKnownToHaveEnded(mcp))
+  const elsewhere = cards.filter(({ claude }) => !canSee(claude)).length
+  const stale = files.length - live.length - elsewhere
   const names = live.map((card) => card.name).join(', ')
-  const rest =
-    stale > 0 ? `; ${stale} stale ${stale === 1 ? 'card' : 'cards'}, which the next session sweeps` : ''
+  const rest = [
+    stale > 0 ? `; ${stale} stale ${stale === 1 ? 'card' : 'cards'}, which the next session sweeps` : '',
+    elsewhere > 0
+      ? `; ${elsewhere} in other containers, or on the host of this one, which cannot be looked at from here`
+      : '',
+  ].join('')
   const all = live.length > 0 ? ok(about, `${names}${rest}`) : unknown(about, `none runs${rest}`)
   return [
     all,

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { NODE_VARIABLES } from '#machine/environment'
+import { NAMESPACE_SCRIPT } from '#machine/processes'
 import { isObject } from './document.ts'
 
 /** The `hooks` block of a settings file: event → groups. */
@@ -40,6 +41,12 @@ const waiterTimeout = 14 * 24 * 60 * 60
  * newer clients give it to all that they start, an older client among it, whose hooks would then serve its parent.
  */
 const pid = '$PPID'
+
+/**
+ * What all files of a session begin with, as `sessionFile` names them, and what sets the variable in it. The pid alone
+ * would not do: two containers that share a home have equal ones.
+ */
+const own = `$HOME/.claude-peers/sessions/${pid}\${n:+-$n}`
 
 /** What each of our commands holds, whatever the checkout that it runs from. */
 const signatures = ['hook.cjs', 'waiter.sh', 'waiter.cjs'].map((name) => `${name}' "${pid}"`)
@@ -86,7 +93,7 @@ const run = (words: string) => `{ unset ${NODE_VARIABLES.join(' ')}; exec ${word
  * process starts (promise 5).
  */
 export function whenMailWaits(launch: string): string {
-  return `[ ! -e "$HOME/.claude-peers/sessions/${pid}.mail" ] || ${launch}`
+  return `${NAMESPACE_SCRIPT}; [ ! -e "${own}.mail" ] || ${launch}`
 }
 
 /**
@@ -98,7 +105,7 @@ export function whenMailWaits(launch: string): string {
 export function unlessAtRest(launch: string): string {
   const lives = `read -r c <"$s.json"; m=\${c#*'"mcp":{"pid":'}; kill -0 "\${m%%[!0-9]*}"`
   const rests = `[ ! -e "$s.mail" ] && rm -f "$s.busy" && [ ! -e "$s.mail" ]`
-  return `s="$HOME/.claude-peers/sessions/${pid}"; c=; { ${lives} && ${rests}; } 2>/dev/null || ${launch}`
+  return `${NAMESPACE_SCRIPT}; s="${own}"; c=; { ${lives} && ${rests}; } 2>/dev/null || ${launch}`
 }
 
 /** Whether a hook is one of ours, from this checkout or any other. */

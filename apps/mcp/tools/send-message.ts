@@ -53,7 +53,9 @@ export function addSendMessage(server: McpServer, { outbox }: ServerOptions): vo
           const detail = describeKept(sent.kept, sent)
           return answer(detail, { message_id: null, recipients: [], detail })
         }
-        return answerStandings(sent.messageId, describeSent(sent), sent.recipients)
+        const told = answerStandings(sent.messageId, describeSent(sent), sent.recipients)
+        if (sent.worktrees.length === 0) return told
+        return { ...told, structuredContent: { ...told.structuredContent, detail: describeSent(sent) } }
       }),
   )
 }

@@ -109,12 +109,16 @@ export const sendInput = z.object({
   expectsReplyWithin: z.number().int(MINUTES).min(1, MINUTES).max(MAX_REPLY_MINUTES, MINUTES).optional(),
   idempotencyKey: z.string().min(8).max(128),
 })
-/** `scope`: where `all` was. */
+/**
+ * `scope`: where `all` was. `worktrees`: the addresses of sessions that run in other worktrees of the repository whose
+ * name a recipient has that is away.
+ */
 export const sent = z.object({
   messageId,
   repeated: z.boolean(),
   scope: audience.nullable(),
   recipients: z.array(receipt),
+  worktrees: z.array(z.string()),
 })
 export type SendInput = z.infer<typeof sendInput>
 export type Sent = z.infer<typeof sent>

@@ -59,18 +59,31 @@ const path = text(4_096).min(1)
 /** What a computer says of itself. */
 export const machine = z.object({ id: z.string().regex(/^[\w-]{8,64}$/), host: text(255).min(1) })
 
-/** What a session says of itself. `start` is an opaque token that differs when a pid is reused. */
+/**
+ * What a session says of itself. `repository`: the common git directory of its worktrees. What its project is known by
+ * when it was moved: `remote`, a digest of its origin's URL, and `place`, inode and birth of its `.git`, else of
+ * the directory; `formerRoots`: of the roots that `peers.formerRoots` named, those that are gone. `start` is an opaque token that differs when a pid is reused, `namespace` one that
+ * differs where a pid means another process, as in a container.
+ */
 export const registerInput = z.object({
   machine,
   kind: z.enum(['session', 'user']).default('session'),
   directory: path,
   root: path,
   isRepo: z.boolean(),
+  repository: path.optional(),
+  remote: text(64).min(1).optional(),
+  place: text(128).min(1).optional(),
+  formerRoots: z.array(path).max(50).optional(),
   branch: text(255).optional(),
   summary: text(500),
   process: processIdentity.optional(),
   sessionId: text(128).min(1).optional(),
 })
+
+export const formerRootsInput = registerInput.pick({ machine: true, root: true, remote: true, place: true })
+/** `isSamePlace`: what stood there had the same place. */
+export const formerRoots = z.object({ roots: z.array(z.object({ root: path, isSamePlace: z.boolean() })) })
 
 /** `key` speaks for the peer: it goes into the header of every call that reads its mail or sends as it. */
 export const registered = z.object({
@@ -80,6 +93,8 @@ export const registered = z.object({
 })
 
 export const summaryInput = z.object({ summary: text(500).trim() })
+/** `unused`: a short-lived server, as of a health check, that no prompt, tool call or hook made use of. */
+export const leaveInput = z.object({ unused: z.boolean().default(false) }).optional()
 export const bindInput = z.object({ sessionId: text(128).min(1) })
 export const listInput = z.object({ scope: scope.default('network') }).optional()
 export const listed = z.object({ self: peer.nullable(), peers: z.array(peer) })

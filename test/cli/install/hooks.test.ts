@@ -12,6 +12,7 @@ import {
   whenMailWaits,
 } from '../../../apps/cli/install/hooks.ts'
 import { openHome } from './home.ts'
+import { NAMESPACE_SCRIPT, toLabel } from '../../../lib/machine/processes.ts'
 
 /** What is meant for another program of Node. */
 const UNSET = 'unset NODE_OPTIONS NODE_CHANNEL_FD NODE_V8_COVERAGE NODE_DEBUG'
@@ -24,7 +25,7 @@ const command = (event: string, place: { node: string; root: string }) =>
 
 test('the block holds delivery for each event, two behind a gate, and a waiter beside turns', () => {
   const launch = `[ ! -x '/n/node' ] || [ ! -f '/r/dist/hook.cjs' ] || { ${UNSET}; exec '/n/node' '/r/dist/hook.cjs' "$PPID" 2>/dev/null; }`
-  const gated = `[ ! -e "$HOME/.claude-peers/sessions/$PPID.mail" ] || ${launch}`
+  const gated = `${NAMESPACE_SCRIPT}; [ ! -e "$HOME/.claude-peers/sessions/$PPID\${n:+-$n}.mail" ] || ${launch}`
   const hooks = (command: string) => [{ type: 'command', command, timeout: 10 }]
   const waiter = (command: string) => {
     const timeout = 14 * 24 * 60 * 60
@@ -109,13 +110,13 @@ test.each(['plain', 'with space', 'it\'s $HOME `x` "q" \\'])(
     expect(await run('PostToolUse')).toEqual([0, ''])
     expect(await run('Stop')).toEqual([0, `${hook}\n${process.pid}\n`])
 
-    await home.write(`.claude-peers/sessions/${process.pid}.mail`, '')
+    await home.write(`.claude-peers/sessions/${toLabel(process.pid)}.mail`, '')
     expect(await run('PostToolUse')).toEqual([0, `${hook}\n${process.pid}\n`])
     // An older client within the session inherits its variable, and has hooks of its own.
     expect(await run('PostToolUse', '/bin/sh -c "$HOOK"; exit $?')).toEqual([0, ''])
 
     // At rest: a server that lives, and no flag.
-    const session = (kind: string) => `.claude-peers/sessions/${process.pid}.${kind}`
+    const session = (kind: string) => `.claude-peers/sessions/${toLabel(process.pid)}.${kind}`
     const started = `${hook}\n${process.pid}\n`
     await rm(home.path(session('mail')))
     const stop = async (mcp: number) => {

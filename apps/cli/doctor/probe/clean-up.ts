@@ -66,7 +66,7 @@ async function stopUnusedHub(config: Config) {
   try {
     const { peers } = await client.hub.peers.list.query()
     if (peers.some((peer) => peer.state === 'online')) return
-    await askToStop(found)
+    await askToStop(config, found)
   } finally {
     await client.close()
   }
