@@ -120,6 +120,18 @@ describe.concurrent('a hub that is asked to end', () => {
     expect(await endSoon(next)).toBe(true)
   })
 
+  test('as another process than it is goes on, and says so', async () => {
+    await using home = await createHome()
+    await using hub = await runHub(home)
+    const { stop, stats } = stockClient(hub).hub
+    for (const process of [{ pid: hub.pid, start: 'before' }, { pid: hub.pid + 1 }])
+      await expect(stop.mutate({ reason: 'asked', process })).rejects.toMatchObject({
+        message: expect.stringContaining(`Another hub serves here by now (pid ${hub.pid})`),
+        data: { code: 'CONFLICT' },
+      })
+    expect(await stats.query()).toMatchObject({ pid: hub.pid, start: readProcess(hub.pid)!.start })
+  })
+
   test('by the token of a fleet goes on', async () => {
     await using home = await createHome()
     await using hub = await runHub(home, { env: { CLAUDE_PEERS_TOKEN: 'the-token-of-the-fleet' } })
