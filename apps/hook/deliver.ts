@@ -1,7 +1,7 @@
 import { writeSync } from 'node:fs'
 import { FRAME_BUDGET, MESSAGE_OVERHEAD, renderFrame, toBodyBudget, type Frame } from '#frame/frame'
 import { toNotice } from '#frame/notice'
-import { isCutOff, readCard, setBusyEarly, setMailFlag, writeCard, type Card } from '#machine/cards'
+import { isCutOff, readCard, setBusy, setBusyEarly, setMailFlag, writeCard, type Card } from '#machine/cards'
 import { toPaths } from '#machine/paths'
 import { isKnownToHaveEnded, ownAncestors } from '#machine/processes'
 import type { Offer } from '#router/shapes/mailbox'
@@ -61,6 +61,7 @@ export async function deliver(claudePid: number): Promise<void> {
 function followEarly(sessions: string, pid: number, { event }: HookInput) {
   const client = [...ownAncestors()].find((one) => one.pid === pid)
   if (client && event === 'UserPromptSubmit') setBusyEarly(sessions, client)
+  if (client && event === 'Stop') setBusy(sessions, pid, false)
 }
 
 /** The MCP server tends the flag; where it has died, nobody else would ever lower it. */
