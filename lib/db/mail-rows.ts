@@ -61,7 +61,6 @@ export function selectMail({ orm, seat }: Connection) {
   const isQueued = mailThat(sql`= 'queued'`)
   const isOffered = mailThat(sql`= 'offered'`)
   const open = aliasedTable(deliveries, 'open')
-  const isNotExpired = sql`${deliveries.expiresAt} > ${sql.placeholder('now')}`
   const isNotHeldBack = sql`${deliveries.senderId} not in (
     select ${open.senderId} from ${deliveries} as open
     where ${open.recipientId} = ${recipientId} and ${open.settledAt} is null and ${open.state} = 'offered'
@@ -123,15 +122,7 @@ export function selectMail({ orm, seat }: Connection) {
       .select({ count: sql<number>`count(*)` })
       .from(deliveries)
       .innerJoin(messages, eq(messages.id, deliveries.messageId))
-      .where(
-        and(
-          isQueued,
-          eq(messages.urgency, 'normal'),
-          lt(deliveries.attempts, MAX_WAKES),
-          isNotExpired,
-          isNotHeldBack,
-        ),
-      )
+      .where(and(isQueued, eq(messages.urgency, 'normal'), lt(deliveries.attempts, MAX_WAKES), isNotHeldBack))
       .prepare(),
     // Without an order, which would cost a sort in SQLite even of the one message that most mailboxes hold.
     all: orm
@@ -140,7 +131,6 @@ export function selectMail({ orm, seat }: Connection) {
         senderId: deliveries.senderId,
         state: sql<'queued' | 'offered'>`${deliveries.state}`,
         leaseUntil: deliveries.leaseUntil,
-        expiresAt: deliveries.expiresAt,
         chars: messages.chars,
         urgency: messages.urgency,
       })

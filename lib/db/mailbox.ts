@@ -65,7 +65,7 @@ export function createMailbox(connection: Connection) {
     /** How many messages wait for the next consume. */
     queued: (recipientId: string): number => reads.queued.get({ recipientId })!.count,
     /** How many messages the next consume could give that are worth waking for: not `fyi`, nor offered thrice in vain. */
-    urgent: (recipientId: string): number => reads.urgent.get({ recipientId, now: now() })!.count,
+    urgent: (recipientId: string): number => reads.urgent.get({ recipientId })!.count,
     /** What waits (queued or on offer), oldest first, without taking it. */
     peek: (recipientId: string, limit: number): Mail[] => reads.waiting({ recipientId, limit }),
 

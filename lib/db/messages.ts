@@ -178,7 +178,7 @@ function prepare({ orm }: Connection) {
       })
       .from(sql`(select 1)`)
       .prepare(),
-    // All wait equally long before they expire, and of that there is an index.
+    // All wait equally long before they expire, as long as nobody sets another time, and of that there is an index.
     oldestWaiting: orm
       .select({ queuedAt: deliveries.queuedAt })
       .from(deliveries)

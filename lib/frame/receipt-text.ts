@@ -16,7 +16,7 @@ export function describeReceipt(receipt: Receipt, now: number): string {
     case 'read':
       return `read at ${clock(receipt.readAt, now)}`
     case 'expired':
-      return `expired at ${clock(receipt.endedAt, now)}: the recipient never took it`
+      return `expired at ${clock(receipt.endedAt, now)}: no delivery was confirmed${again}`
     case 'retracted':
       return `retracted at ${clock(receipt.endedAt, now)}`
   }

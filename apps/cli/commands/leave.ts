@@ -26,8 +26,8 @@ export async function leave({ json }: { json?: boolean }): Promise<void> {
     `Taken out of ${FILE}: broker_url and token; the old file is ${FILE}.backup.`,
     'Sessions that run now stay with the hub that they have until they are restarted.',
     waiting > 0
-      ? `${toWaiting(waiting)} there for sessions of this machine, for 48 hours: they come when you join again.`
-      : 'Mail that waits there for sessions of this machine is kept for 48 hours, should you join again.',
+      ? `${toWaiting(waiting)} there for sessions of this machine, until it expires: join again to get it.`
+      : 'Mail that waits there for sessions of this machine is kept until it expires, should you join again.',
     ...(kept > 0
       ? [`${toWaiting(kept)} on this computer for that hub to answer: sent if you join again.`]
       : []),

@@ -24,7 +24,7 @@ export async function revoke(label: string, { json }: { json?: boolean }): Promi
   const { closed } = revoked
   printLines([
     `Revoked ${revoked.label}: ${closed} ${closed === 1 ? 'connection was' : 'connections were'} closed, and its token opens nothing any more.`,
-    'Mail for its sessions is kept for 48 hours; they get it if you invite that machine again.',
+    'Mail for its sessions is kept until it expires; they get it if you invite that machine again.',
   ])
 }
 

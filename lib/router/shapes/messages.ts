@@ -91,7 +91,7 @@ export const EVERYBODY = 'all'
 export const audience = z.enum(['machine', 'directory', 'repo'])
 export type Audience = z.infer<typeof audience>
 
-/** The longest time to wait for an answer, in minutes: as long as a message waits, 48 hours. */
+/** The longest time to wait for an answer, in minutes: 48 hours. */
 const MAX_REPLY_MINUTES = 2_880
 const MINUTES = `use whole minutes, 1 to ${MAX_REPLY_MINUTES} (48 hours)`
 
