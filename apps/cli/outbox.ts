@@ -15,14 +15,16 @@ export type Kept = { kept: Named<Entry>; isBehind: boolean }
  */
 export async function sendOrKeep(given: SendInput): Promise<Sent | Kept> {
   const config = readConfig()
-  if (!config.remote) return withUser((hub) => hub.messages.send.mutate(given))
+  if (!config.remote) return withUser((hub) => hub.messages.send.mutate(given), { start: true })
   const input = check(given)
   const spool = openSpoolOf(config)
   try {
-    return await withUser<Sent | Kept>(async (hub) =>
-      isClear(spool, config)
-        ? hub.messages.send.mutate(input)
-        : keep(spool, config, { input, isBehind: true }),
+    return await withUser<Sent | Kept>(
+      async (hub) =>
+        isClear(spool, config)
+          ? hub.messages.send.mutate(input)
+          : keep(spool, config, { input, isBehind: true }),
+      { start: true },
     )
   } catch (cause) {
     if (judge(cause) !== 'away') throw cause

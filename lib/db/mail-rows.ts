@@ -70,6 +70,17 @@ export function selectMail({ orm, seat }: Connection) {
     .orderBy(asc(deliveries.messageId))
     .limit(sql.placeholder('limit'))
     .prepare()
+  const taken = mailQuery(orm)
+    .where(
+      and(
+        eq(deliveries.recipientId, recipientId),
+        lt(deliveries.messageId, sql.placeholder('before')),
+        sql`${deliveries.state} in ('delivered', 'read')`,
+      ),
+    )
+    .orderBy(desc(deliveries.messageId))
+    .limit(sql.placeholder('limit'))
+    .prepare()
   const one = mailQuery(orm)
     .where(
       and(
@@ -101,6 +112,9 @@ export function selectMail({ orm, seat }: Connection) {
       const row = one.get(options)
       return row && toMail(row, options.recipientId)
     },
+    /** What one has taken, newest first. */
+    taken: (options: { recipientId: string; before: number; limit: number }): Mail[] =>
+      taken.all(options).map((row) => toMail(row, options.recipientId)),
     any: orm
       .select({ one: sql`1` })
       .from(deliveries)

@@ -69,6 +69,10 @@ export function createMailbox(connection: Connection) {
     /** What waits (queued or on offer), oldest first, without taking it. */
     peek: (recipientId: string, limit: number): Mail[] => reads.waiting({ recipientId, limit }),
 
+    /** What was taken, newest first: delivered or read, and still kept. */
+    taken: (recipientId: string, options: { before: number; limit: number }): Mail[] =>
+      reads.taken({ recipientId, ...options }),
+
     /** The newest mail, of the last day, that is on offer or delivered and not known to be read. */
     unread(recipientId: string): Unread[] {
       const onOffer = reads.onOffer.all({ recipientId })

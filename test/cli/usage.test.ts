@@ -91,9 +91,35 @@ describe('without a hub', () => {
     expect(existsSync(`${home.path}/.claude-peers`)).toBe(false)
   })
 
-  test('what needs one starts it', async () => {
+  test('a look starts none: it says how one starts, and ends with 3', async () => {
     await using home = await createHome()
-    expect((await home.cli(['peers'])).stdout).toMatch(/^No session is known yet/)
+    const looks = [
+      ['status'],
+      ['peers'],
+      ['log'],
+      ['message', '1'],
+      ['inbox'],
+      ['inbox', '--peek'],
+      ['inbox', '--all'],
+      ['watch'],
+      ['hub', 'machines'],
+    ]
+    for (const args of looks) {
+      const { code, stdout, stderr } = await home.cli(args)
+      expect([args, code, stdout + stderr]).toEqual([
+        args,
+        3,
+        expect.stringContaining('It starts with the next session or "claude-peers send"'),
+      ])
+    }
+    for (const args of [['doctor'], ['config']]) await home.cli(args)
+    await expect(home.rendezvous()).rejects.toThrow('ENOENT')
+  })
+
+  test('a send starts it', async () => {
+    await using home = await createHome()
+    expect((await home.cli(['send', 'api', 'hello'])).code).toBe(1)
+    expect((await home.cli(['peers'])).stdout).toMatch(/^No session is known yet|user@laptop/)
     expect((await home.cli(['status'])).stdout).toMatch(/Nobody is online\.\n$/)
   })
 
@@ -115,7 +141,8 @@ describe('without a hub', () => {
   test('a port that something else has ends with 3 and says what to do', async () => {
     await using home = await createHome()
     await using taken = await blockPort()
-    const { code, stderr } = await home.cli(['peers'], { env: { CLAUDE_PEERS_PORT: String(taken.port) } })
+    const env = { CLAUDE_PEERS_PORT: String(taken.port) }
+    const { code, stderr } = await home.cli(['send', 'api', 'hello'], { env })
     expect([code, stderr]).toEqual([3, expect.stringMatching(/cannot listen at .*Set CLAUDE_PEERS_PORT/s)])
   })
 })
