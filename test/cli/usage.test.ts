@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { cp, writeFile } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { cp, readFile, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { blockPort } from '../harness/blocker.ts'
 import { createHome } from '../harness/home.ts'
@@ -66,6 +66,44 @@ test.each([
   expect([code, stdout]).toEqual([2, ''])
   expect(stderr).toMatch(words)
   expect(stderr).toMatch(/--help|Examples:/)
+})
+
+test.each([
+  ['an empty message', ['send', 'api', ''], 'The message is empty'],
+  ['nothing on standard input', ['send', 'api'], 'Standard input was empty'],
+  ['an empty address', ['send', 'api,', 'hello'], 'An address is empty'],
+  ['two ways to look', ['inbox', '--peek', '--all'], 'use one of them'],
+])('%s ends with 2, is said, and needs no hub', async (_, args, words) => {
+  await using home = await createHome()
+  const { code, stderr } = await home.cli(args)
+  expect([code, stderr]).toEqual([2, expect.stringContaining(words)])
+  await expect(home.rendezvous()).rejects.toThrow('ENOENT')
+})
+
+test.runIf(existsSync('/dev/full'))('output that cannot be written ends with 1', async () => {
+  await using home = await createHome()
+  const { code, stderr } = await home.run([
+    'sh',
+    '-c',
+    `exec "$0" "$1" config > /dev/full`,
+    process.execPath,
+    BIN,
+  ])
+  expect([code, stderr]).toEqual([1, expect.stringContaining('ENOSPC')])
+})
+
+test('README lists every exit code', async () => {
+  const readme = await readFile(join(import.meta.dirname, '../../README.md'), 'utf8')
+  const listed = /Exit codes: ([^]*?)\.\n\n/.exec(readme)?.[1] ?? ''
+  expect([...listed.matchAll(/(?:^|;)\s*(\d)/g)].map(([, code]) => code)).toEqual([
+    '0',
+    '1',
+    '2',
+    '3',
+    '4',
+    '5',
+    '6',
+  ])
 })
 
 describe('without a hub', () => {
