@@ -181,7 +181,12 @@ describe('without a hub', () => {
     await using taken = await blockPort()
     const env = { CLAUDE_PEERS_PORT: String(taken.port) }
     const { code, stderr } = await home.cli(['send', 'api', 'hello'], { env })
-    expect([code, stderr]).toEqual([3, expect.stringMatching(/cannot listen at .*Set CLAUDE_PEERS_PORT/s)])
+    expect([code, stderr]).toEqual([
+      3,
+      expect.stringMatching(
+        /cannot listen at .*set another "port" in ~\/\.claude-peers\.json \(or CLAUDE_PEERS_PORT\)/s,
+      ),
+    ])
   })
 })
 
