@@ -127,7 +127,12 @@ export const messagesRouter = router({
       const isOpen = rows.some((row) => mayRead(ctx, reader, row))
       const [{ from, kind, urgency, replyTo, chars }] = toLogEntries(ctx, rows) as [LogEntry]
       return {
-        ...{ messageId, from, kind, urgency, replyTo, chars },
+        messageId,
+        from,
+        kind,
+        urgency,
+        replyTo,
+        chars,
         sentAt: whole.createdAt,
         text: isOpen ? whole.body : '',
         recipients: toLogEntries(ctx, rows),
