@@ -4,7 +4,7 @@ import { escapeControls } from '#frame/escape'
 import { describeRefused } from '#frame/kept-text'
 import { toAge } from '#frame/time'
 import type { Config } from '#machine/config'
-import { openSpool } from '#machine/spool'
+import { openSpoolOf } from '#machine/spool'
 
 /** What is on this computer of messages that a remote hub has not got: those that wait, by hub, and the refused. */
 export type KeptMail = {
@@ -22,8 +22,8 @@ export type KeptMail = {
 }
 
 /** Looks at the spool of this user. */
-export function readKept({ paths }: Config): KeptMail {
-  const spool = openSpool(paths.spool)
+export function readKept(config: Config): KeptMail {
+  const spool = openSpoolOf(config)
   expire(spool)
   const byHub = Map.groupBy(spool.list(), ({ hub }) => hub)
   return {

@@ -15,8 +15,12 @@ Examples:
 /** What the hub tells at once of its log. */
 const MOST_LOGGED = 500
 
-// Whoever closes the pipe (as head does) has read enough: that is no failure.
-process.stdout.on('error', () => process.exit(0))
+// Whoever closes the pipe (as head does) has read enough: that is no failure. A full disk is one.
+process.stdout.on('error', (cause: NodeJS.ErrnoException) => {
+  if (cause.code === 'EPIPE') process.exit(0)
+  process.stderr.write(`claude-peers: the output could not be written: ${cause.message}\n`)
+  process.exit(EXIT.failed)
+})
 void main(process.argv.slice(2)).then((code) => (process.exitCode = code))
 
 /** Runs one command; each is loaded only when it is called. Returns the exit code. */
@@ -52,10 +56,12 @@ function addCommands(program: Command) {
     .action(async (options) => (await import('./commands/peers.ts')).peers(options))
   program
     .command('send')
-    .description('send a message to a session, by name, name@host or id')
+    .description(
+      'send a message to a session as yourself; it takes it as the word of a colleague, not as yours at its prompt, because anything that runs as you can send so',
+    )
     .argument(
       '<to>',
-      'address; several are separated by commas; "all": every session that runs on this machine',
+      'name, name@host or id; several are separated by commas; "all": every session that runs on this machine',
     )
     .argument('[message...]', 'the message; read from standard input when left out or "-"')
     .option('--fyi', 'for information: waits for the next event, blocks nothing')
@@ -71,6 +77,8 @@ function addCommands(program: Command) {
     .command('inbox')
     .description('read what sessions wrote to you')
     .option('--peek', 'only look: the messages stay unread')
+    .option('--all', 'show again what you have taken, newest last')
+    .option('-n, --limit <count>', 'with --all: how many, 500 at most', toLimit, 20)
     .option('--json', 'print JSON')
     .action(async (options) => (await import('./commands/inbox.ts')).inbox(options))
   program
@@ -82,7 +90,7 @@ function addCommands(program: Command) {
     .action(async (options) => (await import('./commands/log.ts')).log(options))
   program
     .command('message')
-    .description('show one message: each step that it made, and how it will be reached')
+    .description('show one message whole, each step that it made, and how it goes on')
     .argument('<id>', 'its number', toNumber)
     .option('--json', 'print JSON')
     .action(async (id, options) => (await import('./commands/message.ts')).message(id, options))

@@ -1,7 +1,7 @@
 import { judge } from '#client/verdict'
 import { readConfig, type Config } from '#machine/config'
 import { ownIdentity } from '#machine/processes'
-import { isSameSender, openSpool, type Entry, type Named, type Spool } from '#machine/spool'
+import { isSameSender, openSpoolOf, type Entry, type Named, type Spool } from '#machine/spool'
 import { toUserRegistration } from '#machine/user-seat'
 import { explainSize, sendInput, type SendInput, type Sent } from '#router/shapes/messages'
 import { withUser } from './session.ts'
@@ -15,14 +15,16 @@ export type Kept = { kept: Named<Entry>; isBehind: boolean }
  */
 export async function sendOrKeep(given: SendInput): Promise<Sent | Kept> {
   const config = readConfig()
-  if (!config.remote) return withUser((hub) => hub.messages.send.mutate(given))
+  if (!config.remote) return withUser((hub) => hub.messages.send.mutate(given), { start: true })
   const input = check(given)
-  const spool = openSpool(config.paths.spool)
+  const spool = openSpoolOf(config)
   try {
-    return await withUser<Sent | Kept>(async (hub) =>
-      isClear(spool, config)
-        ? hub.messages.send.mutate(input)
-        : keep(spool, config, { input, isBehind: true }),
+    return await withUser<Sent | Kept>(
+      async (hub) =>
+        isClear(spool, config)
+          ? hub.messages.send.mutate(input)
+          : keep(spool, config, { input, isBehind: true }),
+      { start: true },
     )
   } catch (cause) {
     if (judge(cause) !== 'away') throw cause

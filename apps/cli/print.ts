@@ -1,4 +1,4 @@
-import { escapeJson } from '#frame/escape'
+import { escapeControls, escapeJson } from '#frame/escape'
 
 /** Writes lines for a person. */
 export function printLines(lines: string[]): void {
@@ -21,6 +21,15 @@ export function flushed(): Promise<void> {
     process.stdout.write('', (cause) => (cause ? reject(cause) : resolve()))
   })
 }
+
+/** Before each line of a body, so that none can pass for the head of another message. */
+const MARGIN = '│ '
+
+/** A body as a terminal may show it, line by line. */
+export const toBodyLines = (body: string): string[] =>
+  escapeControls(body)
+    .split('\n')
+    .map((line) => MARGIN + line)
 
 /** Text of others on one line of a terminal, at most `length` characters. */
 export function toOneLine(text: string, length: number): string {

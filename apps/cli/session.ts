@@ -1,17 +1,30 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import { connect, type HubClient } from '#client/connect'
+import type { EndpointSource } from '#client/endpoint'
 import { judge } from '#client/verdict'
 import { readConfig, type Config } from '#machine/config'
-import { locateHub } from '#machine/hub-process'
+import { explainAbsence, explainDatabase } from '#machine/hub-absence'
+import { findHub, HubUnavailableError, locateHub, type HubAddress } from '#machine/hub-process'
 import { readUserKey, takeUserSeat } from '#machine/user-seat'
 import { sendWaiting } from './waiting.ts'
 
-/** A client of the hub that speaks for nobody; the hub is started if need be. Closed when `work` settles. */
-export async function withHub<T>(work: (hub: HubClient['hub'], config: Config) => Promise<T>): Promise<T> {
+type Hub = HubClient['hub']
+/** `start`: whether the hub of this machine is started where none runs. A look never does. */
+type Options = { start: boolean }
+
+/**
+ * A client of the hub, with the mailbox key of the person at this machine where one was kept; nothing is registered. Closed
+ * when `work` settles. Rejects with HubUnavailableError where there is no hub.
+ */
+export async function withHub<T>(
+  work: (hub: Hub, config: Config) => Promise<T>,
+  { start }: Options,
+): Promise<T> {
   const config = readConfig()
-  const locate = locateHub(config)
+  const locate = toSource(config, start)
   await sendWaiting(config, locate)
-  const client = connect({ endpoint: locate })
+  const key = readUserKey(config)
+  const client = connect({ endpoint: async (how) => ({ ...(await locate(how)), key }) })
   try {
     return await work(client.hub, config)
   } finally {
@@ -19,10 +32,10 @@ export async function withHub<T>(work: (hub: HubClient['hub'], config: Config) =
   }
 }
 
-/** The same, speaking for the person at this machine, `user@<host>`. */
-export async function withUser<T>(work: (hub: HubClient['hub']) => Promise<T>): Promise<T> {
+/** The same, speaking for the person at this machine, `user@<host>`, whose seat is taken. */
+export async function withUser<T>(work: (hub: Hub) => Promise<T>, { start }: Options): Promise<T> {
   const config = readConfig()
-  const locate = locateHub(config)
+  const locate = toSource(config, start)
   await sendWaiting(config, locate)
   let key: string | undefined
   const client = connect({ endpoint: async (how) => ({ ...(await locate(how)), key }) })
@@ -33,7 +46,7 @@ export async function withUser<T>(work: (hub: HubClient['hub']) => Promise<T>): 
       try {
         return await work(client.hub)
       } catch (cause) {
-        // Another command that also found no valid key has taken the seat anew; one of them comes last.
+        // Another command that also found no valid key has taken the seat; one of them comes last.
         if (judge(cause) !== 'unknown' || attempt === MOST_ATTEMPTS) throw cause
         await wait(Math.random() * PAUSE_MS)
       }
@@ -45,3 +58,21 @@ export async function withUser<T>(work: (hub: HubClient['hub']) => Promise<T>): 
 
 const MOST_ATTEMPTS = 20
 const PAUSE_MS = 100
+
+/** A hub of another machine is never started, and says itself why it cannot be had. */
+function toSource(config: Config, start: boolean): EndpointSource {
+  if (start || config.remote) return locateHub(config)
+  let known: HubAddress | undefined
+  return async ({ fresh }) => {
+    if (fresh || !known) known = await look(config)
+    return known
+  }
+}
+
+async function look(config: Config): Promise<HubAddress> {
+  const found = await findHub(config)
+  if (!found) throw new HubUnavailableError((await explainAbsence(config)).reason)
+  const trouble = explainDatabase(found, config)
+  if (trouble) throw new HubUnavailableError(trouble)
+  return found
+}

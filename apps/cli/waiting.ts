@@ -4,7 +4,7 @@ import { createSpeakers } from '#client/speakers'
 import type { Config } from '#machine/config'
 import { HubSilentError } from '#machine/hub-unavailable'
 import { toSilent } from '#machine/remote-hub'
-import { openSpool } from '#machine/spool'
+import { openSpoolOf } from '#machine/spool'
 
 /** How long a command sends what waits before it does its own work, in ms; the rest goes with the next. */
 const DRAIN_MS = 5_000
@@ -14,7 +14,7 @@ const DRAIN_MS = 5_000
  * HubSilentError when the hub is away: nobody has to find that out again.
  */
 export async function sendWaiting(config: Config, locate: EndpointSource): Promise<void> {
-  const spool = openSpool(config.paths.spool)
+  const spool = openSpoolOf(config)
   if (!config.remote || spool.list().length === 0) return
   const endpoint = async () => locate({ fresh: false })
   const speakerOf = createSpeakers({ config, locate: endpoint, self: () => undefined })

@@ -142,7 +142,7 @@ function toListenError(cause: NodeJS.ErrnoException, host: string, port: number)
   const place = host === ANY ? `port ${port}` : `${toUrlHost(host)}:${port}`
   const reason = `The hub cannot listen at ${place} (${cause.code ?? cause.message}).`
   const next = FATAL.has(cause.code!)
-    ? 'Set CLAUDE_PEERS_PORT, or stop what listens there; a broker of claude-peers v2 stops with its own "kill-broker".'
-    : 'Set CLAUDE_PEERS_BIND, or "bind" in ~/.claude-peers.json, to an address that this machine has now.'
+    ? 'Stop what listens there, or set another "port" in ~/.claude-peers.json (or CLAUDE_PEERS_PORT); a broker of claude-peers v2 stops with its own "kill-broker".'
+    : 'Set "bind" in ~/.claude-peers.json (or CLAUDE_PEERS_BIND) to an address that this machine has now.'
   return new ListenError(`${reason} ${next}`, { cause })
 }

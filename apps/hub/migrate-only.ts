@@ -24,6 +24,7 @@ export async function migrateOnly(config: Config): Promise<number> {
         file,
         folder: join(PACKAGE_ROOT, 'drizzle'),
         now: Date.now(),
+        expireAfterMs: config.expireAfterMs,
         machine: { id: readMachineId(config.paths.machineId), host: config.host },
       }),
     )

@@ -36,7 +36,14 @@ export async function restore(config: Config, args: string[]): Promise<number> {
     const folder = join(PACKAGE_ROOT, 'drizzle')
     const machineId = readMachineId(paths.machineId)
     const restored = await withDatabase(file, () =>
-      restoreDatabase({ file, folder, from, machineId, now: Date.now() }),
+      restoreDatabase({
+        file,
+        folder,
+        from,
+        machineId,
+        now: Date.now(),
+        expireAfterMs: config.expireAfterMs,
+      }),
     )
     process.stdout.write(`${describe(restored, { file, from }).join('\n')}\n`)
     return 0

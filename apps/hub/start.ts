@@ -21,6 +21,7 @@ import { createMetrics } from './metrics.ts'
 import { createNotifier, type Notifier } from './notifier.ts'
 import { createPresence } from './presence.ts'
 import { listen } from './server.ts'
+import { createSweep } from './sweep.ts'
 import { takeOver } from './take-over.ts'
 import { createTell } from './tell.ts'
 import { createUndo, type Undo } from './undo.ts'
@@ -107,7 +108,14 @@ async function serve(options: StartOptions, undo: Undo): Promise<RunningHub> {
   })
   const folder = join(PACKAGE_ROOT, 'drizzle')
   const { database, migration } = await withDatabase(file, () =>
-    openDatabase({ file, folder, machine, now, meter: metrics.meter }),
+    openDatabase({
+      file,
+      folder,
+      machine,
+      now,
+      meter: metrics.meter,
+      expireAfterMs: config.expireAfterMs,
+    }),
   ).catch(async (cause: unknown) => {
     await server.close()
     throw cause
@@ -147,8 +155,9 @@ async function serve(options: StartOptions, undo: Undo): Promise<RunningHub> {
   undo.add(() => removeRendezvous(paths.rendezvous, own))
   const files = watchFiles(config, { rendezvous, token })
   undo.add(() => notifier?.close())
+  const sweepMail = createSweep(database, log)
   const sweep = async () => {
-    await database.queue.run(() => database.sweep())
+    await sweepMail()
     await notifier?.sweep()
   }
   let ticks = 0

@@ -1,4 +1,5 @@
 import { homedir } from 'node:os'
+import { DEFAULT_EXPIRE_AFTER_MS } from '#machine/settings'
 import { openSpool } from '#machine/spool'
 import { toPaths } from '#machine/paths'
 import { readProject } from '#machine/project'
@@ -37,7 +38,8 @@ async function main(): Promise<void> {
     toolPrefix: TOOL_PREFIX,
     onReached: () => outbox?.wake(),
   })
-  outbox = createOutbox({ link, spool: openSpool(spool) })
+  const expireAfterMs = () => link.remote()?.expireAfterMs ?? DEFAULT_EXPIRE_AFTER_MS
+  outbox = createOutbox({ link, spool: openSpool(spool, { expireAfterMs }) })
   const { transport, afterAnswer } = createFlushedStdio()
   const activity = watchActivity({ sessions, pid: claude.pid, onChange: link.reportActivity })
   const meet = (name: string) => {

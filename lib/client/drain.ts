@@ -22,23 +22,34 @@ export type DrainOptions = {
 /** What is left: nothing that is this process's to send; some for later; or all, as the hub is away, or shut to this machine. */
 export type Drained = 'done' | 'later' | 'away' | 'shut'
 
-/** As long as the hub keeps mail that nobody takes. */
-export const KEPT_MS = 48 * 60 * 60_000
+/** How long what is found to be too old waits on: whoever was asleep with it has a hub again by then, if there is one. */
+const GRACE_MS = 60 * 60_000
+const DAY_MS = 24 * 60 * 60_000
 /** A limit of sends passes within a minute; a mailbox that stays full is the sender's to know of. */
 const PATIENCE_MS = 10 * 60_000
-const TOO_OLD = 'The hub did not answer for 48 hours after it was written.'
 
-/** Moves what is too old to be sent to the refused, whichever hub it is for. */
+/**
+ * Moves what is too old to the refused, whichever hub it is for; but not before an hour has passed
+ * since somebody first found it too old.
+ */
 export function expire(spool: Spool): void {
-  for (const entry of spool.list())
-    if (spool.now() - entry.at > KEPT_MS) spool.refuse(entry, TOO_OLD, { isUnknown: true })
+  const isOld = (entry: Entry) => spool.now() - entry.at > spool.expireAfterMs()
+  for (const entry of spool.list().filter(isOld)) {
+    if (spool.now() - spool.overdueSince(entry) <= GRACE_MS) continue
+    spool.refuse(entry, toTooOld(spool.expireAfterMs()), { isUnknown: true })
+  }
+}
+
+function toTooOld(expireAfterMs: number): string {
+  const days = expireAfterMs / DAY_MS
+  return `The hub did not answer for ${days === 1 ? 'a day' : `${days} days`} after it was written.`
 }
 
 /**
  * Makes the drain of the spool to one hub. A run sends what waits, oldest first and one at a time, each with the key of
  * the attempt that failed: what the hub has already is not stored twice, so that two who drain at once do no harm. An
  * entry is removed after the hub's answer alone. While one of a sender cannot be sent, nothing newer of that sender is;
- * what the hub refuses for good, or for ten minutes, and what is older than 48 hours, is moved to the refused. Never
+ * what the hub refuses for good, or for ten minutes, and what is too old (see `expire`), is moved to the refused. Never
  * rejects for what the hub says; one run at a time.
  */
 export function createDrain({ spool, hub, speakerOf, onSent, signal }: DrainOptions) {

@@ -10,7 +10,7 @@
  *    there, as the seat that the hub gives for the sender's registration. That one names no process, so that the seat
  *    is nobody's live one, and waits for its next session.
  *
- * What nobody may send so (its writer lives, and is cut off itself) waits, and is told of as too old after 48 hours.
+ * What nobody may send so (its writer lives, and is cut off itself) waits, and is told of as too old in the end.
  */
 import { isCutOff, listCards, listLiveCards, type Card } from '#machine/cards'
 import type { Config } from '#machine/config'

@@ -1,6 +1,6 @@
 /**
  * Taking over the database of claude-peers v1 or v2 (Bun). Its file stays whole as the backup; every message comes
- * along: queued mail waits again, with a new 48 hours, delivered mail becomes history. Its sessions become seats
+ * along: queued mail waits again, with its whole time anew, delivered mail becomes history. Its sessions become seats
  * without a session, so the next session in the same repository inherits the name and the mail.
  */
 import type Sqlite from 'better-sqlite3'
@@ -15,6 +15,7 @@ import {
   type OldMessage,
   type OldPeer,
 } from './old-rows.ts'
+import { MESSAGE_TTL_MS } from './limits.ts'
 import { deliveries, machines, messages, peers } from './schema.ts'
 
 export type Adoption = {
@@ -23,6 +24,8 @@ export type Adoption = {
   sqlite: Sqlite.Database
   now: number
   machine: { id: string; host: string }
+  /** How long queued mail goes on to wait, in ms; seven days by default. */
+  expireAfterMs?: number | undefined
 }
 
 /** Whether the open database has the tables of claude-peers v1 or v2. */
@@ -38,7 +41,8 @@ export function isPredecessor(sqlite: Sqlite.Database): boolean {
 }
 
 /** Copies every peer and message of the old database, in one transaction. */
-export function adoptPredecessor({ old, sqlite, now, machine }: Adoption): void {
+export function adoptPredecessor(adoption: Adoption): void {
+  const { old, sqlite, now, machine, expireAfterMs = MESSAGE_TTL_MS } = adoption
   const oldPeers = old.prepare('select * from peers').all() as OldPeer[]
   const oldMessages = old.prepare('select * from messages order by id').all() as OldMessage[]
   const write = prepare(drizzle(sqlite))
@@ -60,7 +64,7 @@ export function adoptPredecessor({ old, sqlite, now, machine }: Adoption): void 
       const senderId = seats.get(message.from_id)
       const recipientId = seats.get(message.to_id)
       write.message.run({ ...toMessage(message, now), senderId })
-      const delivery = toDelivery(message, now)
+      const delivery = toDelivery(message, { now, expireAfterMs })
       write.delivery.run({ ...delivery, senderId, recipientId, changedSeq: ++changedSeq })
     }
     keepNumbering(old, sqlite)

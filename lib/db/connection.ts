@@ -4,6 +4,7 @@ import type { BetterSQLite3Database } from 'drizzle-orm/better-sqlite3'
 import { createBell, type Bell } from './bell.ts'
 import { createCommitQueue, type CommitQueue } from './commit-queue.ts'
 import { readEpoch } from './epoch.ts'
+import { MESSAGE_TTL_MS } from './limits.ts'
 import type { Meter } from './meter.ts'
 import { openOrm } from './orm.ts'
 import { selectSeat, type SeatRow } from './peer-rows.ts'
@@ -30,7 +31,11 @@ export type Connection = {
   /** The history in which the numbers of changes mean something. */
   epoch: string
   meter: Meter | undefined
+  /** How long mail that is sent now waits for its recipient, in ms. */
+  expireAfterMs: number
 }
+
+export type ConnectOptions = { meter?: Meter | undefined; expireAfterMs?: number | undefined }
 
 /** Opens the file (owner-only) with durable commits. Throws when SQLite does not accept a setting. */
 export function openSqlite(file: string): Sqlite.Database {
@@ -60,7 +65,11 @@ export function openSqlite(file: string): Sqlite.Database {
 }
 
 /** Wraps a migrated database for its operations. */
-export function connect(sqlite: Sqlite.Database, now: () => number, meter?: Meter): Connection {
+export function connect(
+  sqlite: Sqlite.Database,
+  now: () => number,
+  { meter, expireAfterMs = MESSAGE_TTL_MS }: ConnectOptions = {},
+): Connection {
   const bell = createBell()
   const seats = createSeatCache<SeatRow>(sqlite)
   const orm = openOrm(sqlite, seats.written)
@@ -75,6 +84,7 @@ export function connect(sqlite: Sqlite.Database, now: () => number, meter?: Mete
     bell,
     now,
     meter,
+    expireAfterMs,
     epoch: readEpoch(sqlite),
     ...sequence,
   }

@@ -1,5 +1,7 @@
-/** How long a message waits for its recipient before it expires: 48 hours. */
-export const MESSAGE_TTL_MS = 48 * 60 * 60 * 1_000
+/** How long a message waits for its recipient before it expires, unless the person sets another time: seven days. */
+export const MESSAGE_TTL_MS = 7 * 24 * 60 * 60 * 1_000
+/** How long what is due to expire waits on after the hub or its machine stood still: an hour. */
+export const GRACE_MS = 60 * 60 * 1_000
 /** How long an offered message belongs to the one caller who got it: 30 seconds. */
 export const LEASE_MS = 30_000
 /** How long after its delivery a message is still looked for in its reader's transcript: a day. */

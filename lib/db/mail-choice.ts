@@ -4,7 +4,6 @@ export type Waiting = {
   senderId: string
   state: 'queued' | 'offered'
   leaseUntil: number | null
-  expiresAt: number
   chars: number
   urgency: 'normal' | 'fyi'
 }
@@ -33,7 +32,7 @@ export function chooseMail(waiting: Waiting[], now: number, options: ChoiceOptio
   const queued = waiting
     .filter((one) => !isOpen(one))
     .toSorted((one, other) => one.messageId - other.messageId)
-  const free = queued.filter((one) => one.expiresAt > now && !heldBack.has(one.senderId))
+  const free = queued.filter((one) => !heldBack.has(one.senderId))
   const chosen =
     options.skipIfOnlyFyi && free.every((one) => one.urgency === 'fyi')
       ? []

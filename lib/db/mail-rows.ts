@@ -61,7 +61,6 @@ export function selectMail({ orm, seat }: Connection) {
   const isQueued = mailThat(sql`= 'queued'`)
   const isOffered = mailThat(sql`= 'offered'`)
   const open = aliasedTable(deliveries, 'open')
-  const isNotExpired = sql`${deliveries.expiresAt} > ${sql.placeholder('now')}`
   const isNotHeldBack = sql`${deliveries.senderId} not in (
     select ${open.senderId} from ${deliveries} as open
     where ${open.recipientId} = ${recipientId} and ${open.settledAt} is null and ${open.state} = 'offered'
@@ -69,6 +68,17 @@ export function selectMail({ orm, seat }: Connection) {
   const waiting = mailQuery(orm)
     .where(isWaiting)
     .orderBy(asc(deliveries.messageId))
+    .limit(sql.placeholder('limit'))
+    .prepare()
+  const taken = mailQuery(orm)
+    .where(
+      and(
+        eq(deliveries.recipientId, recipientId),
+        lt(deliveries.messageId, sql.placeholder('before')),
+        sql`${deliveries.state} in ('delivered', 'read')`,
+      ),
+    )
+    .orderBy(desc(deliveries.messageId))
     .limit(sql.placeholder('limit'))
     .prepare()
   const one = mailQuery(orm)
@@ -102,6 +112,9 @@ export function selectMail({ orm, seat }: Connection) {
       const row = one.get(options)
       return row && toMail(row, options.recipientId)
     },
+    /** What one has taken, newest first. */
+    taken: (options: { recipientId: string; before: number; limit: number }): Mail[] =>
+      taken.all(options).map((row) => toMail(row, options.recipientId)),
     any: orm
       .select({ one: sql`1` })
       .from(deliveries)
@@ -123,15 +136,7 @@ export function selectMail({ orm, seat }: Connection) {
       .select({ count: sql<number>`count(*)` })
       .from(deliveries)
       .innerJoin(messages, eq(messages.id, deliveries.messageId))
-      .where(
-        and(
-          isQueued,
-          eq(messages.urgency, 'normal'),
-          lt(deliveries.attempts, MAX_WAKES),
-          isNotExpired,
-          isNotHeldBack,
-        ),
-      )
+      .where(and(isQueued, eq(messages.urgency, 'normal'), lt(deliveries.attempts, MAX_WAKES), isNotHeldBack))
       .prepare(),
     // Without an order, which would cost a sort in SQLite even of the one message that most mailboxes hold.
     all: orm
@@ -140,7 +145,6 @@ export function selectMail({ orm, seat }: Connection) {
         senderId: deliveries.senderId,
         state: sql<'queued' | 'offered'>`${deliveries.state}`,
         leaseUntil: deliveries.leaseUntil,
-        expiresAt: deliveries.expiresAt,
         chars: messages.chars,
         urgency: messages.urgency,
       })

@@ -2,7 +2,6 @@ import { crc32 } from 'node:zlib'
 import { sql } from 'drizzle-orm'
 import { noteMail } from './bell.ts'
 import type { Connection } from './connection.ts'
-import { MESSAGE_TTL_MS } from './limits.ts'
 import { deliveries, messages } from './schema.ts'
 
 type NewMessage = Omit<typeof messages.$inferInsert, 'id' | 'chars'>
@@ -22,7 +21,7 @@ export const toDigest = (body: string): number => crc32(body)
 
 /** The two writes that make mail, for inside `queue.run`. */
 export function createMailWrites(connection: Connection) {
-  const { nextSeq, bell, fresh } = connection
+  const { nextSeq, bell, fresh, expireAfterMs } = connection
   const statements = prepare(connection)
   return {
     /** Stores what is said, and gives its id; `undefined` when its sender has used the key before. */
@@ -30,10 +29,10 @@ export function createMailWrites(connection: Connection) {
       const stored = statements.store.run({ ...message, chars: message.body.length })
       return stored.changes === 0 ? undefined : Number(stored.lastInsertRowid)
     },
-    /** Queues a message for one recipient, for 48 hours. */
+    /** Queues a message for one recipient, for as long as mail waits. */
     queue(delivery: NewDelivery): void {
       const changedSeq = nextSeq()
-      statements.queue.run({ ...delivery, expiresAt: delivery.queuedAt + MESSAGE_TTL_MS, changedSeq })
+      statements.queue.run({ ...delivery, expiresAt: delivery.queuedAt + expireAfterMs, changedSeq })
       fresh.add(delivery.recipientId)
       noteMail(bell, { ...delivery, changedSeq })
     },

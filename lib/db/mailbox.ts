@@ -65,9 +65,13 @@ export function createMailbox(connection: Connection) {
     /** How many messages wait for the next consume. */
     queued: (recipientId: string): number => reads.queued.get({ recipientId })!.count,
     /** How many messages the next consume could give that are worth waking for: not `fyi`, nor offered thrice in vain. */
-    urgent: (recipientId: string): number => reads.urgent.get({ recipientId, now: now() })!.count,
+    urgent: (recipientId: string): number => reads.urgent.get({ recipientId })!.count,
     /** What waits (queued or on offer), oldest first, without taking it. */
     peek: (recipientId: string, limit: number): Mail[] => reads.waiting({ recipientId, limit }),
+
+    /** What was taken, newest first: delivered or read, and still kept. */
+    taken: (recipientId: string, options: { before: number; limit: number }): Mail[] =>
+      reads.taken({ recipientId, ...options }),
 
     /** The newest mail, of the last day, that is on offer or delivered and not known to be read. */
     unread(recipientId: string): Unread[] {

@@ -152,6 +152,9 @@ export function createMessages(connection: Connection) {
     counts: (): { queued: number; offered: number; settled: number } => statements.counts.get({})!,
     /** When the message was queued that has waited longest; `undefined` when none waits. */
     oldestWaiting: (): number | undefined => statements.oldestWaiting.get({})?.queuedAt,
+    /** What a message says, whole, and when it was sent. */
+    whole: (messageId: number): { body: string; createdAt: number } | undefined =>
+      statements.whole.get({ messageId }),
     /** A message as its recipient may read it again: one that it was offered at least once. */
     received: (recipientId: string, messageId: number): Mail | undefined =>
       mail.one({ recipientId, messageId }),
@@ -178,7 +181,7 @@ function prepare({ orm }: Connection) {
       })
       .from(sql`(select 1)`)
       .prepare(),
-    // All wait equally long before they expire, and of that there is an index.
+    // All wait equally long before they expire, as long as nobody sets another time, and of that there is an index.
     oldestWaiting: orm
       .select({ queuedAt: deliveries.queuedAt })
       .from(deliveries)
@@ -201,6 +204,11 @@ function prepare({ orm }: Connection) {
           eq(messages.senderId, placeholder('senderId')),
         ),
       )
+      .prepare(),
+    whole: orm
+      .select({ body: messages.body, createdAt: messages.createdAt })
+      .from(messages)
+      .where(eq(messages.id, placeholder('messageId')))
       .prepare(),
     changesAfter: orm
       .select({ count: sql<number>`count(*)` })

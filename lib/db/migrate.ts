@@ -34,6 +34,8 @@ export type MigrateOptions = {
   now: number
   /** This machine, the owner of the sessions found in a database of claude-peers v1 or v2. */
   machine: { id: string; host: string }
+  /** How long mail that is adopted from them goes on to wait, in ms; seven days by default. */
+  expireAfterMs?: number | undefined
 }
 
 /**
@@ -61,7 +63,7 @@ export function migrateFile(options: MigrateOptions): MigrationResult {
     case 'predecessor': {
       const backup = replace(file, backupName(file, 'v2-backup', now), (old, target) => {
         runMigrations(target, folder, (sqlite) => {
-          adoptPredecessor({ old, sqlite, now, machine })
+          adoptPredecessor({ old, sqlite, now, machine, expireAfterMs: options.expireAfterMs })
           beginEpoch(sqlite)
         })
       })

@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto'
 import { hashKey, toPeerId } from './keys.ts'
-import { MESSAGE_TTL_MS } from './limits.ts'
 import { toName, uniqueName } from './names.ts'
 import { toPastTime } from './old-time.ts'
 
@@ -87,7 +86,7 @@ export function toMessage(old: OldMessage, now: number) {
 }
 
 /** Delivered is what one of its versions said so of; a state that none of them knew waits again, rather than be lost. */
-export function toDelivery(old: OldMessage, now: number) {
+export function toDelivery(old: OldMessage, { now, expireAfterMs }: { now: number; expireAfterMs: number }) {
   const queuedAt = toPastTime(old.sent_at, now) ?? now
   const isDelivered = old.delivered === 1 || old.status === 'delivered'
   return {
@@ -96,7 +95,7 @@ export function toDelivery(old: OldMessage, now: number) {
     attempts: Number(isDelivered),
     queuedAt,
     settledAt: isDelivered ? (toPastTime(old.delivered_at, now) ?? queuedAt) : null,
-    expiresAt: now + MESSAGE_TTL_MS,
+    expiresAt: now + expireAfterMs,
   }
 }
 

@@ -1,10 +1,10 @@
-import { connect, openSqlite, type Connection } from './connection.ts'
+import { connect, openSqlite, type Connection, type ConnectOptions } from './connection.ts'
 import { beginEpoch } from './epoch.ts'
+import { createExpiry } from './expiry.ts'
 import { createMachineTokens, type MachineTokens } from './machine-tokens.ts'
 import { createMachines, type Machines } from './machines.ts'
 import { createMailbox, type Mailbox } from './mailbox.ts'
 import { createMessages, type Messages } from './messages.ts'
-import type { Meter } from './meter.ts'
 import { migrateConnection, migrateFile, type MigrateOptions, type MigrationResult } from './migrate.ts'
 import { createNotifications } from './notifications.ts'
 import { createPeers, type Peers } from './peers.ts'
@@ -24,6 +24,8 @@ export type Database = Connection & {
   withdraw: Withdrawals['withdraw']
   formerRoots: ReturnType<typeof createFormerRoots>
   sweep: ReturnType<typeof createSweeper>
+  /** Lets what is due within the hour wait an hour from now; belongs inside `queue.run`. */
+  grantGrace: () => number
   removeSeat: ReturnType<typeof createSeatRemoval>
   notifications: ReturnType<typeof createNotifications>
   /** Commits what was asked for, then closes the file. */
@@ -31,27 +33,21 @@ export type Database = Connection & {
 }
 
 /** Migrates the file and opens it. Throws what `migrateFile` throws. The caller holds the claim. */
-export function openDatabase(
-  options: Omit<MigrateOptions, 'now'> & { now: () => number; meter?: Meter | undefined },
-): {
+export function openDatabase(options: Omit<MigrateOptions, 'now'> & ConnectOptions & { now: () => number }): {
   database: Database
   migration: MigrationResult
 } {
   const migration = migrateFile({ ...options, now: options.now() })
-  const { file, now, meter } = options
-  return { database: toDatabase(connect(openSqlite(file), now, meter)), migration }
+  const { file, now } = options
+  return { database: toDatabase(connect(openSqlite(file), now, options)), migration }
 }
 
 /** An empty database in memory, for tests and measurements of the operations alone. */
-export function openInMemory(options: {
-  folder: string
-  now: () => number
-  meter?: Meter | undefined
-}): Database {
+export function openInMemory(options: ConnectOptions & { folder: string; now: () => number }): Database {
   const sqlite = openSqlite(':memory:')
   migrateConnection(sqlite, options.folder)
   beginEpoch(sqlite)
-  return toDatabase(connect(sqlite, options.now, options.meter))
+  return toDatabase(connect(sqlite, options.now, options))
 }
 
 function toDatabase(connection: Connection): Database {
@@ -69,6 +65,7 @@ function toDatabase(connection: Connection): Database {
     withdraw: withdrawals.withdraw,
     formerRoots: createFormerRoots(connection),
     sweep,
+    grantGrace: createExpiry(connection).grantGrace,
     removeSeat,
     notifications: createNotifications(connection),
     close() {

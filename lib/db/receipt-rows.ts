@@ -127,6 +127,7 @@ export function selectReceipts({ orm }: Connection) {
           isOfPeers,
           isNull(deliveries.replyId),
           ne(deliveries.state, sql`'retracted'`),
+          ne(deliveries.state, sql`'expired'`),
           eq(messages.urgency, sql`'normal'`),
           or(isNull(messages.replyTo), isNotNull(deliveries.replyBy)),
         ),

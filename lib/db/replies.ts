@@ -3,10 +3,9 @@
  * first of: an answer of its recipient, the note that none came in time, or its being taken back. The note and the
  * mark that it was sent are one transaction, so that it is sent exactly once, whenever the hub is killed.
  */
-import { randomUUID } from 'node:crypto'
 import { aliasedTable, and, desc, eq, gt, isNull, lte, ne, sql } from 'drizzle-orm'
 import type { Connection } from './connection.ts'
-import { createMailWrites, toDigest } from './mail-writes.ts'
+import { createNotes } from './notes.ts'
 import { deliveries, machines, messages, peers } from './schema.ts'
 
 /** A message that answers: `to` is who sent what it answers. */
@@ -29,7 +28,7 @@ const NOTES_PER_SWEEP = 500
 export function createReplies(connection: Connection) {
   const { now, nextSeq, bell } = connection
   const statements = prepare(connection)
-  const mail = createMailWrites(connection)
+  const sendNote = createNotes(connection)
 
   function setReply(messageId: number, { from, to }: Answer, replyId: number | null) {
     const change = { messageId, senderId: to, recipientId: from, changedSeq: nextSeq() }
@@ -52,26 +51,7 @@ export function createReplies(connection: Connection) {
       const overdue: Overdue[] = statements.overdue.all({ now: now() })
       for (const ask of overdue) {
         const { messageId, senderId, recipientId } = ask
-        const body = toNote(ask)
-        const queuedAt = now()
-        const noteId = mail.store({
-          senderId,
-          idempotencyKey: randomUUID(),
-          body,
-          urgency: 'normal',
-          replyTo: messageId,
-          kind: 'note',
-          scope: null,
-          createdAt: queuedAt,
-        })!
-        mail.queue({
-          messageId: noteId,
-          senderId,
-          recipientId: senderId,
-          digest: toDigest(body),
-          queuedAt,
-          replyBy: null,
-        })
+        const noteId = sendNote({ to: senderId, about: messageId, body: toNote(ask), urgency: 'normal' })
         const change = { messageId, senderId, recipientId, changedSeq: nextSeq() }
         statements.setNote.run({ ...change, noteId })
         bell.noteSent(change)

@@ -44,6 +44,8 @@ export type RestoreOptions = {
   from: string
   machineId: string
   now: number
+  /** How long what waits in the backup waits from now on, in ms; seven days by default. */
+  expireAfterMs?: number | undefined
 }
 
 /** What the database is that a backup takes the place of. */
@@ -60,7 +62,7 @@ const NUMBERS_SKIPPED = 10_000
  * NewerDatabaseError; everything is then as it was. The caller holds the claim.
  */
 export function restoreDatabase(options: RestoreOptions): Restored {
-  const { folder, from, machineId, now } = options
+  const { folder, from, machineId, now, expireAfterMs = MESSAGE_TTL_MS } = options
   const file = followLinks(options.file)
   checkSource(from, file)
   const present = inspectPresent(file, folder)
@@ -69,7 +71,8 @@ export function restoreDatabase(options: RestoreOptions): Restored {
   try {
     copyWhole(from, prepared)
     const applied = bringUpToDate(prepared, { from, folder })
-    const told = goOn(prepared, { machineId, now, present: present === 'absent' ? undefined : file })
+    const known = present === 'absent' ? undefined : file
+    const told = goOn(prepared, { machineId, now, present: known, expireAfterMs })
     finish(prepared)
     return { ...told, applied, kept: putInPlace(prepared, { file, present, now }) }
   } finally {
@@ -139,7 +142,12 @@ function bringUpToDate(prepared: string, { from, folder }: { from: string; folde
 /** Makes the copy a history of its own. */
 function goOn(
   prepared: string,
-  { machineId, now, present }: { machineId: string; now: number; present: string | undefined },
+  {
+    machineId,
+    now,
+    present,
+    expireAfterMs,
+  }: { machineId: string; now: number; present: string | undefined; expireAfterMs: number },
 ): Pick<Restored, 'waiting' | 'nextMessageId' | 'knowsMachine' | 'unchecked'> {
   return change(prepared, (sqlite) => {
     beginEpoch(sqlite)
@@ -149,7 +157,7 @@ function goOn(
         `update deliveries set state = 'queued', lease_until = null, attempts = max(attempts, 1), expires_at = ?
           where settled_at is null`,
       )
-      .run(now + MESSAGE_TTL_MS)
+      .run(now + expireAfterMs)
     const knowsMachine = sqlite.prepare('select 1 from machines where id = ?').get(machineId) !== undefined
     const unchecked = keepTokens(sqlite, { present, now })
     return { waiting, nextMessageId: skipNumbers(sqlite), knowsMachine, unchecked }

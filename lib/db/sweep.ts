@@ -1,6 +1,7 @@
-import { and, eq, gt, isNull, lt, lte, notExists, sql, type SQL } from 'drizzle-orm'
+import { and, eq, gt, lt, lte, notExists, sql, type SQL } from 'drizzle-orm'
 import { noteMail, PEERS_TOPIC } from './bell.ts'
 import type { Connection } from './connection.ts'
+import { createExpiry } from './expiry.ts'
 import { LEASE_MS, RETENTION_MS } from './limits.ts'
 import { createMachineTokens } from './machine-tokens.ts'
 import { createReplies } from './replies.ts'
@@ -19,7 +20,7 @@ type Found = { messageId: number; senderId: string; recipientId: string }
 
 /**
  * Makes the one sweeper: queues messages again whose lease is over, tells senders whose question had no answer in time,
- * expires what waited 48 hours, forgets what has been settled for 30 days, and removes the seats of sessions that were
+ * expires what waited too long, forgets what has been settled for 30 days, and removes the seats of sessions that were
  * not heard of for 30 days and that no message mentions, and tokens that nobody could use for so long. Run it inside
  * `queue.run`.
  */
@@ -27,6 +28,7 @@ export function createSweeper(connection: Connection) {
   const { now, nextSeq, bell, meter, fresh } = connection
   const statements = prepare(connection)
   const replies = createReplies(connection)
+  const expiry = createExpiry(connection)
   const machineTokens = createMachineTokens(connection)
 
   /** One number for each changed row: two rows with one number could fall on both sides of a feed's page. */
@@ -45,9 +47,9 @@ export function createSweeper(connection: Connection) {
     statements.shortenLeases.run({ latest: now() + LEASE_MS })
     const requeued = change(statements.leaseOver.all({ now: now() }), (row) => statements.requeue.run(row))
     if (meter && requeued > 0) bell.noteWork(() => meter.leaseOver(requeued))
-    // Before what they asked expires: the longest question waits as long as a message.
+    // First: the note of a question that expires says that no answer can come.
+    const expired = expiry.expire(ROWS_PER_SWEEP)
     const overdue = replies.settleOverdue()
-    const expired = change(statements.outdated.all({ now: now() }), (row) => statements.expire.run(row))
     const forgotten = new Set(statements.old.all({ before }).map((row) => row.messageId))
     for (const messageId of forgotten) statements.forget.run({ messageId })
     const unused = statements.unused.all({ before })
@@ -100,18 +102,6 @@ function prepare({ orm }: Connection) {
     requeue: orm
       .update(deliveries)
       .set({ state: 'queued', leaseUntil: null, changedSeq: value('changedSeq') })
-      .where(one)
-      .prepare(),
-    outdated: find(
-      and(
-        isNull(deliveries.settledAt),
-        eq(deliveries.state, sql`'queued'`),
-        lte(deliveries.expiresAt, sql.placeholder('now')),
-      ),
-    ),
-    expire: orm
-      .update(deliveries)
-      .set({ state: 'expired', settledAt: value('now'), changedSeq: value('changedSeq') })
       .where(one)
       .prepare(),
     // A message is forgotten as a whole: with some of its recipients gone, a repeated send would seem another one.

@@ -12,7 +12,7 @@ export function describeAnswer({ reply, replyBy, state }: Receipt, now: number):
     const excerpt = reply.excerpt && quote(reply.excerpt)
     return [`answered by message ${reply.id}`, excerpt].filter(Boolean).join(': ')
   }
-  if (replyBy === null || state === 'retracted') return undefined
+  if (replyBy === null || state === 'retracted' || state === 'expired') return undefined
   const until = toClock(replyBy, now)
   return replyBy > now ? `an answer is awaited until ${until}` : `no answer came until ${until}`
 }

@@ -29,7 +29,7 @@ export function describePeer(peer: Peer, now: number): string {
     isSession ? describeState(peer, now) : '',
     isSession ? safe.directory : '',
     isSession && safe.branch ? `branch ${safe.branch}` : '',
-    safe.summary,
+    isSession ? safe.summary : `the person at ${escapeLine(peer.host)}`,
     peer.waiting > 0 ? waiting : '',
   ]
   return `${safe.address}: ${parts.filter(Boolean).join(' · ')}`

@@ -8,7 +8,9 @@ export function describeReceipt(receipt: Receipt, now: number): string {
     case 'queued':
       return `queued${again}: ${describeReach(receipt, now)}${describeNotice(receipt, now)}`
     case 'offered':
-      return `on its way: handed to the recipient's hook, not confirmed yet${again}`
+      return isToPerson(receipt)
+        ? `on its way: being shown to the person, not confirmed yet${again}`
+        : `on its way: handed to the recipient's hook, not confirmed yet${again}`
     case 'delivered':
       return receipt.unconfirmedAt === null
         ? `delivered at ${clock(receipt.deliveredAt, now)}${again}`
@@ -16,7 +18,7 @@ export function describeReceipt(receipt: Receipt, now: number): string {
     case 'read':
       return `read at ${clock(receipt.readAt, now)}`
     case 'expired':
-      return `expired at ${clock(receipt.endedAt, now)}: the recipient never took it`
+      return `expired at ${clock(receipt.endedAt, now)}: no delivery was confirmed${again}`
     case 'retracted':
       return `retracted at ${clock(receipt.endedAt, now)}`
   }
@@ -36,6 +38,9 @@ export function describeSteps(receipt: Receipt, now: number): string {
   ]
   return steps.flatMap(([what, at]) => (at === null ? [] : [`${what} ${toClock(at, now)}`])).join(' → ')
 }
+
+/** No session ever gets the name of a person's seat. */
+const isToPerson = ({ to }: Receipt) => to.startsWith('user@')
 
 /** How a queued message will reach its recipient. */
 function describeReach({ reach, urgency }: Receipt, now: number): string {

@@ -111,7 +111,10 @@ function toMisfits(root: Node): Problem[] {
     if (issue.path.length === 0)
       return [{ at: root.offset, says: 'settings stand in an object, such as {"host": "studio"}.' }]
     const node = findNodeAtLocation(root, issue.path as (string | number)[])
-    const next = issue.path[0] === 'port' && node?.type === 'string' ? ' Write it without quotes.' : ''
+    const next =
+      /^(port|expire_after_days)$/.test(String(issue.path[0])) && node?.type === 'string'
+        ? ' Write it without quotes.'
+        : ''
     return [{ at: node?.offset ?? root.offset, says: `"${String(issue.path[0])}": ${issue.message}.${next}` }]
   })
 }

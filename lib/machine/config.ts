@@ -5,6 +5,8 @@ import { parseJson, readIfThere } from './files.ts'
 import { toPaths, type Paths } from './paths.ts'
 import {
   ANY,
+  DAY_MS,
+  DEFAULT_EXPIRE_AFTER_MS,
   DEFAULT_PORT,
   environmentShape,
   fileShape,
@@ -36,6 +38,10 @@ export type Config = {
   host: string
   /** More names by which other machines call the hub. */
   hosts: string[]
+  /**
+   * How long mail waits before it expires, in ms: at the hub, whose own setting counts, and in the spool of this machine.
+   */
+  expireAfterMs: number
   /** How the hub tells the person of mail that stays unread. */
   notify: Notify
   /** Where each value comes from. */
@@ -79,10 +85,16 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env, home?: string):
     token: given.token,
     host,
     hosts,
+    expireAfterMs: toMs(given.expire_after_days),
     notify: toNotify(given.notify_command),
     origins: toOrigins(file, own),
   }
 }
+
+const toMs = (days: number | undefined) => (days === undefined ? DEFAULT_EXPIRE_AFTER_MS : days * DAY_MS)
+
+/** A time of whole days, as its setting has it. */
+export const toDays = (ms: number): number => ms / DAY_MS
 
 /** The same settings, as if no hub of another machine were configured: for the hub that this machine runs itself. */
 export function toLocal(config: Config): Config {

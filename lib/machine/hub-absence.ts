@@ -33,12 +33,12 @@ export async function explainAbsence(config: Config): Promise<Absence> {
   const hub = readLiveRendezvous(config.paths.rendezvous)
   if (hub && isAtPort(hub.url, config)) return { kind: 'silent', reason: toSilence(hub), hub }
   if (hub) {
-    const reason = `The hub runs at ${hub.url} (pid ${hub.pid}), and here ${brokerUrl} is configured: use the same CLAUDE_PEERS_PORT, or end it with "claude-peers stop".`
+    const reason = `The hub runs at ${hub.url} (pid ${hub.pid}), and here ${brokerUrl} is configured: use the same "port" in ~/.claude-peers.json (or CLAUDE_PEERS_PORT), or end it with "claude-peers stop".`
     return { kind: 'elsewhere', reason, hub }
   }
   const who = config.port === 0 ? 'none' : await whoAnswers(brokerUrl)
   if (who === 'foreign') {
-    const reason = `Another program answers at ${brokerUrl}: end that one, or set CLAUDE_PEERS_PORT to a free port.`
+    const reason = `Another program answers at ${brokerUrl}: end that one, or set "port" in ~/.claude-peers.json (or CLAUDE_PEERS_PORT) to a free one.`
     return { kind: who, reason }
   }
   if (who === 'starting')

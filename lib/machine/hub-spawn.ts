@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { closeSync, openSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import semver from 'semver'
-import type { Config } from './config.ts'
+import { toDays, type Config } from './config.ts'
 import { HUB_EXIT } from './exit-codes.ts'
 import { readIfThere } from './files.ts'
 import { HubUnavailableError } from './hub-unavailable.ts'
@@ -123,9 +123,16 @@ const KEPT =
  * The file is read by the hub itself: a session that has run for long would start it with settings that have changed
  * since, such as the address that `hub invite` writes.
  */
-function toEnvironment({ paths, origins, brokerUrl, ...settings }: Config): NodeJS.ProcessEnv {
+function toEnvironment({ paths, origins, brokerUrl, expireAfterMs, ...settings }: Config): NodeJS.ProcessEnv {
   const { port, database, bind, host, hosts } = settings
-  const own = { port: String(port), database, bind, host, hosts: hosts.join() }
+  const own = {
+    port: String(port),
+    database,
+    bind,
+    host,
+    hosts: hosts.join(),
+    expire_after_days: String(toDays(expireAfterMs)),
+  }
   const given = Object.entries(own).filter(([name]) => origins[name as keyof typeof own] === 'environment')
   return {
     ...Object.fromEntries(Object.entries(process.env).filter(([name]) => KEPT.test(name))),

@@ -88,7 +88,7 @@ async function refuseElsewhere(config: Config, { ask }: StartOptions, reason: st
   const found = await ask(left.url)
   if (!found) return
   throw new HubUnavailableError(
-    `${reason} It runs at ${found.url} (pid ${found.pid}): use the same CLAUDE_PEERS_PORT, or stop it with claude-peers stop.`,
+    `${reason} It runs at ${found.url} (pid ${found.pid}): use the same "port" in ~/.claude-peers.json (or CLAUDE_PEERS_PORT), or stop it with claude-peers stop.`,
   )
 }
 

@@ -5,6 +5,9 @@ import { isWildcard, toBareHost, toHost, toUrlHost } from './address.ts'
 
 /** Where the hub listens when nobody says otherwise. */
 export const DEFAULT_PORT = 7899
+/** How long mail waits when nobody says otherwise. */
+export const DAY_MS = 24 * 60 * 60_000
+export const DEFAULT_EXPIRE_AFTER_MS = 7 * DAY_MS
 /** The `bind` that asks for every address of the machine; a wildcard address is refused. */
 export const ANY = 'any'
 
@@ -15,6 +18,7 @@ const A_HOST = 'use a name with a letter from a to z or a digit'
 const A_TOKEN = 'use up to 512 letters, digits and signs, without spaces'
 const NAMES = 'use a list of names or addresses, such as ["studio.example.ts.net"]'
 const A_COMMAND = 'use a command of up to 4096 characters, or "off"'
+const A_TIME = 'use whole days, 1 to 365'
 const A_PATH = 'use an absolute path'
 
 const toText = (error: string) => z.string(error).min(1, error)
@@ -72,6 +76,7 @@ const hosts = z.array(name, NAMES).max(64, 'use up to 64 names')
 const port = z.int(A_PORT).min(0, A_PORT).max(65_535, A_PORT)
 // The hub runs in the root directory, and its starters anywhere.
 const database = toText(A_PATH).refine(isAbsolute, A_PATH)
+const expireAfterDays = z.int(A_TIME).min(1, A_TIME).max(365, A_TIME)
 const notifyCommand = z.string(A_COMMAND).max(4_096, A_COMMAND)
 
 /** The keys of `~/.claude-peers.json`. */
@@ -84,6 +89,7 @@ export const fileShape = z.strictObject({
   host: host.optional(),
   hosts: hosts.optional(),
   notify_command: notifyCommand.optional(),
+  expire_after_days: expireAfterDays.optional(),
 })
 
 /** The settings as the file may hold them. */
@@ -103,6 +109,7 @@ export const VARIABLE = {
   host: 'CLAUDE_PEERS_HOST',
   hosts: 'CLAUDE_PEERS_HOSTS',
   notify_command: 'CLAUDE_PEERS_NOTIFY_COMMAND',
+  expire_after_days: 'CLAUDE_PEERS_EXPIRE_AFTER_DAYS',
 } as const satisfies Record<Setting, string>
 
 /** The variables that are settings. */
@@ -110,14 +117,17 @@ export const VARIABLES: string[] = Object.values(VARIABLE)
 
 /** The settings as variables hold them: all of them text. */
 export const environmentShape = fileShape.extend({
-  port: z
-    .string()
-    .regex(/^\d{1,9}$/, A_PORT)
-    .transform(Number)
-    .pipe(port)
-    .optional(),
+  port: toNumber(A_PORT).pipe(port).optional(),
+  expire_after_days: toNumber(A_TIME).pipe(expireAfterDays).optional(),
   hosts: z.string().transform(toList).pipe(hosts).optional(),
 })
+
+function toNumber(error: string) {
+  return z
+    .string()
+    .regex(/^\d{1,9}$/, error)
+    .transform(Number)
+}
 
 /** Names in one variable are separated by commas. */
 function toList(text: string): string[] {

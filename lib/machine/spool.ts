@@ -9,14 +9,16 @@
  * refuses is moved to `refused/` with its words, and stays until its sender was told, or a month.
  */
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, rmSync, statSync, utimesSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { sendInput } from '#router/shapes/messages'
 import { registerInput } from '#router/shapes/peers'
+import type { Config } from './config.ts'
 import { createPrivate, parseJson, readIfThere, syncDirectory } from './files.ts'
 import { makePrivateDir } from './paths.ts'
 import { isIdentical } from './processes.ts'
+import { DEFAULT_EXPIRE_AFTER_MS } from './settings.ts'
 
 /**
  * Who sends: the seat and its mailbox key, where there was one, and what a new seat would be registered with. A person
@@ -59,12 +61,19 @@ export type Named<T> = T & { name: string }
 export type Spool = {
   /** Its clock, in ms since the epoch. */
   now(): number
+  /** How long an entry waits before it is too old, in ms. */
+  expireAfterMs(): number
   /** Keeps an entry behind all others; it is on disk when this returns. Throws SpoolError, and then it is not kept. */
   add(entry: Omit<Entry, 'at'>): Named<Entry>
   /** What waits, oldest first. */
   list(): Named<Entry>[]
   /** The files of entries that cannot be read any more: damaged, or another user's. They are left where they are. */
   unreadable(): string[]
+  /**
+   * Since when an entry that is too old is known to be so: since the first process that asked. Kept as the time of its
+   * file, which never changes otherwise.
+   */
+  overdueSince(entry: Named<Entry>): number
   /** Ends an entry that the hub has answered for. */
   remove(name: string): void
   /** Moves an entry to those that are not sent any more, with the reason, unless another process has ended it. */
@@ -87,8 +96,13 @@ const REFUSED_KEPT_MS = 30 * 24 * 60 * 60_000
 /** A place is a time of this millennium or the next few: behind a larger one nothing could be kept in order. */
 const NAME = /^[01]\d{14}-[0-9a-f]{16}\.json$/
 
+export type SpoolOptions = { now?: () => number; expireAfterMs?: () => number }
+
 /** Opens the spool of a user, which need not exist yet; nothing is created before there is something to keep. */
-export function openSpool(directory: string, now: () => number = Date.now): Spool {
+export function openSpool(
+  directory: string,
+  { now = Date.now, expireAfterMs = () => DEFAULT_EXPIRE_AFTER_MS }: SpoolOptions = {},
+): Spool {
   const waiting = openFolder(directory, entryShape)
   const refusals = openFolder(join(directory, 'refused'), refusedShape)
 
@@ -102,6 +116,7 @@ export function openSpool(directory: string, now: () => number = Date.now): Spoo
 
   return {
     now,
+    expireAfterMs,
     add(given) {
       const entry: Entry = { ...given, at: now() }
       const text = JSON.stringify(entry)
@@ -109,13 +124,21 @@ export function openSpool(directory: string, now: () => number = Date.now): Spoo
       checkReadable(text)
       try {
         const place = Math.max(entry.at, toPlace(waiting.names().at(-1)) + 1)
-        return { ...entry, name: waiting.put(toName(place, entry), text) }
+        const name = waiting.put(toName(place, entry), text)
+        waiting.setTime(name, entry.at)
+        return { ...entry, name }
       } catch (cause) {
         throw toUnwritten(entry, directory, cause as Error)
       }
     },
     list: () => waiting.list(),
     unreadable: () => waiting.unreadable(),
+    overdueSince({ name, at }) {
+      const since = waiting.timeOf(name) ?? now()
+      if (since > at + expireAfterMs()) return since
+      waiting.setTime(name, now())
+      return now()
+    },
     remove(name) {
       waiting.remove(name)
       // Of a process that was killed while it refused it.
@@ -135,6 +158,10 @@ export function openSpool(directory: string, now: () => number = Date.now): Spoo
     forget: refusals.remove,
   }
 }
+
+/** Opens it with the settings of its user. */
+export const openSpoolOf = ({ paths, expireAfterMs }: Pick<Config, 'paths' | 'expireAfterMs'>): Spool =>
+  openSpool(paths.spool, { expireAfterMs: () => expireAfterMs })
 
 /** Whether two are the same sender: one seat, one Claude process, or the person of a machine. */
 export function isSameSender(one: Sender, other: Sender): boolean {
@@ -203,6 +230,14 @@ function openFolder<T>(directory: string, shape: z.ZodType<T>) {
         .map((name) => join(directory, name))
         .filter((path) => existsSync(path)),
     has: (name: string) => existsSync(join(directory, name)),
+    timeOf: (name: string) => statSync(join(directory, name), { throwIfNoEntry: false })?.mtimeMs,
+    setTime(name: string, time: number) {
+      try {
+        utimesSync(join(directory, name), time / 1_000, time / 1_000)
+      } catch {
+        // Removed by another process, or on a disk that takes no writes: it waits on, then.
+      }
+    },
     size() {
       const found = names()
       return { count: found.length, bytes: found.reduce((sum, name) => sum + read(name).bytes, 0) }

@@ -3,6 +3,7 @@ import { toName, toWantedNames } from '#db/names'
 import type { Database } from '#db/open'
 import type { SeatRow } from '#db/peer-rows'
 import { escapeLine } from '#frame/escape'
+import { suggest } from '#machine/suggest'
 import { LISTED_MS } from './scope.ts'
 
 /** The most peers that an error names, and the most characters of a directory there: a model reads it. */
@@ -84,11 +85,19 @@ function notFound(database: Database, address: string): never {
   const said = [
     `Nobody is called "${shorten(address, 80)}".`,
     ...(worktrees.length > 0 ? [`Worktrees of that repository run: ${listNames(worktrees)}.`] : []),
+    ...describeNearest(address, [...online, ...gone]),
     online.length > 0 ? `Online are ${listNames(online)}.` : 'No session is online.',
     ...(gone.length > 0 ? [`Gone, but mail reaches them: ${listNames(gone)}.`] : []),
     ...(/[,[]/.test(address) ? ['For several peers, give a list of addresses.'] : []),
   ]
   throw new TRPCError({ code: 'NOT_FOUND', message: said.join(' ') })
+}
+
+/** The name, or the full address, that was most likely meant. */
+function describeNearest(address: string, peers: SeatRow[]): string[] {
+  const toKnown = ({ name, host }: SeatRow) => (address.includes('@') ? `${name}@${host}` : name)
+  const meant = suggest(address, [...new Set(peers.map(toKnown))])
+  return meant === undefined ? [] : [`Did you mean "${meant}"?`]
 }
 
 export function listNames(peers: SeatRow[]): string {

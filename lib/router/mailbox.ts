@@ -14,6 +14,8 @@ import {
   peekInput,
   readInput,
   settled,
+  taken,
+  takenInput,
   type Offer,
   type Settled,
 } from './shapes/mailbox.ts'
@@ -82,6 +84,14 @@ export const mailboxRouter = router({
     .query(({ ctx, input }) => ({
       messages: ctx.database.mailbox.peek(ctx.self.id, input?.limit ?? 20).map(toMail),
       waiting: ctx.database.peers.get(ctx.self.id)!.waiting,
+    })),
+
+  /** What the caller has taken, newest first, as long as it is kept. */
+  taken: peerProcedure
+    .input(takenInput)
+    .output(taken)
+    .query(({ ctx, input: { before = Number.MAX_SAFE_INTEGER, limit } }) => ({
+      messages: ctx.database.mailbox.taken(ctx.self.id, { before, limit }).map(toMail),
     })),
 
   /** A part of one message that the caller received, for what was too long to be shown at once. */

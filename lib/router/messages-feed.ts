@@ -1,10 +1,11 @@
 import { MESSAGES_TOPIC } from '#db/bell'
+import { toReader } from './bodies.ts'
 import type { Context } from './context.ts'
 import { event, PAGE, toFeed, toListener, toStart, type Feed } from './feed.ts'
 import { sharePages, type SharedPage } from './shared-page.ts'
 import type { LogEntry } from './shapes/messages.ts'
 import { requireToken } from './trpc.ts'
-import { toLogEntry, toRecipient } from './views.ts'
+import { toLogEntry } from './views.ts'
 
 type MessageEvent = { type: 'message'; entry: LogEntry }
 
@@ -22,15 +23,16 @@ export function watchMessages(
 }
 
 const readPage = sharePages((ctx, { cursor }): SharedPage<MessageEvent> => {
-  const { database, hub } = ctx
+  const { database } = ctx
+  const reader = toReader(ctx)
   const rows = database.messages.changedSince(cursor, PAGE)
   const more = rows.length === PAGE
   return {
     events: rows.map((row) => {
-      const entry = toLogEntry(row, toRecipient(ctx, row), hub)
+      const entry = toLogEntry(ctx, row, reader)
       return event(ctx, row.changedSeq, { type: 'message', entry } as const)
     }),
     more,
     cursor: more ? rows.at(-1)!.changedSeq : database.lastSeq(),
   }
-})
+}, toReader)

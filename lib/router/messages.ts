@@ -4,6 +4,7 @@ import type { SeatRow } from '#db/peer-rows'
 import type { Receipt as ReceiptRow } from '#db/receipt-rows'
 import { findWorktrees, resolveAddress } from './address.ts'
 import { resolveAudience } from './audience.ts'
+import { mayRead, toReader } from './bodies.ts'
 import type { Context } from './context.ts'
 import { watchMessages } from './messages-feed.ts'
 import { toRefusal } from './refusal.ts'
@@ -17,6 +18,7 @@ import {
   sendInput,
   threads,
   threadsInput,
+  wholeMessage,
   type LogEntry,
   type Sent as SentAnswer,
   type Receipt,
@@ -108,8 +110,34 @@ export const messagesRouter = router({
         show === 'unanswered'
           ? messages.unanswered({ peerId, limit })
           : { sent: messages.sentBy({ peerId, before: Number.MAX_SAFE_INTEGER, limit }), owed: [] }
-      const toList = (rows: ReceiptRow[]) => rows.map((row) => toEntry(ctx, row))
+      const toList = (rows: ReceiptRow[]) => toLogEntries(ctx, rows)
       return { sent: toList(sent), owed: toList(owed), heldSince }
+    }),
+
+  /** One message as a whole, with its receipts; of one that the caller may not read, all but the text. */
+  get: procedure
+    .input(messageInput)
+    .output(wholeMessage)
+    .query(({ ctx, input: { messageId } }) => {
+      const { messages } = ctx.database
+      const rows = messages.receipts(messageId)
+      const whole = messages.whole(messageId)
+      if (!whole || rows.length === 0)
+        throw new TRPCError({ code: 'NOT_FOUND', message: toUnknown(messageId) })
+      const reader = toReader(ctx)
+      const isOpen = rows.some((row) => mayRead(ctx, reader, row))
+      const [{ from, kind, urgency, replyTo, chars }] = toLogEntries(ctx, rows) as [LogEntry]
+      return {
+        messageId,
+        from,
+        kind,
+        urgency,
+        replyTo,
+        chars,
+        sentAt: whole.createdAt,
+        text: isOpen ? whole.body : '',
+        recipients: toLogEntries(ctx, rows),
+      }
     }),
 
   /** Every message of the network as it is sent and as its receipts change. */
@@ -190,9 +218,13 @@ function toEntries(
   const told = new Set(rows.filter((row) => row.messageId === last?.messageId).map((row) => row.recipientId))
   const rest = last ? ctx.database.messages.receipts(last.messageId) : []
   const missing = rest.filter((row) => belongs(row) && !told.has(row.recipientId))
-  return [...rows, ...missing].map((row) => toEntry(ctx, row))
+  return toLogEntries(ctx, [...rows, ...missing])
 }
 
-function toEntry(ctx: Context, row: ReceiptRow): LogEntry {
-  return toLogEntry(row, toRecipient(ctx, row), ctx.hub)
+function toLogEntries(ctx: Context, rows: ReceiptRow[]): LogEntry[] {
+  const reader = toReader(ctx)
+  return rows.map((row) => toLogEntry(ctx, row, reader))
 }
+
+const toUnknown = (messageId: number) =>
+  `There is no message ${messageId}, or it was settled over 30 days ago: "claude-peers log" shows the newest.`

@@ -3,7 +3,7 @@ import type { PeerRow, SeatRow } from '#db/peer-rows'
 import { isHeld, type Context } from './context.ts'
 import type { Scope } from './shapes/peers.ts'
 
-/** A seat that nobody holds is listed this long after it was last heard of: as long as mail waits, 48 hours. */
+/** A seat that nobody holds, and that no mail waits for, is listed for 48 hours after it was last heard of. */
 export const LISTED_MS = 48 * 60 * 60 * 1_000
 
 /** Whether a peer is in a scope as `self` sees it. Throws BAD_REQUEST where nobody looks. */

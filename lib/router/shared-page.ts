@@ -11,22 +11,35 @@ export type Place = { cursor: number; since: number }
 /** A page that is the same for everybody who stands at one place, and the cursor behind it. */
 export type SharedPage<Data> = Page<Data> & { cursor: number }
 
+type Latest<Data> = Readonly<Place> & { lastSeq: number; page: SharedPage<Data> }
+
 /**
- * Gives the page after a place, and moves the place behind it. It is read once, and is one and the same object, for all
- * who stand there in one turn of the event loop: a change is told to thousands, who are at one place.
+ * Gives the page after a place, and moves the place behind it. It is read once, and is one and the same object, for all of
+ * one `group` who stand there in one turn of the event loop: a change is told to thousands, who are at one place.
  */
-export function sharePages<Data>(read: (ctx: Context, place: Readonly<Place>) => SharedPage<Data>) {
-  const latest = new WeakMap<Database, Readonly<Place> & { lastSeq: number; page: SharedPage<Data> }>()
+export function sharePages<Data>(
+  read: (ctx: Context, place: Readonly<Place>) => SharedPage<Data>,
+  toGroup: (ctx: Context) => string | undefined = () => undefined,
+) {
+  const known = new WeakMap<Database, Map<string | undefined, Latest<Data>>>()
+
+  function open(database: Database) {
+    const latest = known.get(database) ?? new Map<string | undefined, Latest<Data>>()
+    // Not everything that a page shows is numbered, and nobody pays for it once it is told.
+    if (!known.has(database)) setImmediate(() => known.delete(database))
+    known.set(database, latest)
+    return latest
+  }
 
   function find(ctx: Context, { cursor, since }: Place): SharedPage<Data> {
     const { database } = ctx
     const lastSeq = database.lastSeq()
-    const found = latest.get(database)
+    const latest = open(database)
+    const group = toGroup(ctx)
+    const found = latest.get(group)
     if (found?.cursor === cursor && found.since === since && found.lastSeq === lastSeq) return found.page
     const page = read(ctx, { cursor, since })
-    // Not everything that a page shows is numbered, and nobody pays for it once it is told.
-    if (!found) setImmediate(() => latest.delete(database))
-    latest.set(database, { cursor, since, lastSeq, page })
+    latest.set(group, { cursor, since, lastSeq, page })
     return page
   }
 

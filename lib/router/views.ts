@@ -2,6 +2,7 @@ import type { Mail as MailRow, Unread as UnreadRow } from '#db/mail-rows'
 import { NETWORK } from '#db/names'
 import type { PeerRow, SeatRow } from '#db/peer-rows'
 import type { Receipt as ReceiptRow } from '#db/receipt-rows'
+import { mayRead } from './bodies.ts'
 import type { Context, Hub } from './context.ts'
 import { toReach } from './reach.ts'
 import type { Mail, Unread } from './shapes/mailbox.ts'
@@ -82,11 +83,14 @@ export function toReceipt(row: ReceiptRow, recipient: SeatRow | undefined, hub: 
   }
 }
 
-/** A receipt with the beginning of what was said. */
-export function toLogEntry(row: ReceiptRow, recipient: SeatRow | undefined, hub: Hub): LogEntry {
+/** A receipt with the beginning of what was said, where `reader` may read that (see `toReader`). */
+export function toLogEntry(ctx: Context, row: ReceiptRow, reader: string | undefined): LogEntry {
+  const isOpen = mayRead(ctx, reader, row)
+  const receipt = toReceipt(row, toRecipient(ctx, row), ctx.hub)
   return {
-    ...toReceipt(row, recipient, hub),
-    text: row.excerpt,
+    ...receipt,
+    reply: receipt.reply && (isOpen ? receipt.reply : { ...receipt.reply, excerpt: '' }),
+    text: isOpen ? row.excerpt : '',
     chars: row.chars,
     replyTo: row.replyTo,
     kind: row.kind,

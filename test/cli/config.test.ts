@@ -19,14 +19,15 @@ describe.concurrent('config', () => {
     expect([code, stderr]).toEqual([0, ''])
     expect(stdout.split('\n')).toEqual([
       'local: own hub at http://127.0.0.1:7899',
-      'bind            127.0.0.1  (default)',
-      'port            7899  (environment CLAUDE_PEERS_PORT)',
-      `database        ${laptop.path}/.claude-peers.db  (default)`,
-      'broker_url      http://127.0.0.1:7899  (default)',
-      'token           3c1f…  (~/.claude-peers.json line 2)',
-      'host            ultra  (~/.claude-peers.json line 3)',
-      'hosts           ultra.example.ts.net  (~/.claude-peers.json line 4)',
-      'notify_command  /usr/bin/tell …  (~/.claude-peers.json line 7)',
+      'bind               127.0.0.1  (default)',
+      'port               7899  (environment CLAUDE_PEERS_PORT)',
+      `database           ${laptop.path}/.claude-peers.db  (default)`,
+      'broker_url         http://127.0.0.1:7899  (default)',
+      'token              3c1f…  (~/.claude-peers.json line 2)',
+      'host               ultra  (~/.claude-peers.json line 3)',
+      'hosts              ultra.example.ts.net  (~/.claude-peers.json line 4)',
+      'notify_command     /usr/bin/tell …  (~/.claude-peers.json line 7)',
+      'expire_after_days  7  (default)',
       '',
     ])
   })

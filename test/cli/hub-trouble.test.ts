@@ -83,7 +83,7 @@ describe.concurrent('a hub that serves another database', () => {
     const status = await home.cli(['status'], { env })
     expect([status.code, status.stdout]).toEqual([3, expect.stringContaining(told)])
     expect((await home.cli(['stop'], { env })).stdout).toContain(`Stopped the hub (pid ${hub.pid})`)
-    expect((await home.cli(['peers'], { env })).code).toBe(0)
+    await startFrom(home, { env })
     expect((await home.cli(['status'], { env })).stdout).toContain(`Database: ${env.CLAUDE_PEERS_DB}`)
   })
 

@@ -3,6 +3,7 @@ import { isAlive } from '../../lib/machine/processes.ts'
 import { createHome } from '../harness/home.ts'
 import { joinAs } from '../harness/peer.ts'
 import { startSession } from '../harness/session.ts'
+import { startFrom } from '../harness/starter.ts'
 import { waitFor } from '../harness/wait.ts'
 import { BIN, startProgram } from './program.ts'
 
@@ -95,7 +96,7 @@ describe('migrate', () => {
       code: 0,
       stdout: `${file}: up to date, nothing to do.\n`,
     })
-    await home.cli(['peers'])
+    await startFrom(home)
     const { pid } = await home.rendezvous()
     const { code, stderr } = await home.cli(['migrate'])
     expect([code, stderr]).toEqual([
@@ -140,6 +141,7 @@ describe('watch', () => {
 
   test('shows what a session does as it changes', async () => {
     await using home = await createHome()
+    await startFrom(home)
     await using watch = startProgram(home, ['watch'])
     await watch.prints(/Nobody is online/)
     await using docs = await joinAs(home, 'docs')
@@ -158,6 +160,7 @@ describe('watch', () => {
 
   test('prints one JSON object a line', async () => {
     await using home = await createHome()
+    await startFrom(home)
     await using watch = startProgram(home, ['watch', '--json'])
     await watch.prints(/"snapshot"/)
     await using web = await joinAs(home, 'web')
@@ -175,12 +178,14 @@ describe('watch', () => {
 
   test('says at once that it watches, also when nobody is there', async () => {
     await using home = await createHome()
+    await startFrom(home)
     await using watch = startProgram(home, ['watch'])
     expect((await watch.prints(/^.*\n/))[0]).toBe('Nobody is online.\n')
   })
 
   test('ends when nobody reads on', async () => {
     await using home = await createHome()
+    await startFrom(home)
     await using watch = startProgram(home, ['watch', '--json'])
     await watch.prints(/snapshot/)
     watch.closeOutput()

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createHome, type Home } from '../harness/home.ts'
 import { joinAs, type TestPeer } from '../harness/peer.ts'
 import { startSession, type Session } from '../harness/session.ts'
+import { startFrom } from '../harness/starter.ts'
 import { waitFor } from '../harness/wait.ts'
 import { BIN } from './program.ts'
 
@@ -211,6 +212,7 @@ describe('inbox', () => {
     const sqlite = new Sqlite(`${home.path}/.claude-peers.db`)
     sqlite.prepare('update deliveries set reply_by = queued_at where message_id = ?').run(messageId)
     sqlite.close()
+    await startFrom(home)
     const text = await waitFor(async () => {
       const printed = await run(['inbox'])
       return printed.startsWith('No mail') ? undefined : printed
@@ -265,7 +267,7 @@ describe('message', () => {
     const first = await web.send('api', 'how\nare you?', { urgency: 'fyi' })
     expect(await run(['message', String(first)])).toMatch(
       new RegExp(
-        `^Message ${first} from web@laptop \\(12 characters, for information\\)\n  how are you\\?\n` +
+        `^Message ${first} from web@laptop, \\d\\d:\\d\\d \\(12 characters, for information\\)\n│ how\n│ are you\\?\n` +
           '- api@laptop: queued: arrives at its next tool call or prompt; kept until .*\n  queued \\d\\d:\\d\\d\n$',
       ),
     )
@@ -280,15 +282,17 @@ describe('message', () => {
     expect(await run(['message', String(first)])).toMatch(
       new RegExp(`- api@laptop: read at .*; answered by message ${reply}: "well"\n.* → delivered .* → read `),
     )
-    expect(await json(['message', String(first)])).toMatchObject([
-      {
-        messageId: first,
-        state: 'read',
-        attempts: 1,
-        unconfirmedAt: null,
-        reply: { id: reply, excerpt: 'well' },
-      },
-    ])
+    expect(await json(['message', String(first)])).toMatchObject({
+      messageId: first,
+      recipients: [
+        {
+          state: 'read',
+          attempts: 1,
+          unconfirmedAt: null,
+          reply: { id: reply, excerpt: 'well' },
+        },
+      ],
+    })
     expect(await run(['message', String(reply)])).toContain(`answers ${first}`)
   })
 

@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createHome, type CliRun, type Home } from '../harness/home.ts'
+import { startFrom } from '../harness/starter.ts'
 import { openProxy, type Proxy } from '../harness/proxy.ts'
 
 /** The machine of a hub, and a way to it that makes it a remote one. */
@@ -15,7 +16,7 @@ export type Studio = AsyncDisposable & {
 /** Opens it; its hub runs. */
 export async function openStudio(): Promise<Studio> {
   const home = await createHome({ host: 'studio' })
-  await home.cli(['peers'])
+  await startFrom(home)
   const proxy = await openProxy((await home.rendezvous()).url)
   return {
     home,

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { cp, writeFile } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { cp, readFile, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { blockPort } from '../harness/blocker.ts'
 import { createHome } from '../harness/home.ts'
@@ -68,6 +68,44 @@ test.each([
   expect(stderr).toMatch(/--help|Examples:/)
 })
 
+test.each([
+  ['an empty message', ['send', 'api', ''], 'The message is empty'],
+  ['nothing on standard input', ['send', 'api'], 'Standard input was empty'],
+  ['an empty address', ['send', 'api,', 'hello'], 'An address is empty'],
+  ['two ways to look', ['inbox', '--peek', '--all'], 'use one of them'],
+])('%s ends with 2, is said, and needs no hub', async (_, args, words) => {
+  await using home = await createHome()
+  const { code, stderr } = await home.cli(args)
+  expect([code, stderr]).toEqual([2, expect.stringContaining(words)])
+  await expect(home.rendezvous()).rejects.toThrow('ENOENT')
+})
+
+test.runIf(existsSync('/dev/full'))('output that cannot be written ends with 1', async () => {
+  await using home = await createHome()
+  const { code, stderr } = await home.run([
+    'sh',
+    '-c',
+    `exec "$0" "$1" config > /dev/full`,
+    process.execPath,
+    BIN,
+  ])
+  expect([code, stderr]).toEqual([1, expect.stringContaining('ENOSPC')])
+})
+
+test('README lists every exit code', async () => {
+  const readme = await readFile(join(import.meta.dirname, '../../README.md'), 'utf8')
+  const listed = /Exit codes: ([^]*?)\.\n\n/.exec(readme)?.[1] ?? ''
+  expect([...listed.matchAll(/(?:^|;)\s*(\d)/g)].map(([, code]) => code)).toEqual([
+    '0',
+    '1',
+    '2',
+    '3',
+    '4',
+    '5',
+    '6',
+  ])
+})
+
 describe('without a hub', () => {
   test('status says so, ends with 3 and starts none', async () => {
     await using home = await createHome()
@@ -91,9 +129,35 @@ describe('without a hub', () => {
     expect(existsSync(`${home.path}/.claude-peers`)).toBe(false)
   })
 
-  test('what needs one starts it', async () => {
+  test('a look starts none: it says how one starts, and ends with 3', async () => {
     await using home = await createHome()
-    expect((await home.cli(['peers'])).stdout).toMatch(/^No session is known yet/)
+    const looks = [
+      ['status'],
+      ['peers'],
+      ['log'],
+      ['message', '1'],
+      ['inbox'],
+      ['inbox', '--peek'],
+      ['inbox', '--all'],
+      ['watch'],
+      ['hub', 'machines'],
+    ]
+    for (const args of looks) {
+      const { code, stdout, stderr } = await home.cli(args)
+      expect([args, code, stdout + stderr]).toEqual([
+        args,
+        3,
+        expect.stringContaining('It starts with the next session or "claude-peers send"'),
+      ])
+    }
+    for (const args of [['doctor'], ['config']]) await home.cli(args)
+    await expect(home.rendezvous()).rejects.toThrow('ENOENT')
+  })
+
+  test('a send starts it', async () => {
+    await using home = await createHome()
+    expect((await home.cli(['send', 'api', 'hello'])).code).toBe(1)
+    expect((await home.cli(['peers'])).stdout).toMatch(/^No session is known yet|user@laptop/)
     expect((await home.cli(['status'])).stdout).toMatch(/Nobody is online\.\n$/)
   })
 
@@ -115,8 +179,14 @@ describe('without a hub', () => {
   test('a port that something else has ends with 3 and says what to do', async () => {
     await using home = await createHome()
     await using taken = await blockPort()
-    const { code, stderr } = await home.cli(['peers'], { env: { CLAUDE_PEERS_PORT: String(taken.port) } })
-    expect([code, stderr]).toEqual([3, expect.stringMatching(/cannot listen at .*Set CLAUDE_PEERS_PORT/s)])
+    const env = { CLAUDE_PEERS_PORT: String(taken.port) }
+    const { code, stderr } = await home.cli(['send', 'api', 'hello'], { env })
+    expect([code, stderr]).toEqual([
+      3,
+      expect.stringMatching(
+        /cannot listen at .*set another "port" in ~\/\.claude-peers\.json \(or CLAUDE_PEERS_PORT\)/s,
+      ),
+    ])
   })
 })
 

@@ -151,16 +151,31 @@ describe('a drain', () => {
     ])
   })
 
-  test('sends nothing that is older than 48 hours, for whichever hub, and does not forget it', async () => {
-    using world = open()
+  test('gives up what waited seven days for a hub that stayed away an hour longer, and does not forget it', async () => {
+    using world = open({ old: away })
     world.spool.add(toEntry('old'))
     world.spool.add(toEntry('old, elsewhere', { hub: 'http://former:7899' }))
-    world.time.now += 48 * HOUR
-    world.spool.add(toEntry('new'))
+    world.time.now += 7 * 24 * HOUR + 1
+    expect(await world.drain()).toBe('away')
+    world.time.now += HOUR
+    expect(await world.drain()).toBe('away')
+    expect(world.spool.refused()).toEqual([])
     world.time.now += 1
     await world.drain()
-    expect(world.sent).toEqual(['new'])
-    expect(world.spool.refused().map(({ input }) => input.message)).toEqual(['old', 'old, elsewhere'])
+    expect(world.spool.refused()).toMatchObject(
+      ['old', 'old, elsewhere'].map((message) => ({
+        input: { message },
+        reason: 'The hub did not answer for 7 days after it was written.',
+      })),
+    )
+  })
+
+  test('sends what became too old while the machine slept, as the hub is there', async () => {
+    using world = open()
+    world.spool.add(toEntry('old'))
+    world.time.now += 30 * 24 * HOUR
+    expect(await world.drain()).toBe('done')
+    expect(world.sent).toEqual(['old'])
   })
 
   test('leaves what is for another hub, or for another process, and does not let it be overtaken', async () => {

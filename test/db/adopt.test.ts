@@ -101,7 +101,7 @@ test.for([
   expect(historyOf(world)[0]?.state).toBe(state)
 })
 
-test('odd times do no harm: what waits has its 48 hours from now', () => {
+test('odd times do no harm: what waits has its whole time from now', () => {
   using directory = makeDirectory()
   const odd = ['', 'yesterday', '0000-00-00', '9999-12-31T23:59:59Z', '1969-01-01', 42, '2026-11-20 08:15:00']
   writePredecessor(directory.file, {

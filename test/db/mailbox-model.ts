@@ -31,7 +31,7 @@ export function createModel(now: () => number) {
 
   function choose(to: string, budget: number, skipIfOnlyFyi: boolean): Copy[] {
     const blocked = new Set(of(to, 'offered').map((one) => one.from))
-    const free = of(to, 'queued').filter((one) => !blocked.has(one.from) && one.expiresAt > now())
+    const free = of(to, 'queued').filter((one) => !blocked.has(one.from))
     if (skipIfOnlyFyi && free.every((one) => one.urgency === 'fyi')) return []
     const queues = [...Map.groupBy(free, (one) => one.from).values()]
     const chosen: Copy[] = []
@@ -118,11 +118,7 @@ export function createModel(now: () => number) {
         (one) =>
           one.state === 'offered' &&
           of(one.to, 'queued', 'offered').some(
-            (older) =>
-              older.from === one.from &&
-              older.id < one.id &&
-              older.offerId !== one.offerId &&
-              (older.state === 'offered' || older.expiresAt > now()),
+            (older) => older.from === one.from && older.id < one.id && older.offerId !== one.offerId,
           ),
       )
     },

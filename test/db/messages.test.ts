@@ -6,7 +6,7 @@ import { HOUR, makeDirectory, openFileWorld, openWorld, SECOND } from './harness
 
 const MINUTE = 60 * SECOND
 
-test('a message gets an ascending number and waits 48 hours', () => {
+test('a message gets an ascending number and waits seven days', () => {
   using world = openWorld()
   const [api, web] = [world.join('api'), world.join('web')]
   const first = world.send(api, web)
@@ -20,7 +20,7 @@ test('a message gets an ascending number and waits 48 hours', () => {
     recipientName: 'web',
     recipientHost: 'laptop',
     queuedAt: world.clock.now,
-    expiresAt: world.clock.now + 48 * HOUR,
+    expiresAt: world.clock.now + 7 * 24 * HOUR,
   })
 })
 

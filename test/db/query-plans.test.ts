@@ -94,7 +94,7 @@ test('the stages are counted by two small indexes', () => {
 
 test.for([
   ['hasMail', ['select 1 from deliveries', 'lease_until <= ?']],
-  ['what a consume chooses from', ['lease_until, deliveries.expires_at, messages.chars, messages.urgency']],
+  ['what a consume chooses from', ['lease_until, messages.chars, messages.urgency']],
   ['what is worth waking for', ['select count(*) from deliveries inner join messages']],
   ['the mail of an offer', ['select message_id, sender_id, queued_at from', 'deliveries.offer_id = ?']],
   ['the unread mail on offer', ['select message_id, offered_at from deliveries', "state = 'offered'"]],

@@ -39,7 +39,7 @@ test('a clock that was set back leaves no lease longer than 30 seconds', () => {
   expect(world.receipt(id).state).toBe('queued')
 })
 
-test('mail that waited 48 hours expires, also when it had been offered before', () => {
+test('mail that waited too long expires, also when it had been offered before', () => {
   using world = openWorld()
   const [api, web] = [world.join('api'), world.join('web')]
   const ids = [world.send(api, web), world.send(api, web)]
@@ -154,6 +154,7 @@ test('a seat stays while it is online, or while a message mentions it', () => {
   expect(world.sweep().seats).toBe(0)
   world.advance(MESSAGE_TTL_MS)
   world.sweep()
+  world.acknowledge(sender, world.consume(sender))
   world.advance(RETENTION_MS + 1)
   world.sweep()
   expect(world.sweep().seats).toBe(0)

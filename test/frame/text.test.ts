@@ -193,7 +193,7 @@ describe('a peer in words', () => {
       waiting: 1,
     } as const
     expect(describePeer({ ...person, summary: 'the person at this machine' }, NOW)).toBe(
-      'user@laptop: the person at this machine · 1 message waits',
+      'user@laptop: the person at laptop · 1 message waits',
     )
   })
 })

@@ -10,7 +10,7 @@ export function createSpool(): Disposable & { spool: Spool; path: string; time: 
   const path = join(mkdtempSync(join(tmpdir(), 'claude-peers-spool-')), '.claude-peers/spool')
   const time = { now: Date.parse('2026-11-22T12:00:00Z') }
   return {
-    spool: openSpool(path, () => time.now),
+    spool: openSpool(path, { now: () => time.now }),
     path,
     time,
     [Symbol.dispose]: () => rmSync(join(path, '../..'), { recursive: true }),

@@ -25,7 +25,7 @@ function refusal(content: string, env: Record<string, string> = {}): string | un
 }
 
 const at = (line: number) => `~/.claude-peers.json line ${line}: `
-const EVERY = 'bind, port, database, broker_url, token, host, hosts, notify_command'
+const EVERY = 'bind, port, database, broker_url, token, host, hosts, notify_command, expire_after_days'
 
 describe('a key that is none is named with its line and the one that was meant:', () => {
   test.each([
@@ -80,6 +80,10 @@ describe('a value that cannot be used is told with its line and what it may be:'
     ['hosts', 'studio', 'use a list of names or addresses, such as ["studio.example.ts.net"].'],
     ['hosts', ['studio:80'], 'use a name or address without port or scheme.'],
     ['hosts', ['0.0.0.0'], 'use a name or address without port or scheme.'],
+    ['expire_after_days', 0, 'use whole days, 1 to 365.'],
+    ['expire_after_days', 366, 'use whole days, 1 to 365.'],
+    ['expire_after_days', 1.5, 'use whole days, 1 to 365.'],
+    ['expire_after_days', '7', 'use whole days, 1 to 365. Write it without quotes.'],
     ['notify_command', 3, 'use a command of up to 4096 characters, or "off".'],
   ])('%s: %j', (key, value, words) => {
     const said = refusal(JSON.stringify({ [key]: value }, undefined, 2))

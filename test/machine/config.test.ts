@@ -5,6 +5,7 @@ import { isAbsolute, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { readConfig } from '../../lib/machine/config.ts'
 import { toPaths } from '../../lib/machine/paths.ts'
+import { DAY_MS } from '../../lib/machine/settings.ts'
 
 let home: string
 beforeEach(async () => {
@@ -27,6 +28,7 @@ test('without any setting the hub is on this machine, on port 7899 of the loopba
     brokerUrl: 'http://127.0.0.1:7899',
     remote: false,
     token: undefined,
+    expireAfterMs: 7 * DAY_MS,
     host: hostname().split('.')[0],
   })
 })
@@ -67,6 +69,7 @@ test('every setting has a key in the file and a variable, and tells where it com
     host: 'studio',
     hosts: ['studio.example.ts.net.', '[FD7A::1]'],
     notify_command: 'tell',
+    expire_after_days: 14,
   }
   write(file)
   const ofFile = read()
@@ -80,6 +83,7 @@ test('every setting has a key in the file and a variable, and tells where it com
     host: 'studio',
     hosts: ['studio.example.ts.net', 'fd7a::1'],
     notify: { command: 'tell' },
+    expireAfterMs: 14 * DAY_MS,
   })
   expect(new Set(Object.values(ofFile.origins))).toEqual(new Set(['file']))
   expect(Object.keys(ofFile.origins)).toEqual(Object.keys(file))
@@ -92,6 +96,7 @@ test('every setting has a key in the file and a variable, and tells where it com
     CLAUDE_PEERS_HOST: 'laptop',
     CLAUDE_PEERS_HOSTS: 'one, two.example,',
     CLAUDE_PEERS_NOTIFY_COMMAND: 'off',
+    CLAUDE_PEERS_EXPIRE_AFTER_DAYS: '365',
   })
   expect(ofEnvironment).toMatchObject({
     bind: 'any',
@@ -102,6 +107,7 @@ test('every setting has a key in the file and a variable, and tells where it com
     host: 'laptop',
     hosts: ['one', 'two.example'],
     notify: 'off',
+    expireAfterMs: 365 * DAY_MS,
   })
   expect(new Set(Object.values(ofEnvironment.origins))).toEqual(new Set(['environment']))
   write({ host: 'studio' })
@@ -181,9 +187,17 @@ test.each([
 
 test('an empty variable and an empty file count as none', () => {
   write(' \n')
-  const names = ['PORT', 'DB', 'BIND', 'BROKER_URL', 'TOKEN', 'HOST', 'HOSTS', 'NOTIFY_COMMAND'].map(
-    (name) => `CLAUDE_PEERS_${name}`,
-  )
+  const names = [
+    'PORT',
+    'DB',
+    'BIND',
+    'BROKER_URL',
+    'TOKEN',
+    'HOST',
+    'HOSTS',
+    'NOTIFY_COMMAND',
+    'EXPIRE_AFTER_DAYS',
+  ].map((name) => `CLAUDE_PEERS_${name}`)
   expect(read(Object.fromEntries(names.map((name) => [name, ''])))).toEqual(read())
   expect(readConfig({ HOME: '' }).paths.home).toBe(homedir())
 })

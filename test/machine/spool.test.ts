@@ -18,7 +18,7 @@ test('what is kept is there for every process, oldest first, also when the clock
   time.now += 7_200_000
   spool.add(toEntry('four'))
   expect(texts(spool.list())).toEqual(['one', 'two', 'three', 'four'])
-  const other = openSpool(path, () => time.now)
+  const other = openSpool(path, { now: () => time.now })
   expect(texts(other.list())).toEqual(['one', 'two', 'three', 'four'])
   other.remove(first.name)
   other.remove(first.name)
@@ -114,7 +114,7 @@ test('what cannot be read any more keeps nothing back, and is told of', () => {
   own.spool.add(toEntry('two'))
   writeFileSync(join(own.path, name), '{"hub": "http://stu')
   mkdirSync(join(own.path, '000000000000001-0123456789abcdef.json'))
-  const later = openSpool(own.path, () => own.time.now)
+  const later = openSpool(own.path, { now: () => own.time.now })
   expect(texts(later.list())).toEqual(['two'])
   expect(later.unreadable()).toEqual([
     join(own.path, '000000000000001-0123456789abcdef.json'),
@@ -145,7 +145,7 @@ test('what was sent is not told as refused, whoever comes second and whenever on
   own.spool.refuse(two, 'The mailbox is full.')
   // As a process leaves it that is killed between the two steps of a refusal.
   writeFileSync(path, kept)
-  const next = openSpool(own.path, () => own.time.now)
+  const next = openSpool(own.path, { now: () => own.time.now })
   next.remove(next.list()[0]!.name)
   expect(next.refused()).toEqual([])
 })

@@ -91,7 +91,7 @@ describe('list_peers', () => {
       `- r-d-lab@laptop: ${home.path}/r&d "lab" · Working on r&d "lab" · 1 message waits`,
     )
     expect(text).toContain('The person:\n- user@laptop')
-    expect(text.match(/the person at this machine/g)).toHaveLength(1)
+    expect(text.match(/the person at laptop/g)).toHaveLength(1)
     expect(listed['peers']).toContainEqual(
       expect.objectContaining({ address: 'r-d-lab@laptop', directory: `${home.path}/r&d "lab"`, waiting: 1 }),
     )

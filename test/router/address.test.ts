@@ -110,6 +110,19 @@ describe('an address', () => {
     })
   })
 
+  test.each([
+    ['biling', 'billing'],
+    ['Billing2', 'billing'],
+    ['biling@laptop', 'billing@laptop'],
+  ])('that nobody has, such as %s, is refused with the nearest one', async (typed, meant) => {
+    const { seat } = openRouter()
+    const web = await seat('web')
+    await seat('billing')
+    await expect(web.caller.messages.send(draft(typed))).rejects.toMatchObject({
+      message: expect.stringContaining(`Did you mean "${meant}"?`),
+    })
+  })
+
   test('that nobody has is refused in a readable length when many are online', async () => {
     const { seat } = openRouter()
     const web = await seat('web')

@@ -28,7 +28,7 @@ describe('messages.send', () => {
         reach: {
           how: 'unknown',
           since: null,
-          until: time.now + 48 * 3_600_000,
+          until: time.now + 7 * 24 * 3_600_000,
           notifyAt: time.now + 90_000,
         },
         replyBy: null,

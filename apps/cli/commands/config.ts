@@ -1,6 +1,6 @@
 import { statSync } from 'node:fs'
 import { isLoopback } from '#machine/address'
-import { readConfig, type Config } from '#machine/config'
+import { readConfig, toDays, type Config } from '#machine/config'
 import { toLines } from '#machine/config-trouble'
 import { readIfThere } from '#machine/files'
 import { ANY, SETTINGS, VARIABLE, type Setting } from '#machine/settings'
@@ -21,7 +21,7 @@ export function config({ json }: { json?: boolean }): void {
   }
   printLines([
     mode,
-    ...SETTINGS.map((name) => `${name.padEnd(14)}  ${toWords(values[name])}  (${origins[name]})`),
+    ...SETTINGS.map((name) => `${name.padEnd(17)}  ${toWords(values[name])}  (${origins[name]})`),
     ...warnings,
   ])
 }
@@ -35,7 +35,7 @@ function describeMode({ remote, brokerUrl, bind, port }: Config): string {
 }
 
 function toValues(config: Config): Record<Setting, Value> {
-  const { bind, port, database, brokerUrl, host, hosts, notify, token } = config
+  const { bind, port, database, brokerUrl, host, hosts, notify, token, expireAfterMs } = config
   return {
     bind,
     port,
@@ -45,6 +45,7 @@ function toValues(config: Config): Record<Setting, Value> {
     host,
     hosts,
     notify_command: typeof notify === 'string' ? notify : maskCommand(notify.command),
+    expire_after_days: toDays(expireAfterMs),
   }
 }
 

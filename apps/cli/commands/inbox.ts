@@ -1,20 +1,45 @@
 import type { HubClient } from '#client/connect'
 import { quote } from '#frame/answer-text'
-import { escapeControls } from '#frame/escape'
 import { describeRelation } from '#frame/thread-text'
 import { toAge, toClock } from '#frame/time'
 import type { Mail } from '#router/shapes/mailbox'
-import { flushed, printJson, printLines, toJson } from '../print.ts'
+import { UsageError } from '../exit.ts'
+import { flushed, printJson, printLines, toBodyLines, toJson } from '../print.ts'
 import { withUser } from '../session.ts'
 
 type Hub = HubClient['hub']
 
+/** Messages asked for at once. */
+const PAGE = 100
 /** Characters taken at once. */
 const BATCH_CHARS = 1_000_000
 
-/** Prints what sessions wrote to the person at this machine, all of it; printed mail is delivered mail. */
-export async function inbox({ peek, json }: { peek?: boolean; json?: boolean }): Promise<void> {
-  await withUser((hub) => (peek ? look(hub, json) : take(hub, json)))
+export type InboxOptions = { peek?: boolean; all?: boolean; limit: number; json?: boolean }
+
+/**
+ * Prints what sessions wrote to the person at this machine, all of it; printed mail is delivered mail. With `all`, the
+ * newest `limit` that were taken before; with `peek`, what waits: neither takes any.
+ */
+export async function inbox({ peek, all, limit, json }: InboxOptions): Promise<void> {
+  if (peek && all) throw new UsageError('--peek shows what waits, --all what was taken: use one of them.')
+  const work = (hub: Hub) => {
+    if (all) return showTaken(hub, { limit, json })
+    return peek ? look(hub, json) : take(hub, json)
+  }
+  await withUser(work, { start: false })
+}
+
+/** Newest last, as in the log. */
+async function showTaken(hub: Hub, { limit, json }: { limit: number; json: boolean | undefined }) {
+  const taken: Mail[] = []
+  while (taken.length < limit) {
+    const page = Math.min(limit - taken.length, PAGE)
+    const { messages } = await hub.mailbox.taken.query({ before: taken.at(-1)?.id, limit: page })
+    taken.push(...messages)
+    if (messages.length < page) break
+  }
+  if (json) return printJson(taken.toReversed())
+  printLines(taken.length === 0 ? ['You have taken no mail yet.'] : toLines(taken.toReversed()))
 }
 
 async function look(hub: Hub, json: boolean | undefined) {
@@ -53,9 +78,6 @@ async function whyNothing(hub: Hub): Promise<string> {
     : `${waiting} taken by another reader just now: try again in half a minute.`
 }
 
-/** Before each line of a body, so that none can pass for the head of another message. */
-const MARGIN = '│ '
-
 function toLines(messages: Mail[]): string[] {
   const now = Date.now()
   return messages.flatMap((mail) => {
@@ -66,9 +88,7 @@ function toLines(messages: Mail[]): string[] {
     const again = mail.again ? ' (you may have seen it before)' : ''
     return [
       `── ${mail.id} from ${mail.from}, ${toAge(mail.sentAt, now)}${reply}${until}${again}`,
-      ...escapeControls(mail.text)
-        .split('\n')
-        .map((line) => MARGIN + line),
+      ...toBodyLines(mail.text),
       '',
     ]
   })

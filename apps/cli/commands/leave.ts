@@ -1,5 +1,6 @@
 import { readConfig } from '#machine/config'
 import { FILE } from '#machine/config-trouble'
+import { findHub } from '#machine/hub-process'
 import { VARIABLE } from '#machine/settings'
 import { countKeptFor } from '../kept.ts'
 import { changeSettings } from '../network/settings-file.ts'
@@ -17,6 +18,7 @@ export async function leave({ json }: { json?: boolean }): Promise<void> {
   if (config.origins.broker_url === 'environment') {
     throw new Error(`The hub at ${url} is set by ${VARIABLE.broker_url}: unset that variable.`)
   }
+  const isOpen = (await findHub(config)) !== undefined
   const waiting = await countWaiting(config, ({ host }) => host === config.host.toLowerCase())
   const kept = countKeptFor(config, url)
   const change = await changeSettings(config, { broker_url: undefined, token: undefined })
@@ -26,11 +28,13 @@ export async function leave({ json }: { json?: boolean }): Promise<void> {
     `Taken out of ${FILE}: broker_url and token; the old file is ${FILE}.backup.`,
     'Sessions that run now stay with the hub that they have until they are restarted.',
     waiting > 0
-      ? `${toWaiting(waiting)} there for sessions of this machine, for 48 hours: they come when you join again.`
-      : 'Mail that waits there for sessions of this machine is kept for 48 hours, should you join again.',
+      ? `${toWaiting(waiting)} there for sessions of this machine, until it expires: join again to get it.`
+      : 'Mail that waits there for sessions of this machine is kept until it expires, should you join again.',
     ...(kept > 0
       ? [`${toWaiting(kept)} on this computer for that hub to answer: sent if you join again.`]
       : []),
-    `Its token still opens that hub: "claude-peers hub revoke ${config.host}" there ends that.`,
+    ...(isOpen
+      ? [`Its token still opens that hub: "claude-peers hub revoke ${config.host}" there ends that.`]
+      : []),
   ])
 }

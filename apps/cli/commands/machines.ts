@@ -7,7 +7,7 @@ import { withHub } from '../session.ts'
 /** Lists the other machines of the network and the invitations. */
 export async function machines({ json }: { json?: boolean }): Promise<void> {
   readHubConfig('machines')
-  const { machines: found } = await withHub((hub) => hub.machines.list.query())
+  const { machines: found } = await withHub((hub) => hub.machines.list.query(), { start: false })
   if (json) return printJson(found)
   if (found.length === 0) {
     return printLines(['No other machine is known: "claude-peers hub invite <label>" asks one in.'])
@@ -19,12 +19,12 @@ export async function machines({ json }: { json?: boolean }): Promise<void> {
 /** Ends the token of a machine. */
 export async function revoke(label: string, { json }: { json?: boolean }): Promise<void> {
   readHubConfig(`revoke ${label}`)
-  const revoked = await withHub((hub) => hub.machines.revoke.mutate({ machine: label }))
+  const revoked = await withHub((hub) => hub.machines.revoke.mutate({ machine: label }), { start: true })
   if (json) return printJson(revoked)
   const { closed } = revoked
   printLines([
     `Revoked ${revoked.label}: ${closed} ${closed === 1 ? 'connection was' : 'connections were'} closed, and its token opens nothing any more.`,
-    'Mail for its sessions is kept for 48 hours; they get it if you invite that machine again.',
+    'Mail for its sessions is kept until it expires; they get it if you invite that machine again.',
   ])
 }
 

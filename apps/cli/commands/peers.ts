@@ -4,7 +4,7 @@ import { withHub } from '../session.ts'
 
 /** Lists the seats: who is online, and who was here lately and has mail kept. */
 export async function peers({ json }: { json?: boolean }): Promise<void> {
-  const { peers } = await withHub((hub) => hub.peers.list.query())
+  const { peers } = await withHub((hub) => hub.peers.list.query(), { start: false })
   if (json) return printJson(peers)
   const now = Date.now()
   const online = peers.filter((peer) => peer.state === 'online')

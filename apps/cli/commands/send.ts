@@ -4,6 +4,7 @@ import { describeSent } from '#frame/answer-text'
 import { describeKept } from '#frame/kept-text'
 import { describeReceipt } from '#frame/receipt-text'
 import { sendInput } from '#router/shapes/messages'
+import { UsageError } from '../exit.ts'
 import { printJson, printLines } from '../print.ts'
 import { sendOrKeep, type Kept } from '../outbox.ts'
 
@@ -19,7 +20,7 @@ export async function send(to: string, words: string[], options: SendOptions): P
   const message = await readMessage(words)
   const addresses = to.split(',').map((address) => address.trim())
   if (addresses.includes(''))
-    throw new Error('An address is empty: name a session, or several separated by commas.')
+    throw new UsageError('An address is empty: name a session, or several separated by commas.')
   checkWait(options)
   const urgency = options.fyi ? 'fyi' : 'normal'
   const sent = await sendOrKeep({
@@ -48,16 +49,20 @@ function printKept({ kept, isBehind }: Kept, { json }: SendOptions) {
 /** In the words of this command; the hub's are those of its fields. */
 function checkWait({ fyi, expectsReplyWithin }: SendOptions) {
   if (expectsReplyWithin === undefined) return
-  if (fyi) throw new Error('--fyi asks for no answer: leave out --fyi or --expects-reply-within.')
+  if (fyi) throw new UsageError('--fyi asks for no answer: leave out --fyi or --expects-reply-within.')
   const checked = sendInput.shape.expectsReplyWithin.safeParse(expectsReplyWithin)
-  if (!checked.success) throw new Error(`--expects-reply-within: ${checked.error.issues[0]!.message}.`)
+  if (!checked.success) throw new UsageError(`--expects-reply-within: ${checked.error.issues[0]!.message}.`)
 }
 
 async function readMessage(words: string[]): Promise<string> {
   const given = words.join(' ')
-  if (given !== '' && given !== '-') return given
-  if (process.stdin.isTTY && given !== '-') throw new Error('There is no message: add it, or pipe it in.')
+  if (words.length > 0 && given !== '-') {
+    if (given.trim() === '') throw new UsageError('The message is empty: there is nothing to send.')
+    return given
+  }
+  if (process.stdin.isTTY && given !== '-')
+    throw new UsageError('There is no message: add it, or pipe it in.')
   const message = (await readAll(process.stdin)).trimEnd()
-  if (message === '') throw new Error('Standard input was empty: there is no message to send.')
+  if (message === '') throw new UsageError('Standard input was empty: there is no message to send.')
   return message
 }

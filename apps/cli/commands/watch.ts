@@ -7,25 +7,28 @@ import { describeEntry } from './log.ts'
 
 /** Shows sessions and messages as they come, over restarts of the hub, until SIGINT, SIGTERM or a closed pipe. */
 export async function watch({ json }: { json?: boolean }): Promise<void> {
-  await withHub(async (hub) => {
-    await hub.hub.health.query()
-    const { promise: stopped, resolve: stop, reject: fail } = Promise.withResolvers<void>()
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop())
-    const tell = (event: object, lines: string[]) =>
-      json ? process.stdout.write(`${toJson(event)}\n`) : printLines(lines)
+  await withHub(
+    async (hub) => {
+      await hub.hub.health.query()
+      const { promise: stopped, resolve: stop, reject: fail } = Promise.withResolvers<void>()
+      for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop())
+      const tell = (event: object, lines: string[]) =>
+        json ? process.stdout.write(`${toJson(event)}\n`) : printLines(lines)
 
-    const peers = hub.peers.watch.subscribe(undefined, {
-      onData: ({ data }) => tell(data, describePeers(data, Date.now())),
-      onError: fail,
-    })
-    const messages = hub.messages.watch.subscribe(undefined, {
-      onData: ({ data }) => tell(data, [describeEntry(data.entry, Date.now())]),
-      onError: fail,
-    })
-    await stopped
-    peers.unsubscribe()
-    messages.unsubscribe()
-  })
+      const peers = hub.peers.watch.subscribe(undefined, {
+        onData: ({ data }) => tell(data, describePeers(data, Date.now())),
+        onError: fail,
+      })
+      const messages = hub.messages.watch.subscribe(undefined, {
+        onData: ({ data }) => tell(data, [describeEntry(data.entry, Date.now())]),
+        onError: fail,
+      })
+      await stopped
+      peers.unsubscribe()
+      messages.unsubscribe()
+    },
+    { start: false },
+  )
 }
 
 function describePeers(event: PeersEvent, now: number): string[] {

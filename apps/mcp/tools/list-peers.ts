@@ -63,7 +63,7 @@ function toText(self: Peer | null, others: Peer[], { more, now }: { more: number
   const lines = [
     self ? `You are ${describePeer(self, now)}` : 'You are not registered yet: try again in a moment.',
     ...group('Online:', sessions.get('online')),
-    ...group('Gone (mail waits for them up to 48 hours):', sessions.get('offline')),
+    ...group('Gone (mail for them is kept until they return):', sessions.get('offline')),
     ...(more > 0 ? [`- and ${more} more gone, not listed; mail to their names works as well`] : []),
     ...group('The person:', people),
   ]

@@ -58,6 +58,13 @@ export type Settled = z.infer<typeof settled>
 export const peekInput = z.object({ limit: z.number().int().min(1).max(100).default(20) }).optional()
 export const peeked = z.object({ messages: z.array(mail), waiting: z.number().int() })
 
+/** `before`: only older messages. */
+export const takenInput = z.object({
+  before: messageId.optional(),
+  limit: z.number().int().min(1).max(100).default(20),
+})
+export const taken = z.object({ messages: z.array(mail) })
+
 /** Reads a part of one received message; `offset` and `limit` count characters. */
 export const readInput = z.object({
   messageId,

@@ -62,8 +62,9 @@ export const receipt = z.object({
 export type Receipt = z.infer<typeof receipt>
 
 /**
- * A receipt with what was said: its beginning, and its whole length in characters. A `note` is the hub's own word to
- * its recipient: `from` is no peer then, but `claude-peers`.
+ * A receipt with what was said: its beginning, and its whole length in characters. The beginning is empty where the caller
+ * may not read it: bodies are for the machines of the sender and the recipient, and for the person at the hub. A `note`
+ * is the hub's own word to its recipient: `from` is no peer then, but `claude-peers`.
  */
 export const logEntry = receipt.extend({
   text: z.string(),
@@ -91,7 +92,7 @@ export const EVERYBODY = 'all'
 export const audience = z.enum(['machine', 'directory', 'repo'])
 export type Audience = z.infer<typeof audience>
 
-/** The longest time to wait for an answer, in minutes: as long as a message waits, 48 hours. */
+/** The longest time to wait for an answer, in minutes: 48 hours. */
 const MAX_REPLY_MINUTES = 2_880
 const MINUTES = `use whole minutes, 1 to ${MAX_REPLY_MINUTES} (48 hours)`
 
@@ -135,6 +136,12 @@ export const historyInput = z.object({
   limit: z.number().int().min(1).max(500).default(50),
 })
 export const history = z.object({ entries: z.array(logEntry) })
+
+/** A message as a whole; `text` is empty where the caller may not read it, as in a log entry. */
+export const wholeMessage = logEntry
+  .pick({ messageId: true, from: true, kind: true, urgency: true, replyTo: true, text: true, chars: true })
+  .extend({ sentAt: time, recipients: z.array(receipt) })
+export type WholeMessage = z.infer<typeof wholeMessage>
 
 /** `sent`: the newest messages that the caller sent; `unanswered`: what of its conversations has no answer. */
 export const threadsInput = z.object({

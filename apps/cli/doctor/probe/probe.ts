@@ -61,21 +61,24 @@ const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 async function sendThrough(scene: Scene, session: ProbeSession, tell: Tell) {
   tell(await startServer(scene, session))
   tell(await awaitSeat(session))
-  await withUser(async (hub) => {
-    const text = `claude-peers doctor: a probe, ${randomUUID()}`
-    const messageId = await send(hub, session, text)
-    tell(ok(about, `message ${messageId} was sent to it`))
-    if (!(await until(session.hasMail, PATIENCE.flag)))
-      throw new StepError(`its MCP server did not announce message ${messageId}: see ${scene.paths.log}.`)
-    tell(ok(about, 'its MCP server announced the message to the gate'))
-    const { context, ms } = await runHooks(scene, session, { text, messageId })
-    tell(ok(about, `the registered hook printed it for the model, in ${ms} ms`))
-    await awaitReceipt(hub, messageId, ['delivered', 'read'])
-    tell(ok(about, 'the hook acknowledged it: delivered'))
-    await writeTranscript(session, context)
-    await awaitReceipt(hub, messageId, ['read'])
-    tell(ok(about, 'the MCP server found it in the transcript: read'))
-  })
+  await withUser(
+    async (hub) => {
+      const text = `claude-peers doctor: a probe, ${randomUUID()}`
+      const messageId = await send(hub, session, text)
+      tell(ok(about, `message ${messageId} was sent to it`))
+      if (!(await until(session.hasMail, PATIENCE.flag)))
+        throw new StepError(`its MCP server did not announce message ${messageId}: see ${scene.paths.log}.`)
+      tell(ok(about, 'its MCP server announced the message to the gate'))
+      const { context, ms } = await runHooks(scene, session, { text, messageId })
+      tell(ok(about, `the registered hook printed it for the model, in ${ms} ms`))
+      await awaitReceipt(hub, messageId, ['delivered', 'read'])
+      tell(ok(about, 'the hook acknowledged it: delivered'))
+      await writeTranscript(session, context)
+      await awaitReceipt(hub, messageId, ['read'])
+      tell(ok(about, 'the MCP server found it in the transcript: read'))
+    },
+    { start: true },
+  )
 }
 
 async function startServer(scene: Scene, session: ProbeSession): Promise<Line> {
