@@ -11,7 +11,8 @@ CREATE TABLE `deliveries` (
 	`offered_at` integer,
 	`settled_at` integer,
 	`read_at` integer,
-	`unconfirmed_at` integer,
+	`requeued_at` integer,
+	`earlier_attempts` integer DEFAULT 0 NOT NULL,
 	`notified_at` integer,
 	`expires_at` integer NOT NULL,
 	`reply_by` integer,
@@ -28,7 +29,6 @@ CREATE TABLE `deliveries` (
         when "deliveries"."state" = 'retracted' then "deliveries"."attempts" = 0 else "deliveries"."attempts" >= 0 end),
 	CONSTRAINT "deliveries_settled" CHECK(("deliveries"."state" in ('queued', 'offered')) = ("deliveries"."settled_at" is null)),
 	CONSTRAINT "deliveries_read" CHECK(("deliveries"."state" = 'read') = ("deliveries"."read_at" is not null)),
-	CONSTRAINT "deliveries_unconfirmed" CHECK("deliveries"."unconfirmed_at" is null or "deliveries"."state" = 'delivered'),
 	CONSTRAINT "deliveries_note" CHECK("deliveries"."note_id" is null or "deliveries"."reply_by" is not null)
 );
 --> statement-breakpoint

@@ -87,7 +87,7 @@ async function rebind(
   const transcript = recorded ?? latest.transcript
   if (sessionIds === latest.sessionIds && transcript === latest.transcript) return
   try {
-    writeCard(sessions, { ...latest, sessionIds, transcript })
+    writeCard(sessions, { ...latest, sessionIds, ...withTranscript(latest, transcript) })
   } catch {
     // What cannot be kept keeps no mail back; the next event tries again.
   }
@@ -111,6 +111,12 @@ function withSession(known: string[], sessionId: string | undefined): string[] {
 }
 
 const MAX_SESSION_IDS = 20
+
+/** The transcript before is read to its end yet: it may show what became of mail. */
+function withTranscript({ transcript: before, past = [] }: Card, transcript: string | undefined) {
+  if (before === undefined || before === transcript) return { transcript }
+  return { transcript, past: [...past, { path: before, until: Date.now() }].slice(-3) }
+}
 
 function toFrame({ messages, remaining }: Offer, { toolPrefix }: Card): Frame {
   return renderFrame({ messages, remaining, toolPrefix, now: Date.now() })

@@ -8,13 +8,12 @@ import { LONGEST_RETRY_MS, toRetryDelay } from '#client/retry-delay'
 import { judge } from '#client/verdict'
 import {
   isBusyEarly,
-  listEndedCards,
   readCard,
   removeBell,
-  removeCard,
   setBusy,
   sweepCards,
   TOUCH_MS,
+  toTranscripts,
   touchCard,
   writeCard,
   type Card,
@@ -22,16 +21,17 @@ import {
 import type { Config } from '#machine/config'
 import { processOf } from '#machine/hub-identity'
 import { locateHub, type HubAddress } from '#machine/hub-process'
-import { canSee, isIdentical, isKnownToRun, ownIdentity } from '#machine/processes'
+import { isIdentical, isKnownToRun, ownIdentity } from '#machine/processes'
 import type { Project } from '#machine/project'
 import type { Sender } from '#machine/spool'
 import { createAnnouncer, type Waiting } from './announcer.ts'
 import { openBell } from './bell.ts'
 import type { Activity } from '#router/shapes/peers'
 import { createActivityReport } from './activity-report.ts'
-import { sayFarewell } from './farewell.ts'
+import { settleEnded } from './ended.ts'
 import type { ClaudeProcess } from './identity.ts'
 import { keepLooking } from './keeper.ts'
+import { leaveSeat } from './leave.ts'
 import { describeSession, withFormerRoots } from './registration.ts'
 import { followTranscript } from './transcript.ts'
 import { followUse } from './usage.ts'
@@ -74,8 +74,6 @@ export type Link = {
   /** Says goodbye, within half a second, and removes the card. */
   leave(): Promise<void>
 }
-
-const GOODBYE_MS = 500
 
 /** Opens the link and keeps it open until `leave`. */
 export function openLink(options: LinkOptions): Link {
@@ -139,10 +137,10 @@ export function openLink(options: LinkOptions): Link {
     return found
   }
   const receipts = followTranscript({
-    transcript: () => readCard(sessions, claude.pid)?.transcript,
+    transcripts: () => toTranscripts(readCard(sessions, claude.pid)),
     toolPrefix: options.toolPrefix,
     confirm: (ids) => client.hub.mailbox.confirm.mutate({ ids }),
-    doubt: (ids) => client.hub.mailbox.doubt.mutate({ ids }),
+    requeue: (ids, why) => client.hub.mailbox.requeue.mutate({ ids, why }),
   })
   const activity = createActivityReport(async (given) => {
     if (!card || left) throw new Error('this session has no seat')
@@ -158,7 +156,7 @@ export function openLink(options: LinkOptions): Link {
     const { sessionIds, ...given } = await describe(found)
     registration = given.registration
     const address = await locate({ fresh: true })
-    if (remote() || !canSee(address)) await sayFarewell(ended.splice(0), address)
+    await settleEnded(sessions, { ...address, isRemote: remote() !== undefined })
     key = found?.key ?? key
     const { peer, ...registered } = await client.hub.peers.register.mutate(
       await withFormerRoots(client.hub, registration),
@@ -185,6 +183,8 @@ export function openLink(options: LinkOptions): Link {
       mcp: ownIdentity(),
       sessionIds: latest?.sessionIds.length ? latest.sessionIds : sessionIds,
       transcript: latest?.transcript ?? card?.transcript,
+      past: latest?.past ?? card?.past ?? [],
+      since: latest?.since ?? card?.since ?? Date.now(),
     }
     writeCard(sessions, card)
     reach()
@@ -269,7 +269,6 @@ export function openLink(options: LinkOptions): Link {
     if (!isOthers) void settle()
   }
 
-  const ended = listEndedCards(sessions)
   sweepCards(sessions)
   // Without a card of this very process, the mark of a turn is that of another one which had its number.
   const found = readCard(sessions, claude.pid)
@@ -335,11 +334,10 @@ export function openLink(options: LinkOptions): Link {
       clearTimeout(timer)
       stopLooking()
       // Another server of the same session may have taken the card over.
-      if (readCard(sessions, claude.pid)?.mcp.pid === process.pid) {
-        const unused = use.isUnused()
-        removeCard(sessions, claude.pid)
-        const goodbye = client.hub.peers.leave.mutate({ unused }).catch(() => undefined)
-        await Promise.race([goodbye, new Promise((resolve) => setTimeout(resolve, GOODBYE_MS).unref())])
+      const found = readCard(sessions, claude.pid)
+      if (found?.mcp.pid === process.pid) {
+        const [isOpen, unused] = [receipts.isOpen(), use.isUnused()]
+        await leaveSeat(found, { sessions, hub: client.hub, isOpen, unused })
       }
       subscription?.unsubscribe()
       void client.close()

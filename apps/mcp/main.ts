@@ -9,6 +9,7 @@ import { findClient } from './identity.ts'
 import { openLink } from './link.ts'
 import { createOutbox, type Outbox } from './outbox.ts'
 import { createPeersServer } from './server.ts'
+import { SETTLE, settleWhenEnded } from './settler.ts'
 import { readSessionConfig } from './settings.ts'
 
 /** A client that waits for its first prompt should not wait for a hub that does not come: ms after the start. */
@@ -18,7 +19,9 @@ const CLAUDE_CODE = 'claude-code'
 const TOOL_PREFIX = 'mcp__claude-peers__'
 
 process.umask(0o077)
-await main().catch((cause: Error) => {
+await (
+  process.argv[2] === SETTLE ? settleWhenEnded(toPaths().sessions, Number(process.argv[3])) : main()
+).catch((cause: Error) => {
   process.stderr.write(`claude-peers mcp: ${cause.message}\n`)
   process.exitCode = 1
 })

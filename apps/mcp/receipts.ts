@@ -1,113 +1,149 @@
-import type { Unread } from '#router/shapes/mailbox'
-import { createSightings, type Sighting } from './transcript-sightings.ts'
-import { createTail, type Tail } from './transcript-tail.ts'
+/**
+ * Turns what transcripts prove into receipts: mail is read, or it is taken back because its reader did not get to it.
+ * Where a transcript proves nothing, as one that is not there, mail stays delivered.
+ */
+import type { Transcripts } from '#machine/cards'
+import type { Requeue, Unread } from '#router/shapes/mailbox'
+import { openConversation, type Conversation } from './conversation.ts'
 
 export type ReceiptsOptions = {
-  /** The session's transcript as of now; `undefined` while it is not known. */
-  transcript: () => string | undefined
+  /** The session's transcripts as of now; none while they are not known. */
+  transcripts: () => Transcripts
   toolPrefix: string
-  /** Tells the hub which messages were seen, or should have been. Rejects when it could not. */
+  /** Tells the hub which messages were read, or did not get to their reader. Rejects when it could not. */
   confirm(ids: number[]): Promise<unknown>
-  doubt(ids: number[]): Promise<unknown>
+  requeue(ids: number[], why: Requeue): Promise<unknown>
   /** Milliseconds since the epoch, by the clock that the client dates its transcript with. */
   now: () => number
 }
 
-/** What is known of the mail that the transcript may show by now. */
+/** What is known of the mail that the transcripts may show by now. */
 export type Receipts = {
   /** Takes the hub's word for what is unread; it replaces what was said before. */
   expect(mail: Unread[]): void
-  /** Reads on in the transcript and tells the hub what that proves. One call at a time; rejects as its parts do. */
+  /** Reads on in the transcripts and tells the hub what that proves. One call at a time; rejects as its parts do. */
   look(): Promise<void>
-  /** Whether a message may still be seen; `isPressing`, whether that is expected of it. */
+  /**
+   * The same for a session that has ended, and takes back what it was given and did not read. `since`: when its client
+   * started, in ms since the epoch.
+   */
+  end(since: number): Promise<void>
+  /** Whether a message may still be seen. */
   isOpen(): boolean
-  isPressing(): boolean
   /** The transcript that was read last. */
   path(): string | undefined
 }
 
-/** A delivery that does not show up in a minute of a transcript that goes on is unconfirmed. */
-const DOUBT_AFTER_MS = 60_000
 /** An entry that is older than its message's offer by more than this shows another message of that number. */
 const TOLERANCE_MS = 5_000
-/** After `/clear` the end of the transcript before may still be written. */
-const MAX_TAILS = 2
-const MAX_SIGHTINGS = 1_000
+/** The offer's time as the hub sends it anew differs by the time on the way; by more, it is another offer. */
+const SAME_OFFER_MS = 1_000
+/** After `/clear` the client still writes the end of the transcript before, some 100 ms late. */
+const LAST_LINES_MS = 2_000
+/** A client writes some entries before its MCP server starts. */
+const START_MS = 60_000
+const MAX_CONVERSATIONS = 4
 
-type OpenMail = Unread & {
-  offeredAt: number
-  /** When the transcript first grew after the delivery was known and all that stood there was read. */
-  grewAt?: number
-  isMeasured?: boolean
-}
+type OpenMail = Unread & { offeredAt: number }
 
 /** Makes the bookkeeping of one session's receipts; it reads when asked to, and holds no timer and no open file. */
 export function createReceipts(options: ReceiptsOptions): Receipts {
   const { now } = options
-  const toSightings = createSightings(options.toolPrefix)
-  const sighted = new Map<number, number>()
   let open = new Map<number, OpenMail>()
-  let tails: Tail[] = []
+  let conversations: Conversation[] = []
+  let past: Transcripts['past'] = []
+  /** When mail was taken back: what the transcripts said of it by then is of an earlier offer. */
+  const takenBack = new Map<number, number>()
 
-  function keep({ id, at }: Sighting) {
-    const before = sighted.get(id) ?? at
-    sighted.delete(id)
-    sighted.set(id, Math.max(at, before))
-    if (sighted.size > MAX_SIGHTINGS) sighted.delete(sighted.keys().next().value!)
-  }
-
-  async function readOn(): Promise<number> {
-    const path = options.transcript()
-    if (path !== undefined && path !== tails[0]?.path) {
-      const known = tails.find((tail) => tail.path === path) ?? createTail(path)
-      tails = [known, ...tails.filter((tail) => tail !== known)].slice(0, MAX_TAILS)
+  async function readOn() {
+    const { current, past: earlier } = options.transcripts()
+    past = earlier
+    for (const path of [...earlier.map((one) => one.path), ...(current === undefined ? [] : [current])]) {
+      const known = conversations.find((one) => one.path === path)
+      const conversation = known ?? openConversation(path, options.toolPrefix)
+      conversations = [conversation, ...conversations.filter((one) => one !== known)].slice(
+        0,
+        MAX_CONVERSATIONS,
+      )
     }
-    let bytes = 0
-    for (const tail of tails) bytes += await tail.read((line) => toSightings(line).forEach(keep))
-    return bytes
+    for (const conversation of conversations) await conversation.read()
   }
 
-  /** What the transcript held before the delivery was known proves nothing by its length. */
-  function measure(bytes: number) {
-    if (tails.length === 0) return
-    for (const mail of open.values()) {
-      if (mail.state !== 'delivered') continue
-      if (mail.isMeasured && bytes > 0) mail.grewAt ??= now()
-      mail.isMeasured = true
+  const isOfOffer = (at: number | undefined, { id, offeredAt }: OpenMail) =>
+    at !== undefined && at >= offeredAt - TOLERANCE_MS && at > (takenBack.get(id) ?? -Infinity)
+  const isRead = (mail: OpenMail) => conversations.some((one) => isOfOffer(one.readAt(mail.id), mail))
+  const isShown = (mail: OpenMail, where = conversations) =>
+    where.some((one) => isOfOffer(one.shownAt(mail.id), mail))
+  const isOver = ({ path }: Conversation) =>
+    path !== options.transcripts().current &&
+    past.some((one) => one.path === path && now() - one.until >= LAST_LINES_MS)
+
+  /** Why a delivered message did not get to its reader; `undefined` while it did or may. */
+  function toDrop(mail: OpenMail): Requeue | undefined {
+    if (mail.state !== 'delivered') return undefined
+    const over = conversations.filter(isOver)
+    if (isShown(mail)) {
+      const rest = conversations.filter(
+        (one) => !over.includes(one) && !isOfOffer(one.droppedAt(mail.id), mail),
+      )
+      return isShown(mail, rest) ? undefined : 'dropped'
+    }
+    for (const one of conversations) {
+      const moment = one.passedAfter(mail.offeredAt)
+      if (moment) return moment.unseen ? 'unseen' : 'dropped'
+    }
+    const wasGivenTo = (one: Conversation) =>
+      (one.span()?.first ?? Infinity) <= mail.offeredAt &&
+      past.some(({ path, until }) => path === one.path && mail.offeredAt < until)
+    return over.some(wasGivenTo) ? 'dropped' : undefined
+  }
+
+  /** What the session was given since it started: an entry as young proves that its client writes transcripts. */
+  function toUnreadAtEnd(mail: OpenMail, since: number): Requeue | undefined {
+    if (mail.state !== 'delivered') return undefined
+    const isOfSession = mail.offeredAt >= since - START_MS
+    const isWritten = conversations.some((one) => (one.span()?.last ?? 0) >= since - START_MS)
+    return isShown(mail) || (isOfSession && isWritten) ? 'ended' : undefined
+  }
+
+  async function settle(toWhy: (mail: OpenMail) => Requeue | undefined) {
+    await readOn()
+    const read = [...open.values()].filter(isRead)
+    if (read.length > 0) {
+      await options.confirm(read.map((mail) => mail.id))
+      forget(read)
+    }
+    const lost = Map.groupBy(open.values(), toWhy)
+    for (const [why, mail] of lost) {
+      if (why === undefined) continue
+      await options.requeue(
+        mail.map((one) => one.id),
+        why,
+      )
+      for (const { id } of mail) takenBack.set(id, now())
+      forget(mail)
     }
   }
 
-  const isSeen = ({ id, offeredAt }: OpenMail) => (sighted.get(id) ?? -Infinity) >= offeredAt - TOLERANCE_MS
-  const isLate = ({ doubted, grewAt }: OpenMail) =>
-    !doubted && grewAt !== undefined && now() - grewAt >= DOUBT_AFTER_MS
-  const select = (wanted: (mail: OpenMail) => boolean) => [...open.values()].filter(wanted)
+  function forget(mail: OpenMail[]) {
+    for (const one of mail) if (open.get(one.id) === one) open.delete(one.id)
+  }
 
   return {
     expect(mail) {
       const before = open
       open = new Map(
         mail.map((one) => {
-          const known = before.get(one.id)
-          const measured = known?.state === one.state ? known : {}
-          return [one.id, { ...measured, ...one, offeredAt: now() - one.offeredAgo }]
+          const offeredAt = now() - one.offeredAgo
+          const known = before.get(one.id)?.offeredAt
+          const isSame = known !== undefined && Math.abs(known - offeredAt) < SAME_OFFER_MS
+          return [one.id, { ...one, offeredAt: isSame ? Math.min(known, offeredAt) : offeredAt }]
         }),
       )
     },
-    async look() {
-      measure(await readOn())
-      const seen = select(isSeen)
-      if (seen.length > 0) {
-        await options.confirm(seen.map((mail) => mail.id))
-        for (const mail of seen) if (open.get(mail.id) === mail) open.delete(mail.id)
-      }
-      const late = select(isLate)
-      if (late.length > 0) {
-        await options.doubt(late.map((mail) => mail.id))
-        for (const mail of late) mail.doubted = true
-      }
-    },
+    look: () => settle(toDrop),
+    end: (since) => settle((mail) => toDrop(mail) ?? toUnreadAtEnd(mail, since)),
     isOpen: () => open.size > 0,
-    isPressing: () => select((mail) => !mail.doubted).length > 0,
-    path: () => tails[0]?.path,
+    path: () => conversations[0]?.path,
   }
 }

@@ -4,10 +4,12 @@ import { open, type FileHandle } from 'node:fs/promises'
 export type Tail = {
   path: string
   /**
-   * Gives every line that became whole since the last call, and returns how many bytes it read. A file that is not
-   * there has nothing; one that was replaced or cut short is begun anew. Rejects when the file cannot be read.
+   * Gives every line that became whole since the last call, and returns how many bytes it read. Calls `onSkip` where it
+   * passes lines over. A file that
+   * is not there has nothing; one that was replaced or cut short is read from its beginning. Rejects when the file cannot
+   * be read.
    */
-  read(onLine: (line: string) => void): Promise<number>
+  read(onLine: (line: string) => void, onSkip?: () => void): Promise<number>
 }
 
 /** A first read, and one after long neglect, goes back this far and no further: a large transcript costs no more. */
@@ -56,12 +58,22 @@ export function createTail(path: string, { back = MAX_BACK_BYTES }: { back?: num
     keep(chunk.subarray(start))
   }
 
-  async function readFrom(handle: FileHandle, onLine: (line: string) => void): Promise<number> {
+  async function readFrom(
+    handle: FileHandle,
+    onLine: (line: string) => void,
+    onSkip: () => void,
+  ): Promise<number> {
     const { size, dev, ino } = await handle.stat()
     const found = `${dev}:${ino}`
-    if (found !== file || size < offset) begin(0)
+    if (found !== file || size < offset) {
+      begin(0)
+      onSkip()
+    }
     file = found
-    if (size - offset > back) begin(size - back)
+    if (size - offset > back) {
+      begin(size - back)
+      onSkip()
+    }
     const chunk = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, Math.max(1, size - offset)))
     let read = 0
     while (offset < size) {
@@ -76,11 +88,11 @@ export function createTail(path: string, { back = MAX_BACK_BYTES }: { back?: num
 
   return {
     path,
-    async read(onLine) {
+    async read(onLine, onSkip = () => undefined) {
       const handle = await openIfThere(path)
       if (!handle) return 0
       try {
-        return await readFrom(handle, onLine)
+        return await readFrom(handle, onLine, onSkip)
       } finally {
         await handle.close()
       }

@@ -10,6 +10,8 @@ import { createReceipts, type ReceiptsOptions } from './receipts.ts'
 export type Follower = {
   /** Takes the hub's word for what is unread, and looks for it. */
   expect(mail: Unread[]): void
+  /** Whether mail may still be seen. */
+  isOpen(): boolean
   close(): void
 }
 
@@ -19,14 +21,16 @@ const LONGEST_LOOK_MS = 15_000
 
 /** Starts to follow; nothing is read before mail is expected. What fails is tried again with the next look. */
 export function followTranscript(options: Omit<ReceiptsOptions, 'now'>): Follower {
-  const unlessClosed = (tell: (ids: number[]) => Promise<unknown>) => async (ids: number[]) => {
-    if (closed) throw new Error('this session has ended')
-    return tell(ids)
+  function unlessClosed<Given extends unknown[]>(tell: (...given: Given) => Promise<unknown>) {
+    return async (...given: Given) => {
+      if (closed) throw new Error('this session has ended')
+      return tell(...given)
+    }
   }
   const receipts = createReceipts({
     ...options,
     confirm: unlessClosed(options.confirm),
-    doubt: unlessClosed(options.doubt),
+    requeue: unlessClosed(options.requeue),
     now: Date.now,
   })
   let watcher: FSWatcher | undefined
@@ -50,8 +54,6 @@ export function followTranscript(options: Omit<ReceiptsOptions, 'now'>): Followe
     clearTimeout(timer)
     if (closed || !receipts.isOpen()) return rest()
     listen(receipts.path())
-    // What is in doubt may still come, and then the file tells of it.
-    if (!receipts.isPressing()) return
     timer = setTimeout(() => void look(), delay).unref()
     delay = Math.min(delay * 2, LONGEST_LOOK_MS)
   }
@@ -87,6 +89,7 @@ export function followTranscript(options: Omit<ReceiptsOptions, 'now'>): Followe
       if (receipts.isOpen()) void look()
       else arrange()
     },
+    isOpen: receipts.isOpen,
     close() {
       closed = true
       clearTimeout(timer)

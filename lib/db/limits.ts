@@ -4,8 +4,10 @@ export const MESSAGE_TTL_MS = 7 * 24 * 60 * 60 * 1_000
 export const GRACE_MS = 60 * 60 * 1_000
 /** How long an offered message belongs to the one caller who got it: 30 seconds. */
 export const LEASE_MS = 30_000
-/** How long after its delivery a message is still looked for in its reader's transcript: a day. */
-export const CONFIRM_MS = 24 * 60 * 60 * 1_000
+/** How long after its delivery a message is still looked for in its reader's transcript: a week. */
+export const CONFIRM_MS = 7 * 24 * 60 * 60 * 1_000
+/** How long a message that was taken back after its delivery waits at least: a day. */
+export const REQUEUED_TTL_MS = 24 * 60 * 60 * 1_000
 /** How long a message waits with nobody there to take it before the person is told: 90 seconds. */
 export const NOTIFY_AFTER_MS = 90_000
 /** How often a message wakes its recipient: one whose delivery breaks each time must not do so for ever. */

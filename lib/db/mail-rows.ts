@@ -36,11 +36,10 @@ export type Mail = {
 /** The same without what its two seats say. */
 type Seatless = Omit<Mail, 'senderName' | 'senderHost' | 'senderCwd' | 'heldSince'>
 
-/** A message that its reader's transcript may show by now; `doubted`: it should have, and does not. */
+/** A message that its reader's transcript may show by now. */
 export type Unread = {
   id: number
   state: 'offered' | 'delivered'
-  doubted: boolean
   offeredAt: number
   /** How long ago that was, in ms: the reader's clock may be another one. */
   offeredAgo: number
@@ -136,7 +135,14 @@ export function selectMail({ orm, seat }: Connection) {
       .select({ count: sql<number>`count(*)` })
       .from(deliveries)
       .innerJoin(messages, eq(messages.id, deliveries.messageId))
-      .where(and(isQueued, eq(messages.urgency, 'normal'), lt(deliveries.attempts, MAX_WAKES), isNotHeldBack))
+      .where(
+        and(
+          isQueued,
+          eq(messages.urgency, 'normal'),
+          sql`${deliveries.attempts} - ${deliveries.earlierAttempts} < ${MAX_WAKES}`,
+          isNotHeldBack,
+        ),
+      )
       .prepare(),
     // Without an order, which would cost a sort in SQLite even of the one message that most mailboxes hold.
     all: orm
@@ -164,7 +170,6 @@ export function selectMail({ orm, seat }: Connection) {
     delivered: orm
       .select({
         id: deliveries.messageId,
-        unconfirmedAt: deliveries.unconfirmedAt,
         offeredAt: sql<number>`${deliveries.offeredAt}`,
       })
       .from(deliveries)

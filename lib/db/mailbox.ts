@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto'
-import { and, eq, gt, inArray, isNull, sql } from 'drizzle-orm'
+import { and, eq, gt, inArray, isNull, sql, type SQL } from 'drizzle-orm'
 import { noteMail, type MailChange } from './bell.ts'
 import type { Connection } from './connection.ts'
-import { CONFIRM_MS, LEASE_MS } from './limits.ts'
+import { CONFIRM_MS, LEASE_MS, REQUEUED_TTL_MS } from './limits.ts'
 import { chooseMail, type ChoiceOptions } from './mail-choice.ts'
 import { selectMail, type Mail, type Unread } from './mail-rows.ts'
 import { deliveries, isOneOf } from './schema.ts'
@@ -11,6 +11,12 @@ export type Mailbox = ReturnType<typeof createMailbox>
 
 /** One atomic offer: `messages` belong to the caller until the lease ends; `remaining` still wait in the queue. */
 export type Offer = { offerId: string | undefined; messages: Mail[]; remaining: number; leaseUntil: number }
+
+/**
+ * Why delivered mail waits again: the client `dropped` it, certainly before any model saw it (`unseen`), or the session
+ * `ended`.
+ */
+export type Requeue = 'dropped' | 'unseen' | 'ended'
 
 export type ConsumeOptions = ChoiceOptions & { recipientId: string }
 
@@ -73,17 +79,13 @@ export function createMailbox(connection: Connection) {
     taken: (recipientId: string, options: { before: number; limit: number }): Mail[] =>
       reads.taken({ recipientId, ...options }),
 
-    /** The newest mail, of the last day, that is on offer or delivered and not known to be read. */
+    /** The newest mail, of the last week, that is on offer or delivered and not known to be read. */
     unread(recipientId: string): Unread[] {
       const onOffer = reads.onOffer.all({ recipientId })
       const delivered = reads.delivered.all({ recipientId, after: now() - CONFIRM_MS })
       return [
-        ...onOffer.map((one) => ({ ...one, state: 'offered' as const, doubted: false })),
-        ...delivered.map(({ unconfirmedAt, ...one }) => ({
-          ...one,
-          state: 'delivered' as const,
-          doubted: unconfirmedAt !== null,
-        })),
+        ...onOffer.map((one) => ({ ...one, state: 'offered' as const })),
+        ...delivered.map((one) => ({ ...one, state: 'delivered' as const })),
       ].map((one) => ({ ...one, offeredAgo: now() - one.offeredAt }))
     },
 
@@ -134,11 +136,17 @@ export function createMailbox(connection: Connection) {
     },
 
     /**
-     * Says that delivered messages should have been seen in their reader's context by now, and were not; returns how
-     * many are unconfirmed by that. They are not offered again, and a later sighting still makes them read.
+     * Takes delivered messages back that their reader did not get to; returns how many wait again by that. What it has
+     * answered stays as it is. They keep their place, wait a day at least, and come marked as possibly seen unless `why`
+     * is `unseen`. A session that has `ended` has used up none of the wakes of the next one.
      */
-    doubt(recipientId: string, messageIds: number[]): number {
-      return changeEach(recipientId, messageIds, (one) => writes.doubt.get({ ...one, unconfirmedAt: now() }))
+    requeue(recipientId: string, messageIds: number[], why: Requeue = 'dropped'): number {
+      const write = { dropped: writes.takeBack, unseen: writes.takeBackUnseen, ended: writes.takeBackEnded }[
+        why
+      ]
+      return changeEach(recipientId, messageIds, (one) =>
+        write.get({ ...one, now: now(), until: now() + REQUEUED_TTL_MS }),
+      )
     },
   }
 
@@ -161,6 +169,22 @@ function prepare({ orm }: Connection) {
     eq(deliveries.messageId, sql.placeholder('messageId')),
     eq(deliveries.recipientId, sql.placeholder('recipientId')),
   )
+  // Without its offer: a late acknowledgement must not settle it again.
+  const takeBack = (more: { attempts?: SQL; earlierAttempts?: SQL }) =>
+    orm
+      .update(deliveries)
+      .set({
+        state: 'queued',
+        offerId: null,
+        settledAt: null,
+        requeuedAt: value('now'),
+        expiresAt: sql`max(${deliveries.expiresAt}, ${sql.placeholder('until')})`,
+        changedSeq: value('changedSeq'),
+        ...more,
+      })
+      .where(and(one, eq(deliveries.state, 'delivered'), isNull(deliveries.replyId)))
+      .returning({ senderId: deliveries.senderId })
+      .prepare()
   return {
     offer: orm
       .update(deliveries)
@@ -220,7 +244,6 @@ function prepare({ orm }: Connection) {
         leaseUntil: null,
         settledAt: sql`coalesce(${deliveries.settledAt}, ${sql.placeholder('readAt')})`,
         readAt: value('readAt'),
-        unconfirmedAt: null,
         changedSeq: value('changedSeq'),
       })
       .where(
@@ -228,11 +251,11 @@ function prepare({ orm }: Connection) {
       )
       .returning({ senderId: deliveries.senderId })
       .prepare(),
-    doubt: orm
-      .update(deliveries)
-      .set({ unconfirmedAt: value('unconfirmedAt'), changedSeq: value('changedSeq') })
-      .where(and(one, eq(deliveries.state, 'delivered'), isNull(deliveries.unconfirmedAt)))
-      .returning({ senderId: deliveries.senderId })
-      .prepare(),
+    takeBack: takeBack({}),
+    takeBackUnseen: takeBack({
+      attempts: sql`${deliveries.attempts} - 1`,
+      earlierAttempts: sql`${deliveries.earlierAttempts} - 1`,
+    }),
+    takeBackEnded: takeBack({ earlierAttempts: sql`${deliveries.attempts}` }),
   }
 }

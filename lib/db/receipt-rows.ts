@@ -50,8 +50,8 @@ export type Receipt = {
   offeredAt: number | null
   settledAt: number | null
   readAt: number | null
-  /** Since when it is delivered and unconfirmed. */
-  unconfirmedAt: number | null
+  /** When it was last taken back after its delivery. */
+  requeuedAt: number | null
   notifiedAt: number | null
   expiresAt: number
   changedSeq: number
@@ -181,7 +181,7 @@ const columns = {
   offeredAt: deliveries.offeredAt,
   settledAt: deliveries.settledAt,
   readAt: deliveries.readAt,
-  unconfirmedAt: deliveries.unconfirmedAt,
+  requeuedAt: deliveries.requeuedAt,
   notifiedAt: deliveries.notifiedAt,
   expiresAt: deliveries.expiresAt,
   changedSeq: deliveries.changedSeq,

@@ -190,8 +190,10 @@ export const deliveries = sqliteTable(
     offeredAt: integer('offered_at'),
     settledAt: integer('settled_at'),
     readAt: integer('read_at'),
-    /** Since when its reader's transcript, which has gone on, does not show it. */
-    unconfirmedAt: integer('unconfirmed_at'),
+    /** When it was last taken back after its delivery, because its reader did not get to it. */
+    requeuedAt: integer('requeued_at'),
+    /** Attempts that do not count against its wakes: those of sessions that have ended; below 0 for what was never shown. */
+    earlierAttempts: integer('earlier_attempts').notNull().default(0),
     /** When the hub set out to tell the person that it stays unread; it is never told again. */
     notifiedAt: integer('notified_at'),
     expiresAt: integer('expires_at').notNull(),
@@ -255,7 +257,6 @@ export const deliveries = sqliteTable(
       sql`(${table.state} in ('queued', 'offered')) = (${table.settledAt} is null)`,
     ),
     check('deliveries_read', sql`(${table.state} = 'read') = (${table.readAt} is not null)`),
-    check('deliveries_unconfirmed', sql`${table.unconfirmedAt} is null or ${table.state} = 'delivered'`),
     check('deliveries_note', sql`${table.noteId} is null or ${table.replyBy} is not null`),
   ],
 )

@@ -3,40 +3,49 @@ import { toClock } from './time.ts'
 
 /** Where a message stands, in words that are true at `now`, with times of this machine. */
 export function describeReceipt(receipt: Receipt, now: number): string {
+  const { requeuedAt } = receipt
   const again = receipt.attempts > 1 ? ` (offered ${receipt.attempts} times)` : ''
   switch (receipt.state) {
     case 'queued':
-      return `queued${again}: ${describeReach(receipt, now)}${describeNotice(receipt, now)}`
+      return `queued${requeuedAt === null ? again : ` ${describeReturn(requeuedAt, now)}`}: ${describeReach(receipt, now)}${describeNotice(receipt, now)}`
     case 'offered':
       return isToPerson(receipt)
         ? `on its way: being shown to the person, not confirmed yet${again}`
         : `on its way: handed to the recipient's hook, not confirmed yet${again}`
     case 'delivered':
-      return receipt.unconfirmedAt === null
-        ? `delivered at ${clock(receipt.deliveredAt, now)}${again}`
-        : `delivered, unconfirmed: handed over at ${clock(receipt.deliveredAt, now)}${again}, but its reader's transcript went on without it`
+      return `delivered at ${clock(receipt.deliveredAt, now)}${again}`
     case 'read':
       return `read at ${clock(receipt.readAt, now)}`
     case 'expired':
-      return `expired at ${clock(receipt.endedAt, now)}: no delivery was confirmed${again}`
+      return requeuedAt === null
+        ? `expired at ${clock(receipt.endedAt, now)}: no delivery was confirmed${again}`
+        : `expired at ${clock(receipt.endedAt, now)}: it was handed over, and its reader did not get to it`
     case 'retracted':
       return `retracted at ${clock(receipt.endedAt, now)}`
   }
 }
 
+/** Why a message waits again that was delivered. */
+const describeReturn = (requeuedAt: number, now: number) =>
+  `again since ${toClock(requeuedAt, now)} (it was handed over, and its reader did not get to it)`
+
 /** The steps that a message has made, each with its time: `queued 14:02 → offered 14:03 → delivered 14:03`. */
 export function describeSteps(receipt: Receipt, now: number): string {
-  const { queuedAt, offeredAt, deliveredAt, unconfirmedAt, readAt, endedAt, attempts } = receipt
+  const { queuedAt, offeredAt, deliveredAt, requeuedAt, readAt, endedAt, attempts } = receipt
   const offered = attempts > 1 ? `offered ${attempts} times, last` : 'offered'
   const steps: [string, number | null][] = [
     ['queued', queuedAt],
     [offered, offeredAt],
+    ['queued again', requeuedAt],
     ['delivered', deliveredAt],
-    ['unconfirmed since', unconfirmedAt],
     ['read', readAt],
     [receipt.state, endedAt],
   ]
-  return steps.flatMap(([what, at]) => (at === null ? [] : [`${what} ${toClock(at, now)}`])).join(' → ')
+  return steps
+    .flatMap(([what, at]) => (at === null ? [] : [{ what, at }]))
+    .toSorted((one, other) => one.at - other.at)
+    .map(({ what, at }) => `${what} ${toClock(at, now)}`)
+    .join(' → ')
 }
 
 /** No session ever gets the name of a person's seat. */

@@ -38,7 +38,20 @@ export type Card = {
   sessionIds: string[]
   /** The file in which the client records the session; hooks keep it, because they alone are told. */
   transcript?: string | undefined
+  /** Those before, as of `/clear`, the oldest first, and until when they were the session's, in ms since the epoch. */
+  past?: { path: string; until: number }[]
+  /** When the first card of this Claude process was written, in ms since the epoch. */
+  since?: number
 }
+
+/** Where a session is recorded, and where it was before. */
+export type Transcripts = { current: string | undefined; past: { path: string; until: number }[] }
+
+/** The transcripts that a card names. */
+export const toTranscripts = (card: Card | undefined): Transcripts => ({
+  current: card?.transcript,
+  past: card?.past ?? [],
+})
 
 /** What the mail is that waits: worth a turn of its own, or only for information. */
 export type WaitingMail = 'wake' | 'fyi'
@@ -108,8 +121,9 @@ const SESSION_FILE =
   /^((\d+)(?:-(\d+))?)\.(?:json|mail|bell|busy|asks|waiter|cut|hub)(?:\.(\d+)(?:-\d+)?(?:\.tmp)?)?$/
 
 /**
- * Removes what belongs to Claude processes that are gone, and what killed writers left; returns how many files. Of another
- * pid namespace, only what nobody has touched for a week.
+ * Removes what belongs to Claude processes that are gone, and what killed writers left; returns how many files. A card that
+ * names a transcript stays for a week, unless its number is another process's by now: what its session had not read is still
+ * to be settled. Of another pid namespace, only what has not been touched for a week goes.
  */
 export function sweepCards(directory: string, now: number = Date.now()): number {
   const found = listNames(directory).flatMap((name) => {
@@ -123,7 +137,9 @@ export function sweepCards(directory: string, now: number = Date.now()): number 
   const gone = found.filter((file) => {
     if (file.namespace !== ownNamespace()) return isLeft(file)
     if (file.writer && !isAlive(file.writer)) return true
-    return isKnownToHaveEnded({ ...file, start: readCard(directory, file.pid)?.claude.start })
+    const card = readCard(directory, file.pid)
+    if (!isKnownToHaveEnded({ ...file, start: card?.claude.start })) return false
+    return !file.name.endsWith('.json') || isAlive(file.pid) || !card?.transcript || isLeft(file)
   })
   const names = gone.map(({ name }) => name)
   // The card goes last: it holds the start time that tells a reused pid apart.
@@ -246,9 +262,12 @@ function isCard(value: unknown): value is Card {
     [...texts, card.transcript ?? ''].every((text) => typeof text === 'string') &&
     [card.claude, card.mcp, card.hub ?? card.mcp].every(isProcess) &&
     Array.isArray(card.sessionIds) &&
-    card.sessionIds.every((id) => typeof id === 'string')
+    card.sessionIds.every((id) => typeof id === 'string') &&
+    (card.past === undefined || (Array.isArray(card.past) && card.past.every(isPast)))
   )
 }
+
+const isPast = (value: unknown) => isRecord(value) && typeof value['path'] === 'string'
 
 const isProcess = (value: unknown) =>
   isRecord(value) &&

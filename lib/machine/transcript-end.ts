@@ -7,11 +7,24 @@ export type Entry = {
   subtype?: string
   isSidechain?: boolean
   isApiErrorMessage?: boolean
+  isMeta?: boolean
+  isCompactSummary?: boolean
+  uuid?: unknown
+  /** The entry that it goes on from; null at the beginning of a conversation. */
+  parentUuid?: string | null
   timestamp?: unknown
   content?: unknown
-  message?: { id?: string; content?: unknown } | null
+  attachment?: { type?: unknown; content?: unknown } | null
+  message?: { id?: string; model?: string; content?: unknown } | null
 }
-type Part = { type?: string; text?: string; id?: string; tool_use_id?: string }
+type Part = {
+  type?: string
+  text?: string
+  id?: string
+  name?: unknown
+  tool_use_id?: string
+  content?: unknown
+}
 
 /**
  * The entries in the last `bytes` of a transcript, oldest first, and when it was written, in ms of the epoch; none when
@@ -31,7 +44,7 @@ export function readEnd(path: string | undefined, bytes: number): { entries: Ent
     const length = readSync(fd, buffer, 0, buffer.length, size - buffer.length)
     const lines = buffer.toString('utf8', 0, length).split('\n')
     return {
-      entries: lines.map((line) => parseJson(line)).filter(isRecord),
+      entries: lines.flatMap((line) => toEntry(line) ?? []),
       writtenAt: mtimeMs,
     }
   } catch {
@@ -41,8 +54,14 @@ export function readEnd(path: string | undefined, bytes: number): { entries: Ent
   }
 }
 
-/** The parts of what an entry says; a plain text is one. What is none, as in a line that was spoilt, is passed over. */
-export function partsOf({ message }: Entry): Part[] {
+/** The entry in a line; `undefined` for a line that holds none, as half of one. */
+export function toEntry(line: string): Entry | undefined {
+  const entry = parseJson(line)
+  return isRecord(entry) ? entry : undefined
+}
+
+/** The parts of what an entry says; a plain text is one. Anything else, as in a damaged line, is passed over. */
+export function partsOf({ message }: Pick<Entry, 'message'>): Part[] {
   const content = message?.content
   if (typeof content === 'string') return [{ type: 'text', text: content }]
   return Array.isArray(content) ? content.filter(isPart) : []

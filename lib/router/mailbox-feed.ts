@@ -78,4 +78,4 @@ function readMailbox(ctx: Context, peerId: string, told: Told, cursor: number): 
 
 /** What of unread mail is news when it changes; how long ago it was offered changes all the time. */
 const toKey = (mail: Unread[]): string =>
-  mail.map((one) => [one.id, one.state, one.doubted, one.offeredAt].join()).join(';')
+  mail.map((one) => [one.id, one.state, one.offeredAt].join()).join(';')

@@ -13,15 +13,17 @@ import {
   peeked,
   peekInput,
   readInput,
+  requeueInput,
   settled,
   taken,
   takenInput,
+  unreadMail,
   type Offer,
   type Settled,
 } from './shapes/mailbox.ts'
 import { wholeCharacters } from './text.ts'
 import { peerProcedure, router } from './trpc.ts'
-import { toMail } from './views.ts'
+import { toMail, toUnread } from './views.ts'
 
 // What a message goes through names the type of its answer: a check of each is a twentieth of an exchange, and
 // test/router/answer-shapes.test.ts holds them to their schemas.
@@ -68,14 +70,19 @@ export const mailboxRouter = router({
       return queue.run(() => ({ settled: mailbox.confirm(ctx.self.id, input.ids) }))
     }),
 
-  /** Says that delivered messages should have been seen there by now: unconfirmed, until a sighting after all. */
-  doubt: peerProcedure
-    .input(idsInput)
+  /** Takes delivered mail back that its reader did not get to: it waits again. */
+  requeue: peerProcedure
+    .input(requeueInput)
     .output(changed)
     .mutation(({ ctx, input }) => {
       const { mailbox, queue } = ctx.database
-      return queue.run(() => ({ settled: mailbox.doubt(ctx.self.id, input.ids) }))
+      return queue.run(() => ({ settled: mailbox.requeue(ctx.self.id, input.ids, input.why) }))
     }),
+
+  /** What is on offer, or delivered and not known to be read, as the feed sends it. */
+  unread: peerProcedure
+    .output(unreadMail)
+    .query(({ ctx }) => ({ mail: ctx.database.mailbox.unread(ctx.self.id).map(toUnread) })),
 
   /** Looks at what waits without taking it. */
   peek: peerProcedure

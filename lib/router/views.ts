@@ -51,8 +51,8 @@ export function toMail(row: MailRow): Mail {
 }
 
 /** A message that its reader's transcript may show by now. */
-export function toUnread({ id, state, doubted, offeredAgo }: UnreadRow): Unread {
-  return { id, state, doubted, offeredAgo }
+export function toUnread({ id, state, offeredAgo }: UnreadRow): Unread {
+  return { id, state, offeredAgo }
 }
 
 /** The recipient of a message, where its receipt says how it will be reached: not once it is on its way. */
@@ -74,7 +74,7 @@ export function toReceipt(row: ReceiptRow, recipient: SeatRow | undefined, hub: 
     offeredAt: row.offeredAt,
     deliveredAt: ended ? null : row.settledAt,
     readAt: row.readAt,
-    unconfirmedAt: row.unconfirmedAt,
+    requeuedAt: row.requeuedAt,
     endedAt: ended ? row.settledAt : null,
     notifiedAt: row.notifiedAt,
     reach: row.state === 'queued' && recipient ? toReach(row, recipient, hub) : null,

@@ -54,7 +54,7 @@ const EXAMPLES: Record<string, object> = {
   'mailbox.ack': { offerId: 'o', unshown: [1] },
   'mailbox.release': { offerId: 'o' },
   'mailbox.confirm': { ids: [1] },
-  'mailbox.doubt': { ids: [1] },
+  'mailbox.requeue': { ids: [1], why: 'dropped' },
   'mailbox.peek': { limit: 5 },
   'mailbox.read': { messageId: 1, offset: 0, limit: 10 },
   'mailbox.watch': { lastEventId: '1' },

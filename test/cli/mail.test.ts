@@ -272,9 +272,9 @@ describe('message', () => {
       ),
     )
     await api.deliver('UserPromptSubmit')
-    await web.as(api.card()!.key).mailbox.doubt.mutate({ ids: [first] })
+    await web.as(api.card()!.key).mailbox.requeue.mutate({ ids: [first], why: 'dropped' })
     expect(await run(['message', String(first)])).toMatch(
-      /- api@laptop: delivered, unconfirmed: .*\n  queued .* → offered .* → delivered .* → unconfirmed since \d\d:\d\d\n$/,
+      /- api@laptop: queued again since .*\n  queued .* → offered .* → queued again \d\d:\d\d\n$/,
     )
     await web.as(api.card()!.key).mailbox.confirm.mutate({ ids: [first] })
     const answer = await api.tool('send_message', { to: 'web', message: 'well', reply_to: first })
@@ -288,7 +288,7 @@ describe('message', () => {
         {
           state: 'read',
           attempts: 1,
-          unconfirmedAt: null,
+          requeuedAt: expect.any(Number),
           reply: { id: reply, excerpt: 'well' },
         },
       ],

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import Sqlite from 'better-sqlite3'
 import type { Mail } from '../../lib/db/mail-rows.ts'
-import type { ConsumeOptions, Offer } from '../../lib/db/mailbox.ts'
+import type { ConsumeOptions, Offer, Requeue } from '../../lib/db/mailbox.ts'
 import type { Draft } from '../../lib/db/messages.ts'
 import { openDatabase, openInMemory, type Database } from '../../lib/db/open.ts'
 import type { Receipt } from '../../lib/db/receipt-rows.ts'
@@ -138,6 +138,8 @@ function toWorld(opened: Database, clock: Clock, file = ':memory:') {
       commit(() => database.mailbox.release(recipientId, offer.offerId!)),
     confirm: (recipientId: string, messageIds: number[]): number =>
       commit(() => database.mailbox.confirm(recipientId, messageIds)),
+    requeue: (recipientId: string, messageIds: number[], why: Requeue): number =>
+      commit(() => database.mailbox.requeue(recipientId, messageIds, why)),
     retract: (senderId: string, messageId: number): Receipt[] =>
       commit(() => database.messages.retract(senderId, messageId)),
     sweep: () => commit(() => database.sweep()),

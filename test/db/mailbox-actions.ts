@@ -1,6 +1,7 @@
 import { boolean, constant, constantFrom, integer, nat, oneof, record, uniqueArray } from 'fast-check'
 import type { Arbitrary } from 'fast-check'
 import { LEASE_MS, MESSAGE_TTL_MS } from '../../lib/db/limits.ts'
+import type { Requeue } from '../../lib/db/mailbox.ts'
 import { HOUR, SECOND } from './harness.ts'
 
 export const SENDERS = 3
@@ -14,6 +15,8 @@ export type Action =
   | { do: 'consume'; to: number; budget: number; skipIfOnlyFyi: boolean }
   | { do: 'acknowledge' | 'release'; offer: number }
   | { do: 'retract' | 'confirm'; message: number }
+  /** A transcript shows that a reader did not get to its mail, or a session has ended. */
+  | { do: 'requeue'; message: number; why: Requeue }
   | { do: 'advance'; ms: number }
   | { do: 'sweep' }
   /** The hub ends in good order, or is killed, maybe with a send that it was asked for and did not commit. */
@@ -58,6 +61,14 @@ export const action: Arbitrary<Action> = oneof(
   {
     weight: 4,
     arbitrary: record({ do: constantFrom('retract' as const, 'confirm' as const), message: recent }),
+  },
+  {
+    weight: 5,
+    arbitrary: record({
+      do: constant('requeue' as const),
+      message: recent,
+      why: constantFrom('dropped' as const, 'unseen' as const, 'ended' as const),
+    }),
   },
   {
     weight: 6,

@@ -1,4 +1,5 @@
-import { LEASE_MS, MESSAGE_TTL_MS } from '../../lib/db/limits.ts'
+import { LEASE_MS, MAX_WAKES, MESSAGE_TTL_MS, REQUEUED_TTL_MS } from '../../lib/db/limits.ts'
+import type { Requeue } from '../../lib/db/mailbox.ts'
 
 type State = 'queued' | 'offered' | 'delivered' | 'read' | 'expired' | 'retracted'
 type Copy = {
@@ -9,6 +10,10 @@ type Copy = {
   urgency: 'normal' | 'fyi'
   state: State
   attempts: number
+  /** Offers since it last came to a new session: so often may it have woken that one. */
+  wakes: number
+  /** Taken back, maybe while a later one of the same pair was on offer. */
+  back: boolean
   offerId: string | undefined
   leaseUntil: number
   expiresAt: number
@@ -61,6 +66,8 @@ export function createModel(now: () => number) {
           to: one,
           state: 'queued',
           attempts: 0,
+          wakes: 0,
+          back: false,
           offerId: undefined,
           leaseUntil: 0,
           expiresAt: now() + MESSAGE_TTL_MS,
@@ -73,6 +80,8 @@ export function createModel(now: () => number) {
       for (const one of chosen) {
         one.state = 'offered'
         one.attempts++
+        one.wakes++
+        one.back = false
         one.leaseUntil = now() + LEASE_MS
       }
       return chosen
@@ -104,6 +113,28 @@ export function createModel(now: () => number) {
       for (const one of seen) one.state = 'read'
       return seen.length
     },
+    requeue(to: string, id: number, why: Requeue): number {
+      const back = of(to, 'delivered').filter((one) => one.id === id)
+      for (const one of back) {
+        one.state = 'queued'
+        one.back = true
+        one.offerId = undefined
+        one.expiresAt = Math.max(one.expiresAt, now() + REQUEUED_TTL_MS)
+        if (why === 'unseen') one.attempts--
+        if (why === 'ended') one.wakes = 0
+      }
+      return back.length
+    },
+    urgent(to: string): number {
+      const blocked = new Set(of(to, 'offered').map((one) => one.from))
+      return of(to, 'queued').filter(
+        (one) =>
+          one.urgency === 'normal' &&
+          one.wakes < MAX_WAKES &&
+          one.expiresAt > now() &&
+          !blocked.has(one.from),
+      ).length
+    },
     sweep() {
       const requeued = requeue(copies)
       const over = copies.filter((one) => one.state === 'queued' && one.expiresAt <= now())
@@ -118,7 +149,8 @@ export function createModel(now: () => number) {
         (one) =>
           one.state === 'offered' &&
           of(one.to, 'queued', 'offered').some(
-            (older) => older.from === one.from && older.id < one.id && older.offerId !== one.offerId,
+            (older) =>
+              older.from === one.from && !older.back && older.id < one.id && older.offerId !== one.offerId,
           ),
       )
     },

@@ -2,7 +2,7 @@ import { array, check, defaultReportMessage, property } from 'fast-check'
 import { expect, test } from 'vitest'
 import { LEASE_MS } from '../../lib/db/limits.ts'
 import type { Mail } from '../../lib/db/mail-rows.ts'
-import type { Offer } from '../../lib/db/mailbox.ts'
+import type { Offer, Requeue } from '../../lib/db/mailbox.ts'
 import type { Draft } from '../../lib/db/messages.ts'
 import type { Receipt } from '../../lib/db/receipt-rows.ts'
 import { toMail } from '../../lib/router/views.ts'
@@ -11,7 +11,7 @@ import { action, RECIPIENTS, SENDERS, type Action } from './mailbox-actions.ts'
 import { createModel, type Model } from './mailbox-model.ts'
 import { openRecipient } from './recipient.ts'
 
-test('in any order of what senders, readers, their sessions and the hub do, no mail is lost or repeated in silence', () => {
+test('in any order of what senders, readers, their transcripts and sessions, and the hub do, no mail is lost or repeated in silence', () => {
   const holds = property(array(action, { minLength: 1, maxLength: 60, size: 'max' }), (actions) => {
     using directory = makeDirectory(MEMORY)
     using world = openFileWorld(directory.file)
@@ -37,6 +37,7 @@ function createRun(world: World) {
   const offers: { to: string; offer: Offer }[] = []
   const sent: { id: number; from: string; to: string[]; draft: Partial<Draft> }[] = []
   const shown = new Set<string>()
+  const taken = new Map<string, Requeue>()
   const known = new Map<string, { rank: number; attempts: number; changedSeq: number }>()
 
   function consume(to: string, budget: number, skipIfOnlyFyi: boolean): Offer {
@@ -70,6 +71,10 @@ function createRun(world: World) {
     expect(toMail(mail).again || !shown.has(key), `message ${key} comes again without its mark`).toBe(true)
     shown.add(key)
   }
+
+  /** Whether the reader was shown it that one time alone. */
+  const seenOnce = (key: string) =>
+    model.rows().some(({ id, to, attempts }) => `${id} ${to}` === key && attempts === 0)
 
   function act(one: Action): void {
     switch (one.do) {
@@ -112,6 +117,19 @@ function createRun(world: World) {
         } else {
           for (const to of recipients)
             expect(world.confirm(to, [message.id])).toBe(model.confirm(to, message.id))
+        }
+        break
+      }
+      case 'requeue': {
+        const message = sent.at(-1 - one.message)
+        if (!message) break
+        for (const to of recipients) {
+          const count = model.requeue(to, message.id, one.why)
+          expect(world.requeue(to, [message.id], one.why)).toBe(count)
+          if (count === 0) continue
+          taken.set(`${message.id} ${to}`, one.why)
+          // Its model saw nothing of it that time.
+          if (one.why === 'unseen' && seenOnce(`${message.id} ${to}`)) shown.delete(`${message.id} ${to}`)
         }
         break
       }
@@ -160,9 +178,11 @@ function createRun(world: World) {
         const now = { rank: RANK[row.state], attempts: row.attempts, changedSeq: row.changedSeq }
         if (before && before.changedSeq !== now.changedSeq) {
           expect(now.changedSeq).toBeGreaterThan(before.changedSeq)
-          expect(now.rank).toBeGreaterThanOrEqual(before.rank)
+          // Only mail that was taken back goes a step back.
+          const back = before.rank === RANK.delivered && now.rank === RANK.queued ? taken.get(key) : undefined
+          if (back === undefined) expect(now.rank).toBeGreaterThanOrEqual(before.rank)
           expect(before.rank, 'what ended stays as it ended').toBeLessThan(RANK.read)
-          expect(now.attempts).toBeGreaterThanOrEqual(before.attempts)
+          expect(now.attempts).toBeGreaterThanOrEqual(before.attempts - Number(back === 'unseen'))
         }
         known.set(key, now)
       }
@@ -171,6 +191,7 @@ function createRun(world: World) {
         const [queued, offered] = [model.count(to, 'queued'), model.count(to, 'offered')]
         expect(world.database.peers.get(to)?.waiting).toBe(queued + offered)
         expect(world.database.mailbox.queued(to)).toBe(queued)
+        expect(world.database.mailbox.urgent(to)).toBe(model.urgent(to))
         total.queued += queued
         total.offered += offered
       }
@@ -209,5 +230,5 @@ function ask({ database }: World, senderId: string, recipientId: string) {
   void database.queue.run(() => database.messages.send({ ...draft, urgency: 'normal' }))
 }
 
-/** How far a receipt has come; it never goes back. */
+/** How far a receipt has come; it goes back only for mail that was taken back. */
 const RANK = { queued: 0, offered: 0, delivered: 1, read: 2, expired: 2, retracted: 2 } as const

@@ -21,7 +21,7 @@ const receipt = (changes: Partial<Receipt>): Receipt => ({
   offeredAt: null,
   deliveredAt: null,
   readAt: null,
-  unconfirmedAt: null,
+  requeuedAt: null,
   endedAt: null,
   notifiedAt: null,
   reach: null,
@@ -101,13 +101,26 @@ describe('a receipt in words', () => {
 describe('the ladder of a receipt', () => {
   const at = (minutes: number) => NOW + minutes * MINUTE
 
-  test('says that a delivery is unconfirmed, and why', () => {
-    const given = receipt({ state: 'delivered', deliveredAt: NOW, unconfirmedAt: at(2), attempts: 1 })
+  test('says that a message was handed over and waits again, and what became of it then', () => {
+    const reach = { how: 'idle', since: null, until: at(60), notifyAt: null } as const
+    const given = receipt({ requeuedAt: at(2), offeredAt: NOW, attempts: 1, reach })
     expect(describeReceipt(given, at(3))).toBe(
-      "delivered, unconfirmed: handed over at 14:30, but its reader's transcript went on without it",
+      'queued again since 14:32 (it was handed over, and its reader did not get to it): arrives at its next prompt; kept until 15:30',
     )
-    expect(describeSteps({ ...given, offeredAt: NOW }, NOW)).toBe(
-      'queued 14:30 → offered 14:30 → delivered 14:30 → unconfirmed since 14:32',
+    expect(describeSteps(given, NOW)).toBe('queued 14:30 → offered 14:30 → queued again 14:32')
+    const delivered = {
+      ...given,
+      state: 'delivered',
+      offeredAt: at(3),
+      deliveredAt: at(3),
+      attempts: 2,
+    } as const
+    expect(describeReceipt(delivered, at(4))).toBe('delivered at 14:33 (offered 2 times)')
+    expect(describeSteps(delivered, NOW)).toBe(
+      'queued 14:30 → queued again 14:32 → offered 2 times, last 14:33 → delivered 14:33',
+    )
+    expect(describeReceipt({ ...given, state: 'expired', endedAt: at(5) }, at(6))).toBe(
+      'expired at 14:35: it was handed over once, and its reader did not get to it',
     )
   })
 

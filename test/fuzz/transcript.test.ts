@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { array, constantFrom, oneof, type Arbitrary } from 'fast-check'
 import { expect } from 'vitest'
 import { isHeldEnough } from '../../apps/hook/held.ts'
-import { createSightings } from '../../apps/mcp/transcript-sightings.ts'
+import { createFacts } from '../../apps/mcp/transcript-facts.ts'
 import { createTail } from '../../apps/mcp/transcript-tail.ts'
 import { hasTurnEnded } from '../../apps/mcp/turn.ts'
 import { makeDirectory } from '../db/harness.ts'
@@ -33,6 +33,9 @@ const own = [
     message: { content: [{ type: 'text', text: '[Request interrupted by user]' }] },
   },
   { type: 'system', timestamp: at, content: 'UserPromptSubmit operation blocked by hook' },
+  { type: 'system', subtype: 'compact_boundary', timestamp: at, parentUuid: null },
+  { type: 'user', timestamp: at, uuid: 'u', parentUuid: null, message: { content: 'a prompt' } },
+  { type: 'assistant', timestamp: at, message: { id: 'msg_2', model: 'claude', content: [] } },
 ]
 /** Lines that Claude Code wrote. */
 const recorded = ['2.1.197', '2.1.330'].flatMap((version) =>
@@ -57,14 +60,15 @@ fuzz(
     const path = join(directory.path, 'transcript.jsonl')
     writeFileSync(path, '')
     const tail = createTail(path)
-    const read = createSightings(PREFIX)
+    const facts = createFacts(PREFIX)
     for (const piece of pieces) {
       appendFileSync(path, piece)
       await tail.read((text) => {
-        for (const { id, at } of read(text)) {
-          expect([Number.isSafeInteger(id), Number.isFinite(at)]).toEqual([true, true])
+        for (const fact of facts.read(text)) {
+          const id = fact.kind === 'passed' ? 0 : fact.id
+          expect([Number.isSafeInteger(id), Number.isFinite(fact.at)]).toEqual([true, true])
         }
-      })
+      }, facts.skip)
       const turn = { since: 0, waitsSince: 0, now: Date.parse(at) }
       expect(hasTurnEnded(path, turn)).toBeTypeOf('boolean')
       expect(isHeldEnough(9, path)).toBeTypeOf('boolean')

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
 import { isHeadless } from '../../apps/mcp/activity.ts'
+import { sessionFile } from '../../lib/machine/cards.ts'
 import { readIfThere } from '../../lib/machine/files.ts'
 import { kill } from '../e2e/claude/processes.ts'
 import { waitFor } from '../harness/wait.ts'
@@ -28,7 +29,7 @@ async function startClient(words: string[], { terminal }: { terminal: boolean })
   const [program, ...args] = terminal ? ['script', '-qfc', `exec ${quoted}`, '/dev/null'] : command
   const child = spawn(program!, args, { stdio: 'pipe', env: { PATH: '/usr/bin:/bin', SHELL: '/bin/sh' } })
   const pid = Number(await waitFor(() => readIfThere(note), 'the client'))
-  const bell = join(sessions, `${pid}.bell`)
+  const bell = sessionFile(sessions, pid, 'bell')
   execFileSync('mkfifo', [bell])
   const held = openSync(bell, constants.O_RDWR)
   cleanups.push(() => {
@@ -36,7 +37,7 @@ async function startClient(words: string[], { terminal }: { terminal: boolean })
     for (const one of [pid, child.pid!]) kill(one)
     rmSync(home, { recursive: true, force: true })
   })
-  return { home, pid, seat: join(sessions, `${pid}.waiter`) }
+  return { home, pid, seat: sessionFile(sessions, pid, 'waiter') }
 }
 
 /** Whether the waiter of a client takes its place, or ends at once. */

@@ -87,6 +87,17 @@ describe('a session card', () => {
     expect(readdirSync(directory)).toEqual(['notes.txt'])
   })
 
+  test('of a session that has ended stays for a week where it names a transcript: its mail is still to be settled', () => {
+    writeCard(directory, { ...toCard({ pid: NOBODY, start: 'x' }), transcript: '/t/one.jsonl' })
+    setMailFlag(directory, NOBODY, 'fyi')
+    sweepCards(directory)
+    expect(readdirSync(directory)).toEqual([`${NOBODY}.json`])
+    const old = Date.now() / 1_000 - 8 * 24 * 60 * 60
+    utimesSync(join(directory, `${NOBODY}.json`), old, old)
+    sweepCards(directory)
+    expect(readdirSync(directory)).toEqual([])
+  })
+
   test('takes with it what a writer left that was killed, the bell, and the marks of turn and waiter', () => {
     const kinds = [
       'bell',
@@ -116,6 +127,7 @@ describe('a session card', () => {
     ['a server whose start is no text', { mcp: { pid: 1, start: 1 } }],
     ['a hub that is no process', { hub: 'studio' }],
     ['a transcript that is no path', { transcript: {} }],
+    ['earlier transcripts that are none', { past: [{ path: 1 }] }],
   ])('with %s counts as none: its session writes it anew', (_, spoilt) => {
     writeCard(directory, toCard(own))
     const path = join(directory, `${label}.json`)

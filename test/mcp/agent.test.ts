@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { sessionFile } from '../../lib/machine/cards.ts'
 import { createHome } from '../harness/home.ts'
 import { startSession } from '../harness/session.ts'
 import { waitFor } from '../harness/wait.ts'
@@ -29,7 +30,7 @@ describe('a session of another agent', () => {
     for (const event of ['UserPromptSubmit', 'PostToolUse', 'SessionStart', 'Stop'])
       expect(await other.deliver(event)).toBe('')
     expect(await other.waiter()).toMatchObject([{ code: 0 }])
-    expect(existsSync(join(home.path, '.claude-peers/sessions', `${other.pid}.bell`))).toBe(false)
+    expect(existsSync(sessionFile(join(home.path, '.claude-peers/sessions'), other.pid, 'bell'))).toBe(false)
     expect((await other.tool('check_messages')).text).toContain('when you like')
   })
 })

@@ -31,24 +31,26 @@ const readReceipt = (id: number) =>
   }, `message ${id} to be read`)
 
 test.each(['PostToolUse', 'UserPromptSubmit', 'SessionStart', 'Stop'])(
-  'mail that %s delivered is read once the transcript shows it',
+  'mail that %s delivered is read once the transcript shows an answer to it',
   async (event) => {
     const id = await web.send('api', `hello, ${event}`)
     await api.mailWaits()
     const context = await deliver(event)
     expect(await web.stateOf(id)).toBe('delivered')
     transcript.inject(context, { event })
+    transcript.reply()
     const receipt = await readReceipt(id)
-    expect(receipt).toMatchObject({ attempts: 1, unconfirmedAt: null })
+    expect(receipt).toMatchObject({ attempts: 1, requeuedAt: null })
     expect(receipt.readAt).toBeGreaterThanOrEqual(receipt.deliveredAt!)
   },
 )
 
-test('mail that check_messages gave is read once the transcript shows the answer', async () => {
+test('mail that check_messages gave is read once the model goes on with it', async () => {
   await deliver('UserPromptSubmit')
   const ids = [await web.send('api', 'one'), await web.send('api', 'two')]
   const { data } = await api.tool('check_messages')
   transcript.answer('mcp__claude-peers__check_messages', JSON.stringify(data))
+  transcript.reply()
   for (const id of ids) expect(await readReceipt(id)).toMatchObject({ attempts: 1 })
 })
 
@@ -59,6 +61,7 @@ test('after /clear mail is found in the transcript of the new session', async ()
   transcript = openTranscript(join(home.path, `${randomUUID()}.jsonl`))
   const context = await deliver('SessionStart', { source: 'clear', session_id: randomUUID() })
   transcript.inject(context, { event: 'SessionStart' })
+  transcript.reply()
   expect(await readReceipt(id)).toMatchObject({ attempts: 1 })
   expect(api.card()).toMatchObject({ transcript: transcript.path })
 })
@@ -69,6 +72,7 @@ test('a server that starts again after a crash finds what the transcript showed 
   const context = await deliver('PostToolUse')
   await api.killMcp()
   transcript.inject(context)
+  transcript.reply()
   expect(await web.stateOf(id)).toBe('delivered')
   await api.startMcp(0)
   expect(await readReceipt(id)).toMatchObject({ attempts: 1 })
@@ -80,6 +84,7 @@ test('a server that was ended and starts again finds it once an event names the 
   const context = await deliver('PostToolUse')
   await api.stopMcp()
   transcript.inject(context)
+  transcript.reply()
   expect(await web.stateOf(id)).toBe('delivered')
   await api.startMcp(0)
   await waitFor(() => api.card(), 'the card')
@@ -93,6 +98,7 @@ test('a hub that starts again is told what the transcript showed meanwhile', asy
   const context = await deliver('PostToolUse')
   await home.stopHub('SIGKILL')
   transcript.inject(context)
+  transcript.reply()
   expect(await readReceipt(id)).toMatchObject({ attempts: 1 })
 })
 
@@ -106,21 +112,18 @@ test('mail that was shown and whose acknowledgement was lost is read, and does n
   transcript.inject(
     `<peer-mail network="claude-peers">\n\n<peer-message id="${id}" from="web@laptop">\nhello\n</peer-message>\n</peer-mail>`,
   )
+  transcript.reply()
   expect(await readReceipt(id)).toMatchObject({ attempts: 1 })
   expect(await deliver('UserPromptSubmit')).toBe('')
 })
 
-test('a frame that somebody wrote into the conversation confirms nothing', async () => {
+test('a frame that somebody wrote into the conversation confirms nothing: the mail is missing, and waits again', async () => {
+  await deliver('UserPromptSubmit')
   const id = await web.send('api', 'hello, 7')
   await api.mailWaits()
   const context = await deliver('PostToolUse')
   transcript.say(context)
   transcript.answer('Bash', context)
-  await api.mailTaken()
-  // What comes behind is read, so all before was.
-  const next = await web.send('api', 'next')
-  await api.mailWaits()
-  transcript.inject(await deliver('PostToolUse'))
-  expect(await readReceipt(next)).toMatchObject({ attempts: 1 })
-  expect(await web.stateOf(id)).toBe('delivered')
+  const state = async () => (await web.stateOf(id)) === 'queued' && 'queued'
+  expect(await waitFor(state, 'the mail to be missed')).toBe('queued')
 })

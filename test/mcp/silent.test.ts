@@ -1,6 +1,7 @@
 /** A way to the hub that goes silent under a session that has mail: what its hooks cost, and that it gets its mail. */
 import { existsSync } from 'node:fs'
 import { expect, test } from 'vitest'
+import { sessionFile } from '../../lib/machine/cards.ts'
 import { createHome } from '../harness/home.ts'
 import { runHub } from '../harness/hub.ts'
 import { joinAs } from '../harness/peer.ts'
@@ -33,7 +34,7 @@ test('a hub that falls silent is noticed within 20 seconds, and costs no hook it
   await far.mailWaits()
   proxy.freeze()
   const start = performance.now()
-  const isMarked = () => existsSync(`${home.path}/.claude-peers/sessions/${far.pid}.cut`)
+  const isMarked = () => existsSync(sessionFile(`${home.path}/.claude-peers/sessions`, far.pid, 'cut'))
   // 10 s to the next ping, 7.5 s for its pong, 1 s to close; and what a busy machine adds.
   await waitFor(isMarked, 'the silence to be noticed', 30_000)
   expect(performance.now() - start).toBeLessThan(20_000)
@@ -53,7 +54,7 @@ test('the mark of a server that was killed keeps no mail back', async () => {
   await using home = await createRemoteHome(hubHome, { url: proxy.url, host: 'laptop' })
   await using far = await startSession(home, { cwd: await home.project('far') })
   await proxy.cut()
-  const isMarked = () => existsSync(`${home.path}/.claude-peers/sessions/${far.pid}.cut`)
+  const isMarked = () => existsSync(sessionFile(`${home.path}/.claude-peers/sessions`, far.pid, 'cut'))
   await waitFor(isMarked, 'the mark')
   await far.killMcp()
   await proxy.mend()

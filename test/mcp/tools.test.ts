@@ -307,7 +307,7 @@ describe('message_status', () => {
   test('names every state in which the model may find a message', async () => {
     const { tools } = await web.tools()
     const { description } = tools.find((tool) => tool.name === 'message_status')!
-    const states = ['on its way', 'unconfirmed', ...deliveryState.exclude(['offered']).options]
+    const states = ['on its way', 'queued again', ...deliveryState.exclude(['offered']).options]
     for (const state of states) expect(description).toContain(state)
   })
 
@@ -321,7 +321,7 @@ describe('message_status', () => {
     expect(delivered.text).toMatch(
       /- api@laptop: delivered at \d\d:\d\d \(queued \d\d:\d\d → offered \d\d:\d\d → delivered \d\d:\d\d\)$/,
     )
-    const arrived = { to: 'api@laptop', state: 'delivered', attempts: 1, unconfirmed: false }
+    const arrived = { to: 'api@laptop', state: 'delivered', attempts: 1, queued_again: false }
     expect(delivered.data).toEqual({
       ...args,
       recipients: [

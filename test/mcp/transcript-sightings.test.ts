@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { createSightings } from '../../apps/mcp/transcript-sightings.ts'
+import { createSightings, type Sighting } from '../../apps/mcp/transcript-sightings.ts'
 import { renderFrame } from '../../lib/frame/frame.ts'
+import { toEntry } from '../../lib/machine/transcript-end.ts'
 import { toMail } from '../harness/mail.ts'
 
 const PREFIX = 'mcp__claude-peers__'
@@ -13,18 +14,20 @@ const fixture = (version: string) =>
     .trimEnd()
     .split('\n')
 
-function read(lines: (object | string)[], prefix = PREFIX): number[] {
+function sight(lines: (object | string)[], prefix = PREFIX): Sighting[] {
   const toSightings = createSightings(prefix)
-  return lines
-    .flatMap((line) => toSightings(typeof line === 'string' ? line : JSON.stringify(line)))
-    .map(({ id }) => id)
+  return lines.flatMap((given) => {
+    const line = typeof given === 'string' ? given : JSON.stringify(given)
+    const entry = toEntry(line)
+    return entry ? toSightings(line, entry) : []
+  })
 }
+const read = (lines: (object | string)[], prefix = PREFIX) => sight(lines, prefix).map(({ id }) => id)
 
 /** Real transcripts, trimmed: mail by PostToolUse (1), Stop (2), a prompt (3), check_messages (4), /clear (5). */
 describe.each(['2.1.197', '2.1.330'])('a transcript of Claude Code %s', (version) => {
   test('shows each message that its model was shown, and when', () => {
-    const toSightings = createSightings(PREFIX)
-    const sightings = fixture(version).flatMap(toSightings)
+    const sightings = sight(fixture(version))
     // Message 3 came with a prompt, and was read again with check_messages.
     expect(sightings).toHaveLength(6)
     expect(new Set(sightings.map(({ id }) => id))).toEqual(new Set([1, 2, 3, 4, 5]))

@@ -8,7 +8,7 @@ import { waitFor } from '../harness/wait.ts'
 
 const FRAME = (id: number) =>
   `<peer-mail network="claude-peers">\nhello\n<peer-message id="${id}" from="web@laptop">\nhi\n</peer-message>\n</peer-mail>`
-const unread = (id: number) => ({ id, state: 'delivered' as const, doubted: false, offeredAgo: 0 })
+const unread = (id: number) => ({ id, state: 'delivered' as const, offeredAgo: 0 })
 
 let directory: string
 let transcript: Transcript
@@ -22,10 +22,10 @@ beforeEach(() => {
   confirmed = []
   looks = 0
   follower = followTranscript({
-    transcript: () => (looks++, transcript.path),
+    transcripts: () => (looks++, { current: transcript.path, past: [] }),
     toolPrefix: 'mcp__claude-peers__',
     confirm: async (ids) => void confirmed.push(...ids),
-    doubt: async () => undefined,
+    requeue: async () => undefined,
   })
 })
 afterEach(() => {
@@ -33,18 +33,23 @@ afterEach(() => {
   rmSync(directory, { recursive: true, force: true })
 })
 
+function show(id: number) {
+  transcript.inject(FRAME(id))
+  transcript.reply()
+}
+
 test('a line that is written later is found, also where there was no file before', async () => {
   follower.expect([unread(1), unread(2)])
   await waitFor(() => looks > 1, 'a look for the file')
-  transcript.inject(FRAME(1))
+  show(1)
   await waitFor(() => confirmed.includes(1), 'the first')
-  transcript.inject(FRAME(2))
+  show(2)
   await waitFor(() => confirmed.includes(2), 'the second')
   expect(confirmed).toEqual([1, 2])
 })
 
 test('nothing is looked at before mail is expected, nor once all is confirmed', async () => {
-  transcript.inject(FRAME(1))
+  show(1)
   expect(looks).toBe(0)
   follower.expect([])
   expect(looks).toBe(0)
@@ -52,7 +57,7 @@ test('nothing is looked at before mail is expected, nor once all is confirmed', 
   await waitFor(() => confirmed.length === 1, 'the message')
   follower.expect([])
   const before = looks
-  for (let line = 0; line < 20; line++) transcript.inject(FRAME(2))
+  for (let line = 0; line < 20; line++) show(2)
   // Mail again: it reads on from where it was.
   follower.expect([unread(2)])
   await waitFor(() => confirmed.includes(2), 'the next message')
@@ -62,13 +67,13 @@ test('nothing is looked at before mail is expected, nor once all is confirmed', 
 test('a closed follower tells nothing more', async () => {
   follower.expect([unread(1)])
   follower.close()
-  transcript.inject(FRAME(1))
+  show(1)
   follower.expect([unread(1)])
   const other = followTranscript({
-    transcript: () => transcript.path,
+    transcripts: () => ({ current: transcript.path, past: [] }),
     toolPrefix: '',
     confirm: async (ids) => void confirmed.push(...ids.map((id) => -id)),
-    doubt: async () => undefined,
+    requeue: async () => undefined,
   })
   other.expect([unread(1)])
   await waitFor(() => confirmed.length > 0, 'another follower')

@@ -317,14 +317,13 @@ describe('mailbox.watch', () => {
         if (data.type === 'unread') return data.mail
       }
     }
-    const mail = { id, state: 'offered', doubted: false, offeredAgo: 1_000 }
+    const mail = { id, state: 'offered', offeredAgo: 1_000 }
     expect(await unread()).toEqual([mail])
     await api.caller.mailbox.ack({ offerId: offerId! })
     expect(await unread()).toEqual([{ ...mail, state: 'delivered' }])
-    await api.caller.mailbox.doubt({ ids: [id] })
-    const doubted = [{ ...mail, state: 'delivered', doubted: true }]
-    expect(await unread()).toEqual(doubted)
-    expect((await take(await watch(api), 2))[1]!.data).toEqual({ type: 'unread', mail: doubted })
+    const delivered = [{ ...mail, state: 'delivered' }]
+    expect((await take(await watch(api), 2))[1]!.data).toEqual({ type: 'unread', mail: delivered })
+    expect(await api.caller.mailbox.unread()).toEqual({ mail: delivered })
     await api.caller.mailbox.confirm({ ids: [id] })
     expect(await unread()).toEqual([])
   })

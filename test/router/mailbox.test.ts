@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { MESSAGE_TTL_MS, REQUEUED_TTL_MS } from '../../lib/db/limits.ts'
 import { draft, openRouter, type Caller } from '../harness/router.ts'
 
 const LEASE_MS = 30_000
@@ -146,7 +147,7 @@ describe('an offer', () => {
   })
 })
 
-describe('mailbox.confirm and mailbox.doubt', () => {
+describe('mailbox.confirm and mailbox.requeue', () => {
   async function openDelivered(count = 1) {
     const pair = await openPair()
     const { web, api } = pair
@@ -165,7 +166,7 @@ describe('mailbox.confirm and mailbox.doubt', () => {
     time.now += 5_000
     expect(await api.caller.mailbox.confirm({ ids: [...ids, ids[0]!, 4_711] })).toEqual({ settled: 3 })
     const at = { queuedAt: time.now - 5_000, deliveredAt: time.now - 5_000, readAt: time.now }
-    expect(await receipt(ids[2])).toMatchObject({ state: 'read', unconfirmedAt: null, ...at })
+    expect(await receipt(ids[2])).toMatchObject({ state: 'read', requeuedAt: null, ...at })
     time.now += 5_000
     expect(await api.caller.mailbox.confirm({ ids })).toEqual({ settled: 0 })
     expect(await receipt()).toMatchObject({ readAt: time.now - 5_000 })
@@ -184,29 +185,85 @@ describe('mailbox.confirm and mailbox.doubt', () => {
     leaving.abort()
   })
 
-  test('doubt leaves mail delivered, unconfirmed since then, and nobody is offered it again', async () => {
-    const { api, time, ids, receipt } = await openDelivered()
+  test('mail that its reader did not get to waits again, in its place, marked as a possible repeat', async () => {
+    const { web, api, time, ids, receipt } = await openDelivered(2)
     time.now += 60_000
-    expect(await api.caller.mailbox.doubt({ ids: [...ids, 4_711] })).toEqual({ settled: 1 })
-    expect(await receipt()).toMatchObject({ state: 'delivered', unconfirmedAt: time.now, readAt: null })
-    expect(await api.caller.mailbox.doubt({ ids })).toEqual({ settled: 0 })
-    expect(await api.caller.mailbox.consume({ budget: 1_000 })).toMatchObject({ messages: [] })
+    const next = (await web.caller.messages.send(draft('api', 'next'))).messageId
+    expect(await api.caller.mailbox.requeue({ ids: [...ids, 4_711], why: 'dropped' })).toEqual({ settled: 2 })
+    const waits = { state: 'queued', requeuedAt: time.now, deliveredAt: null, readAt: null, attempts: 1 }
+    expect(await receipt()).toMatchObject(waits)
+    expect(await api.caller.mailbox.requeue({ ids, why: 'dropped' })).toEqual({ settled: 0 })
+    const { messages } = await api.caller.mailbox.consume({ budget: 10_000 })
+    expect(messages.map(({ id, again }) => [id, again])).toEqual([
+      [ids[0], true],
+      [ids[1], true],
+      [next, false],
+    ])
   })
 
-  test('a later sighting still makes it read, and no doubt takes that back', async () => {
+  test('mail that no model can have seen comes without that mark, and wakes its session thrice at most', async () => {
+    const { api, database, ids, receipt } = await openDelivered()
+    for (let time = 1; time <= 4; time++) {
+      expect(await api.caller.mailbox.requeue({ ids, why: 'unseen' })).toEqual({ settled: 1 })
+      expect(await receipt()).toMatchObject({ state: 'queued', attempts: 0 })
+      expect(database.mailbox.urgent(api.id)).toBe(time < 3 ? 1 : 0)
+      const { offerId, messages } = await api.caller.mailbox.consume({ budget: 1_000 })
+      expect(messages).toMatchObject([{ id: ids[0], again: false }])
+      await api.caller.mailbox.ack({ offerId: offerId! })
+    }
+  })
+
+  test('what one session was handed thrice in vain wakes the next one', async () => {
+    const { api, database, ids } = await openDelivered()
+    for (let time = 1; time <= 3; time++) {
+      await api.caller.mailbox.requeue({ ids, why: 'dropped' })
+      expect(database.mailbox.urgent(api.id)).toBe(time < 3 ? 1 : 0)
+      const { offerId } = await api.caller.mailbox.consume({ budget: 1_000 })
+      await api.caller.mailbox.ack({ offerId: offerId! })
+    }
+    await api.caller.mailbox.requeue({ ids, why: 'ended' })
+    expect(database.mailbox.urgent(api.id)).toBe(1)
+  })
+
+  test('mail waits another day at least from when it was taken back, and then expires', async () => {
+    const { api, time, database, ids, receipt } = await openDelivered()
+    time.now += MESSAGE_TTL_MS
+    await api.caller.mailbox.requeue({ ids, why: 'ended' })
+    await database.queue.run(() => database.sweep())
+    expect(await receipt()).toMatchObject({ state: 'queued' })
+    time.now += REQUEUED_TTL_MS
+    await database.queue.run(() => database.sweep())
+    expect(await receipt()).toMatchObject({ state: 'expired' })
+  })
+
+  test('a late acknowledgement of the offer that was taken back settles nothing', async () => {
+    const { web, api } = await openPair()
+    const { messageId } = await web.caller.messages.send(draft('api'))
+    const { offerId } = await api.caller.mailbox.consume({ budget: 1_000 })
+    await api.caller.mailbox.ack({ offerId: offerId! })
+    await api.caller.mailbox.requeue({ ids: [messageId], why: 'dropped' })
+    expect(await api.caller.mailbox.ack({ offerId: offerId! })).toEqual({ settled: 0, remaining: 1 })
+  })
+
+  test('a proof that comes late makes mail read that waits again', async () => {
     const { api, ids, receipt } = await openDelivered()
-    await api.caller.mailbox.doubt({ ids })
+    await api.caller.mailbox.requeue({ ids, why: 'ended' })
     expect(await api.caller.mailbox.confirm({ ids })).toEqual({ settled: 1 })
-    expect(await receipt()).toMatchObject({ state: 'read', unconfirmedAt: null })
-    expect(await api.caller.mailbox.doubt({ ids })).toEqual({ settled: 0 })
+    expect(await api.caller.mailbox.requeue({ ids, why: 'ended' })).toEqual({ settled: 0 })
     expect(await receipt()).toMatchObject({ state: 'read' })
   })
 
-  test('mail that was never offered is neither read nor doubted', async () => {
+  test('mail that its reader has answered is not taken back', async () => {
+    const { api, ids } = await openDelivered()
+    await api.caller.messages.send({ ...draft('web'), replyTo: ids[0]! })
+    expect(await api.caller.mailbox.requeue({ ids, why: 'ended' })).toEqual({ settled: 0 })
+  })
+
+  test('mail that was never offered is neither read nor taken back', async () => {
     const { web, api } = await openPair()
     const { messageId } = await web.caller.messages.send(draft('api'))
     expect(await api.caller.mailbox.confirm({ ids: [messageId] })).toEqual({ settled: 0 })
-    expect(await api.caller.mailbox.doubt({ ids: [messageId] })).toEqual({ settled: 0 })
+    expect(await api.caller.mailbox.requeue({ ids: [messageId], why: 'ended' })).toEqual({ settled: 0 })
   })
 
   test('nobody settles the mail of another mailbox', async () => {
@@ -214,9 +271,9 @@ describe('mailbox.confirm and mailbox.doubt', () => {
     const spy = await seat('spy')
     for (const { caller } of [web, spy]) {
       expect(await caller.mailbox.confirm({ ids })).toEqual({ settled: 0 })
-      expect(await caller.mailbox.doubt({ ids })).toEqual({ settled: 0 })
+      expect(await caller.mailbox.requeue({ ids, why: 'ended' })).toEqual({ settled: 0 })
     }
-    expect(await receipt()).toMatchObject({ state: 'delivered', unconfirmedAt: null })
+    expect(await receipt()).toMatchObject({ state: 'delivered', requeuedAt: null })
   })
 
   test.each([{ ids: [] }, { ids: [0] }, { ids: Array.from({ length: 1_001 }, (_, index) => index + 1) }])(
@@ -224,7 +281,9 @@ describe('mailbox.confirm and mailbox.doubt', () => {
     async (input) => {
       const { api } = await openPair()
       await expect(api.caller.mailbox.confirm(input)).rejects.toMatchObject({ code: 'BAD_REQUEST' })
-      await expect(api.caller.mailbox.doubt(input)).rejects.toMatchObject({ code: 'BAD_REQUEST' })
+      await expect(api.caller.mailbox.requeue({ ...input, why: 'ended' })).rejects.toMatchObject({
+        code: 'BAD_REQUEST',
+      })
     },
   )
 })
@@ -313,7 +372,8 @@ describe('mailbox.peek and mailbox.read', () => {
     ['ack', (caller) => caller.mailbox.ack({ offerId: 'x' })],
     ['release', (caller) => caller.mailbox.release({ offerId: 'x' })],
     ['confirm', (caller) => caller.mailbox.confirm({ ids: [1] })],
-    ['doubt', (caller) => caller.mailbox.doubt({ ids: [1] })],
+    ['requeue', (caller) => caller.mailbox.requeue({ ids: [1], why: 'ended' })],
+    ['unread', (caller) => caller.mailbox.unread()],
     ['peek', (caller) => caller.mailbox.peek()],
     ['read', (caller) => caller.mailbox.read({ messageId: 1 })],
     ['watch', (caller) => caller.mailbox.watch()],

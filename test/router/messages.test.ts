@@ -22,7 +22,7 @@ describe('messages.send', () => {
         offeredAt: null,
         deliveredAt: null,
         readAt: null,
-        unconfirmedAt: null,
+        requeuedAt: null,
         endedAt: null,
         notifiedAt: null,
         reach: {

@@ -8,7 +8,7 @@ import { answer, answering } from './answer.ts'
 import { standing, toList, toStanding } from './shapes.ts'
 
 /** As data, what the model needs to decide by; `steps` has the times, `detail` says what comes next. */
-const ladder = standing.extend({ unconfirmed: z.boolean(), steps: z.string() })
+const ladder = standing.extend({ queued_again: z.boolean(), steps: z.string() })
 
 export function addMessageStatus(server: McpServer, { link, outbox }: ServerOptions): void {
   server.registerTool(
@@ -16,7 +16,7 @@ export function addMessageStatus(server: McpServer, { link, outbox }: ServerOpti
     {
       title: 'Message status',
       description:
-        'Tells whether a message that you sent to another session has arrived, for each recipient: queued (and how it will be reached), on its way, delivered, read (seen in its context), delivered but unconfirmed (not seen there), expired or retracted; when, and which message answers it.',
+        'Tells whether a message that you sent to another session has arrived, for each recipient: queued (and how it will be reached), on its way, delivered (handed to its client), read (its model went on with it), queued again (handed over, but its reader did not get to it), expired or retracted; when, and which message answers it.',
       inputSchema: { message_id: messageId.describe('from send_message') },
       outputSchema: { message_id: messageId, recipients: z.array(ladder), kept: z.string().optional() },
       annotations: { readOnlyHint: true, openWorldHint: false },
@@ -49,7 +49,7 @@ export function addMessageStatus(server: McpServer, { link, outbox }: ServerOpti
 function toLadder(given: Receipt, now: number): z.infer<typeof ladder> {
   return {
     ...toStanding(given, now),
-    unconfirmed: given.unconfirmedAt !== null,
+    queued_again: given.requeuedAt !== null,
     steps: describeSteps(given, now),
   }
 }

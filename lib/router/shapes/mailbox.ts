@@ -84,17 +84,21 @@ export const idsInput = z.object({ ids: z.array(messageId).min(1).max(1_000) })
 export const changed = z.object({ settled: z.number().int() })
 
 /**
- * Mail of the last day that the transcript of its reader may show by now: on offer, or delivered and not known to be
- * read. `doubted`: it is unconfirmed already.
+ * Takes delivered mail back that its reader did not get to. `why`: the client dropped it; it dropped it certainly before
+ * any model saw it (`unseen`, the message comes without the mark of a possible repeat); the session ended.
  */
+export const requeueInput = idsInput.extend({ why: z.enum(['dropped', 'unseen', 'ended']) })
+export type Requeue = z.infer<typeof requeueInput>['why']
+
+/** Mail of the last week that the transcript of its reader may show by now: on offer, or delivered and not known to be read. */
 export const unread = z.object({
   id: messageId,
   state: z.enum(['offered', 'delivered']),
-  doubted: z.boolean(),
   /** How long ago it was last offered, in ms: the caller's clock may be another one. */
   offeredAgo: z.number().int(),
 })
 export type Unread = z.infer<typeof unread>
+export const unreadMail = z.object({ mail: z.array(unread) })
 
 /**
  * How much mail waits, now and whenever it changes, and how much of it is worth waking a session for: it is not `fyi`, a

@@ -47,8 +47,8 @@ export const receipt = z.object({
   deliveredAt: time.nullable(),
   /** When it was found in its reader's transcript. */
   readAt: time.nullable(),
-  /** Since when it is delivered and unconfirmed: the transcript went on for a minute, and does not show it. */
-  unconfirmedAt: time.nullable(),
+  /** When it was last taken back after its delivery, because its reader did not get to it. */
+  requeuedAt: time.nullable(),
   /** When it expired or was retracted. */
   endedAt: time.nullable(),
   /** When the hub tried to tell the person that it is unread. */

@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net'
 import { json } from 'node:stream/consumers'
 import { isSideCall, toModelRequest, type ModelRequest, type RequestBody } from './request.ts'
-import { followPrompt, type Reply } from './script.ts'
+import { followPrompt, type ApiError, type Reply } from './script.ts'
 import { toEventStream } from './stream.ts'
 
 export { contextOf, type ModelRequest } from './request.ts'
@@ -44,6 +44,7 @@ export async function startModel(options: { reply?: Responder } = {}): Promise<M
     list.push(request)
     log.emit('request')
     const reply = isSide ? { text: 'done' } : ((await options.reply?.(request)) ?? followPrompt(request))
+    if ('error' in reply) return sendError(response, reply)
     const id = `msg_${isSide ? 'side' : 'main'}${request.index}`
     const stream = toEventStream({ model: body.model, id, content: toContent(reply) })
     response.writeHead(200, { 'content-type': 'text/event-stream', 'request-id': id }).end(stream)
@@ -55,8 +56,7 @@ export async function startModel(options: { reply?: Responder } = {}): Promise<M
     // The client repeats a request that failed with a 5xx, and ends the turn with the message of a 400.
     answer(incoming, response).catch((error: unknown) => {
       const detail = { type: 'invalid_request_error', message: `the script is broken: ${String(error)}` }
-      response.writeHead(400, { 'content-type': 'application/json' })
-      response.end(JSON.stringify({ type: 'error', error: detail }))
+      sendError(response, { status: 400, error: detail })
     })
   })
   server.listen(0, '127.0.0.1')
@@ -88,7 +88,12 @@ export async function startModel(options: { reply?: Responder } = {}): Promise<M
   }
 }
 
-function toContent(reply: Reply): Parameters<typeof toEventStream>[0]['content'] {
+function sendError(response: ServerResponse, { status, error }: ApiError) {
+  response.writeHead(status, { 'content-type': 'application/json', 'x-should-retry': 'false' })
+  response.end(JSON.stringify({ type: 'error', error }))
+}
+
+function toContent(reply: Exclude<Reply, ApiError>): Parameters<typeof toEventStream>[0]['content'] {
   if ('text' in reply) return [reply.text]
   return 'toolUse' in reply ? [reply.toolUse] : reply.toolUses
 }

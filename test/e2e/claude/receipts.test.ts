@@ -67,8 +67,8 @@ describe.each(CLAUDE_VERSIONS)('claude %s', (version) => {
     )
     await isRead(rig)
     expect(await rig.cli('log', '--json').then((text) => JSON.parse(text) as LogEntry[])).toMatchObject([
-      { state: 'read', attempts: 1, unconfirmedAt: null },
-      { state: 'read', attempts: 1, unconfirmedAt: null },
+      { state: 'read', attempts: 1, requeuedAt: null },
+      { state: 'read', attempts: 1, requeuedAt: null },
     ])
   })
 

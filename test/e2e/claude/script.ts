@@ -11,8 +11,14 @@ import type { Message, ModelRequest } from './request.ts'
 /** A tool call of the model; the id is made up when there is none. */
 export type ToolUse = { name: string; input: unknown; id?: string }
 
-/** What the model answers: a text, which ends the turn, or tool calls, parallel when there are several. */
-export type Reply = { text: string } | { toolUse: ToolUse } | { toolUses: ToolUse[] }
+/**
+ * What the model answers: a text, which ends the turn, tool calls, parallel when there are several, or an error of the
+ * API with its HTTP status.
+ */
+export type Reply = { text: string } | { toolUse: ToolUse } | { toolUses: ToolUse[] } | ApiError
+
+/** An error as the Messages API sends it; the client repeats a request that got a 429 or a 5xx, unless a header forbids it. */
+export type ApiError = { status: number; error: { type: string; message: string } }
 
 /** Answers the next step of the script in the newest prompt, and the text `done` when there is no more. */
 export function followPrompt(request: ModelRequest): Reply {

@@ -10,8 +10,9 @@ import { mkdir, mkdtemp, realpath, rm, symlink, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
-import { readCard, type Card } from '#machine/cards'
+import { readCard, sessionFile, type Card } from '#machine/cards'
 import { PACKAGE_ROOT } from '#machine/package'
+import { toLabel } from '#machine/processes'
 import { toCaller } from '#probe/calls'
 import { asWord, isObject } from '../../install/document.ts'
 import type { Scene } from '../scene.ts'
@@ -65,7 +66,7 @@ export async function openProbeSession(scene: Scene): Promise<ProbeSession> {
     call,
     complaint: () => stderr.trim().split('\n').at(-1) ?? '',
     card: () => readCard(sessions, pid),
-    hasMail: () => existsSync(join(sessions, `${pid}.mail`)),
+    hasMail: () => existsSync(sessionFile(sessions, pid, 'mail')),
     async end() {
       await Promise.race([call('stop').catch(() => undefined), wait(GOODBYE_MS, undefined, { ref: false })])
       // A server or hook that hangs has the session's group.
@@ -105,10 +106,10 @@ function toEnvironment(
   }
 }
 
-/** What a server that was killed leaves: every file of a session has its Claude pid for a name. */
+/** What a server that was killed leaves: the name of each of its files begins with its Claude process. */
 function removeFiles(sessions: string, pid: number) {
   if (!existsSync(sessions)) return
   for (const name of readdirSync(sessions)) {
-    if (name.startsWith(`${pid}.`)) rmSync(join(sessions, name), { force: true })
+    if (name.startsWith(`${toLabel(pid)}.`)) rmSync(join(sessions, name), { force: true })
   }
 }
