@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { realpathSync } from 'node:fs'
-import { basename } from 'node:path'
+import { basename, isAbsolute, relative, sep } from 'node:path'
 import { promisify } from 'node:util'
 import { withoutGitVariables } from './environment.ts'
 
@@ -19,7 +19,10 @@ export async function readProject(directory: string): Promise<Project> {
     // Unlike rev-parse, this also answers on a branch without commits.
     git(cwd, ['symbolic-ref', '--quiet', '--short', 'HEAD']),
   ])
-  return root ? { cwd, root, isRepo: true, branch } : { cwd, root: cwd, isRepo: false, branch: undefined }
+  // The configuration of a repository that was opened may name any directory as its root (core.worktree).
+  return root !== undefined && contains(root, cwd)
+    ? { cwd, root, isRepo: true, branch }
+    : { cwd, root: cwd, isRepo: false, branch: undefined }
 }
 
 /** The first summary of a session, from what is at hand; no outside service is asked. */
@@ -28,6 +31,11 @@ export function toSummary(project: Project): string {
   const inside = project.cwd === project.root ? '' : ` in ${project.cwd.slice(project.root.length + 1)}`
   const summary = `Working on ${place}${inside}${project.branch ? ` (branch ${project.branch})` : ''}`
   return summary.length > MAX_SUMMARY_CHARS ? `${summary.slice(0, MAX_SUMMARY_CHARS - 1)}…` : summary
+}
+
+function contains(root: string, directory: string): boolean {
+  const way = relative(root, directory)
+  return way !== '..' && !way.startsWith(`..${sep}`) && !isAbsolute(way)
 }
 
 /** A directory that was deleted under its session still has the name it had. */
@@ -42,7 +50,9 @@ function toRealPath(directory: string): string {
 async function git(cwd: string, args: string[]): Promise<string | undefined> {
   try {
     const env = withoutGitVariables(process.env)
-    const { stdout } = await run('git', ['-C', cwd, ...args], { timeout: 1_000, env })
+    // A bare repository that a project carries is not the one that its user works in.
+    const given = ['-C', cwd, '-c', 'safe.bareRepository=explicit', ...args]
+    const { stdout } = await run('git', given, { timeout: 1_000, env })
     return stdout.trim() || undefined
   } catch {
     return undefined
