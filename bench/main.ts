@@ -26,6 +26,7 @@ const parts: Record<string, () => Promise<Section>> = {
   durable: async () => toSection(await (await import('./durable.ts')).benchDurable()),
   statements: async () => toSection(await (await import('./statements.ts')).benchStatements()),
   peers: async () => toSection(await (await import('./peers.ts')).benchPeers()),
+  lists: async () => toSection(await (await import('./lists.ts')).benchLists()),
   subscribers: async () => toSection(await (await import('./subscribers.ts')).benchSubscribers()),
   mcp: async () => toSection(await (await import('./mcp.ts')).benchMcp()),
   start: async () => toSection(await (await import('./start.ts')).benchStart()),

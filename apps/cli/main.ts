@@ -1,4 +1,5 @@
 import { Command, CommanderError, InvalidArgumentError } from 'commander'
+import { escapeControls } from '#frame/escape'
 import { VERSION } from '#machine/package'
 import { EXIT } from './exit-codes.ts'
 
@@ -30,6 +31,7 @@ async function main(args: string[]): Promise<number> {
     .version(VERSION)
     .showHelpAfterError('(claude-peers --help shows the commands)')
     .exitOverride()
+    .configureOutput({ writeErr: (text) => void process.stderr.write(escapeControls(text)) })
     .addHelpText('after', HELP)
   addCommands(program)
   try {

@@ -1,8 +1,8 @@
 import { escapeControls, escapeJson } from '#frame/escape'
 
-/** Writes lines for a person. */
+/** Writes lines for a person. Nothing in them steers the terminal or hides words, whoever wrote it. */
 export function printLines(lines: string[]): void {
-  process.stdout.write(lines.map((line) => `${line}\n`).join(''))
+  process.stdout.write(lines.map((line) => `${escapeControls(line)}\n`).join(''))
 }
 
 /** Writes one JSON value for a program. */

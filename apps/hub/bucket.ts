@@ -1,6 +1,8 @@
 /** How many requests a machine may make: a second, and at once after a rest. */
 const RATE = 200
 const BURST = 1_000
+/** The most that somebody owes. */
+const MOST_OWED = 30 * RATE
 /** Full buckets are thrown away when there are more than this. */
 const MAX_BUCKETS = 1_000
 
@@ -26,6 +28,11 @@ export function createBuckets({ now = Date.now }: { now?: () => number } = {}) {
         for (const key of buckets.keys()) if (fill(key).left === BURST) buckets.delete(key)
       }
       return missing > 0 ? Math.ceil(missing / RATE) : 0
+    },
+    /** Takes `cost` requests, whether they are there or not: what comes next waits the longer, half a minute at most. */
+    charge(name: string, cost: number): void {
+      const { left, at } = fill(name)
+      buckets.set(name, { left: Math.max(left - cost, -MOST_OWED), at })
     },
     size: () => buckets.size,
   }

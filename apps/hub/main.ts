@@ -1,6 +1,7 @@
 import { BackupError } from '#db/backup'
 import { DamagedDatabaseError } from '#db/integrity'
 import { ForeignDatabaseError, NewerDatabaseError } from '#db/migrate'
+import { escapeControls } from '#frame/escape'
 import { ConfigError, readConfig, type Config } from '#machine/config'
 import { HUB_EXIT } from '#machine/exit-codes'
 import { readReplaces } from '#machine/hub-identity'
@@ -109,6 +110,6 @@ function toExitCode(cause: Error): number {
 }
 
 function say(message: string, code: number): number {
-  process.stderr.write(`claude-peers: ${message}\n`)
+  process.stderr.write(`claude-peers: ${escapeControls(message)}\n`)
   return code
 }

@@ -91,10 +91,14 @@ export function createRoutes({
   }
 
   /** Takes requests from the bucket of the caller; nobody counts those of this machine. */
-  function spend({ caller, origin }: Admitted): ((cost: number) => number) | undefined {
+  function spend(entry: Admitted): ((cost: number) => number) | undefined {
+    const name = bucketOf(entry)
+    return name === undefined ? undefined : (cost) => buckets.take(name, cost)
+  }
+
+  function bucketOf({ caller, origin }: Admitted): string | undefined {
     if (origin.fromHere) return undefined
-    const name = caller.kind === 'machine' ? caller.tokenId : origin.source
-    return (cost) => buckets.take(name, cost)
+    return caller.kind === 'machine' ? caller.tokenId : origin.source
   }
 
   function noteUse(token: NonNullable<Entry['token']>) {
@@ -105,9 +109,11 @@ export function createRoutes({
       .catch((cause: unknown) => log.error({ err: cause }, 'background work failed'))
   }
 
-  function toContext({ headers }: IncomingMessage, { database, hub }: Served, { caller }: Entry): Context {
+  function toContext({ headers }: IncomingMessage, { database, hub }: Served, entry: Admitted): Context {
     const key = headers[KEY_HEADER]
-    return { database, hub, key: typeof key === 'string' ? key : undefined, caller }
+    const name = bucketOf(entry)
+    const charge = name === undefined ? undefined : (calls: number) => buckets.charge(name, calls)
+    return { database, hub, key: typeof key === 'string' ? key : undefined, caller: entry.caller, charge }
   }
 
   function answer(request: IncomingMessage, response: ServerResponse): void {

@@ -9,11 +9,14 @@ import type { Meter } from './meter.ts'
 import { openOrm } from './orm.ts'
 import { selectSeat, type SeatRow } from './peer-rows.ts'
 import { createSeatCache } from './seat-cache.ts'
+import { countWrites, type Writes } from './writes.ts'
 
 /** One open database and what its operations share. */
 export type Connection = {
   sqlite: Sqlite.Database
   orm: BetterSQLite3Database
+  /** How often a statement wrote to a table; also of what was rolled back. */
+  writes: Writes
   /** The seat of an id, read once until it may have changed. */
   seat: (id: string) => SeatRow | undefined
   /** Mailboxes that mail was put into, and that nobody has taken from since; in vain if that was rolled back or settled. */
@@ -72,12 +75,17 @@ export function connect(
 ): Connection {
   const bell = createBell()
   const seats = createSeatCache<SeatRow>(sqlite)
-  const orm = openOrm(sqlite, seats.written)
+  const writes = countWrites()
+  const orm = openOrm(sqlite, (table) => {
+    writes.note(table)
+    seats.written(table)
+  })
   const seat = selectSeat(orm)
   const sequence = createSequence(sqlite, now)
   return {
     sqlite,
     orm,
+    writes,
     seat: (id) => seats.get(id, () => seat.get({ id })),
     fresh: new Set(),
     queue: createCommitQueue(sqlite, bell, meter),

@@ -1,4 +1,4 @@
-import { and, asc, eq, getTableColumns, gt, or, sql } from 'drizzle-orm'
+import { and, asc, eq, getTableColumns, gt, isNull, or, sql } from 'drizzle-orm'
 import type { Connection } from './connection.ts'
 import { deliveries, machines, peers, sessions } from './schema.ts'
 
@@ -44,9 +44,10 @@ export function selectPeers({ orm }: Connection) {
     byId: select()
       .where(eq(peers.id, sql.placeholder('id')))
       .prepare(),
-    listed: select()
-      .where(or(eq(peers.online, true), gt(peers.seenAt, sql.placeholder('seenAfter')), sql`waiting > 0`))
-      .orderBy(asc(peers.name), asc(machines.host), asc(peers.id))
+    waiting: orm
+      .select({ count: sql<number>`count(*)` })
+      .from(deliveries)
+      .where(and(eq(deliveries.recipientId, sql.placeholder('id')), isNull(deliveries.settledAt)))
       .prepare(),
     online: select().where(eq(peers.online, true)).prepare(),
     changed: select()

@@ -2,6 +2,7 @@ import type { Connection } from './connection.ts'
 import { PEERS_TOPIC } from './bell.ts'
 import { selectPeers, type PeerRow } from './peer-rows.ts'
 import { writePeers } from './peer-writes.ts'
+import { createRoster } from './roster.ts'
 
 export type Peers = ReturnType<typeof createPeers>
 
@@ -16,8 +17,10 @@ export function createPeers(connection: Connection) {
     get: (id: string): PeerRow | undefined => reads.byId.get({ id }),
     /** The seat without the count of its mail: every call asks for its caller's. */
     seat: connection.seat,
-    /** The seats that matter now: online, or with mail waiting, or seen since `seenAfter`. */
-    list: (seenAfter: number): PeerRow[] => reads.listed.all({ seenAfter }),
+    /** The seats that matter now: online, or with mail waiting, or seen since `seenAfter`. The rows are shared. */
+    list: createRoster(connection),
+    /** How much mail waits for a seat, queued or on offer. */
+    waiting: (id: string): number => reads.waiting.get({ id })!.count,
     online: (): PeerRow[] => reads.online.all({}),
     /** Seats changed after a cursor, oldest change first, at most `limit`. */
     changedSince: (cursor: number, limit: number): PeerRow[] => reads.changed.all({ cursor, limit }),

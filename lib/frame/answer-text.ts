@@ -1,5 +1,6 @@
 import type { Receipt, Sent } from '#router/shapes/messages'
 import { escapeLine } from './escape.ts'
+import { toStart } from './fit.ts'
 import { describeReceipt } from './receipt-text.ts'
 import { toClock } from './time.ts'
 
@@ -22,10 +23,7 @@ export const describeStanding = (receipt: Receipt, now: number): string =>
   [describeReceipt(receipt, now), describeAnswer(receipt, now) ?? []].flat().join('; ')
 
 /** Somebody's words on one line, that cannot pass for more than words. */
-export function toExcerpt(text: string): string {
-  const line = escapeLine(text)
-  return line.length > EXCERPT_CHARS ? `${line.slice(0, EXCERPT_CHARS - 1).toWellFormed()}…` : line
-}
+export const toExcerpt = (text: string): string => toStart(escapeLine(text), EXCERPT_CHARS)
 
 /** The same between double quotes, which nothing in it can end. */
 export const quote = (text: string): string => `"${toExcerpt(text).replaceAll(/["“”＂]/gu, "'")}"`

@@ -3,7 +3,8 @@
  * not be able to close ours, open one of the client's, or hide text from a human who reads along. Code must survive
  * it: only what reads as such a tag loses its bracket, not every `<`.
  */
-import { isFrameTag } from './tags.ts'
+import { replaceInvisible } from './invisible.ts'
+import { disarmTags } from './tags.ts'
 
 /** Most texts are this alone: no rule below applies to it, but for a bracket's. To compile the rules is half of a frame's cost. */
 const PLAIN = /^[\t\n -~]*$/
@@ -14,47 +15,28 @@ const TERMINAL_STRING =
 const TERMINAL_SEQUENCE = /(?:\u001b\[|\u009b)[0-?]*[ -/]*[@-~]?|\u001b[ -/]*[0-~]?/gu
 /** Control characters but for line feed and tab; line and paragraph separators are made line feeds before. */
 const CONTROL = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/gu
-/** Characters that show nothing or turn the direction of text: a known way to smuggle words past a reader. */
-const INVISIBLE =
-  /\u034f|[\u00ad\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb\u{1d173}-\u{1d17a}\u{e0000}-\u{e0fff}]/gu
-/** Emoji and some scripts need joiners and variation selectors, at most two in a row; more would carry bytes. */
-const JOINERS = /(?:\u200c|\u200d|[\ufe00-\ufe0f]){3,}/gu
-/** A bracket (also its wider twins) that a name follows, whatever space or slash is between. */
-const BRACKET =
-  /[<＜﹤]((?:[\s/\\!?|／＼！？]|\u200c|\u200d|[\ufe00-\ufe0f])*)([^\s<>＜＞﹤﹥"'`=/\\(){}[\],;|!?*&#]{1,96})/gu
 
 /** A text as a terminal may show it: nothing steers the terminal or hides words. Ordinary text passes unchanged. */
 export function escapeControls(text: string): string {
   if (PLAIN.test(text)) return text
-  return text
+  const printed = text
     .toWellFormed()
     .replaceAll(TERMINAL_STRING, '')
     .replaceAll(TERMINAL_SEQUENCE, '')
     .replaceAll(/\r\n?|[\u2028\u2029\u0085]/gu, '\n')
     .replaceAll(CONTROL, '')
-    .replaceAll(INVISIBLE, '')
-    .replaceAll(JOINERS, (run) => run.slice(0, 2))
+  return replaceInvisible(printed)
 }
 
 /** A body as it may stand inside the frame: the same, and no frame's tag. Code passes unchanged. */
 export function escapeBody(text: string): string {
   if (PLAIN.test(text) && !text.includes('<')) return text
-  return escapeControls(text).replaceAll(
-    BRACKET,
-    (found, lead: string, name: string, at: number, whole: string) => {
-      const end = at + found.length
-      const candidate = { lead, name, before: whole.charAt(at - 1), after: whole.slice(end, end + 64) }
-      return isFrameTag(candidate) ? `&lt;${found.slice(1)}` : found
-    },
-  )
+  return disarmTags(escapeControls(text))
 }
 
 /** JSON as a terminal may show it: what would steer it or hide words is written as `\u` and a number. */
 export function escapeJson(json: string): string {
-  return json
-    .replaceAll(CONTROL, toCodes)
-    .replaceAll(INVISIBLE, toCodes)
-    .replaceAll(/[\u2028\u2029]/g, toCodes)
+  return replaceInvisible(json.replaceAll(CONTROL, toCodes), toCodes).replaceAll(/[\u2028\u2029]/g, toCodes)
 }
 
 function toCodes(text: string): string {

@@ -1,7 +1,13 @@
 import type { SendInput } from '#router/shapes/messages'
 import { quote } from './answer-text.ts'
 import { escapeLine } from './escape.ts'
+import { fit, LIST_CHARS, toStart } from './fit.ts'
 import { toClock } from './time.ts'
+
+/** The most characters of the addresses of one message: there may be a thousand. */
+const MOST_ADDRESSED = 200
+/** The most of a reason: a hub may be an older one. */
+const MOST_REASON = 2_000
 
 /** A message that waits on this computer. */
 type Kept = { hub: string; at: number; input: SendInput }
@@ -20,12 +26,21 @@ export function describeKept({ hub, input }: Kept, { isBehind }: { isBehind: boo
 export const describeRefused = ({ isUnknown, reason }: Refused): string =>
   isUnknown ? `not tried any more. It is not known whether the hub has it: ${reason}` : `NOT sent. ${reason}`
 
-/** The lines of a list of such messages, oldest first. */
+/** The lines of a list of such messages, oldest first, and how many have no room in it. */
 export const describeWaiting = (kept: Kept[], now: number): string[] =>
-  kept.map(
-    (one) =>
-      `- no number yet, to ${toRecipients(one)}: ${quote(one.input.message)} [kept on this computer since ${toClock(one.at, now)}, until the hub at ${one.hub} answers]`,
+  fitLines(
+    kept.map(
+      (one) =>
+        `- no number yet, to ${toRecipients(one)}: ${quote(one.input.message)} [kept on this computer since ${toClock(one.at, now)}, until the hub at ${one.hub} answers]`,
+    ),
   )
+
+/** Such a list leaves room for what the hub knows. */
+function fitLines(lines: string[]): string[] {
+  const shown = fit(lines, LIST_CHARS / 2)
+  const more = lines.length - shown.length
+  return more === 0 ? lines : [...shown, `- and ${more} more`]
+}
 
 /** What the sender of kept messages has to know. */
 export function describeNews(
@@ -40,13 +55,13 @@ export function describeNews(
   )
   const refused = news.refused.map((one) =>
     one.isUnknown
-      ? `Not tried any more: ${toMark(one, now)}. It is not known whether the hub has it: ${escapeLine(one.reason)}`
-      : `NOT sent, and not tried any more: ${toMark(one, now)}. The reason: ${escapeLine(one.reason)}`,
+      ? `Not tried any more: ${toMark(one, now)}. It is not known whether the hub has it: ${toStart(escapeLine(one.reason), MOST_REASON)}`
+      : `NOT sent, and not tried any more: ${toMark(one, now)}. The reason: ${toStart(escapeLine(one.reason), MOST_REASON)}`,
   )
-  return [...refused, ...sent]
+  return fitLines([...refused, ...sent])
 }
 
 const toMark = (kept: Kept, now: number) =>
   `what you wrote to ${toRecipients(kept)} at ${toClock(kept.at, now)}, ${quote(kept.input.message)}`
 
-const toRecipients = ({ input: { to } }: Kept) => escapeLine([to].flat().join(', '))
+const toRecipients = ({ input: { to } }: Kept) => toStart(escapeLine([to].flat().join(', ')), MOST_ADDRESSED)

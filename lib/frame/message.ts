@@ -1,5 +1,6 @@
 import type { Mail } from '#router/shapes/mailbox'
 import { escapeAttribute } from './escape.ts'
+import { toEnd, toStart } from './fit.ts'
 import type { Head } from './head.ts'
 import { toAge, toClock } from './time.ts'
 
@@ -23,7 +24,9 @@ export function renderMessage(mail: Mail, head: Head, { toolPrefix, now, mixed }
     `from="${escapeAttribute(mail.from)}"`,
     ...(mail.kind === 'note' ? ['note="of the network itself; nobody to answer"'] : []),
     `sent="${toAge(mail.sentAt, now)}"`,
-    ...(mail.kind === 'note' ? [] : [`directory="${escapeAttribute(toEnd(mail.directory))}"`]),
+    ...(mail.kind === 'note'
+      ? []
+      : [`directory="${escapeAttribute(toEnd(mail.directory, MAX_DIRECTORY_CHARS))}"`]),
     ...(mail.scope === null ? [] : [`to="all ${WHERE[mail.scope]}"`]),
     ...toThread(mail, now),
     ...(mail.again ? ['redelivered="after a broken delivery; you may have seen it before"'] : []),
@@ -44,7 +47,9 @@ function toThread(mail: Mail, now: number): string[] {
   const own = answers?.ofPrevious ? `${said}_of_previous_session` : `your_${said}`
   return [
     ...(replyTo === null ? [] : [`${mail.kind === 'note' ? 'about' : 'reply_to'}="${replyTo}"`]),
-    ...(answers === null ? [] : [`${own}="${escapeAttribute(toStart(answers.excerpt))}"`]),
+    ...(answers === null
+      ? []
+      : [`${own}="${escapeAttribute(toStart(toLine(answers.excerpt), MAX_EXCERPT_CHARS))}"`]),
     ...(urgency === 'fyi' ? ['urgency="fyi"'] : []),
     ...(replyBy === null ? [] : [`reply="${toDeadline(replyBy, now)}"`]),
     ...(mail.kind === 'note' || asksForReply(mail) ? [] : ['reply="not needed"']),
@@ -62,12 +67,4 @@ function toRest(mail: Mail, { taken }: Head, toolPrefix: string): string {
   return `\n[… ${mail.text.length - taken} more characters of message ${mail.id}: call ${toolPrefix}check_messages with {"message_id": ${mail.id}, "offset": ${taken}}]`
 }
 
-/** Of a long path the end tells more. */
-function toEnd(path: string): string {
-  return path.length > MAX_DIRECTORY_CHARS ? `…${path.slice(1 - MAX_DIRECTORY_CHARS).toWellFormed()}` : path
-}
-
-function toStart(text: string): string {
-  const line = text.replaceAll(/\s+/g, ' ').trim()
-  return line.length > MAX_EXCERPT_CHARS ? `${line.slice(0, MAX_EXCERPT_CHARS - 1).toWellFormed()}…` : line
-}
+const toLine = (text: string) => text.replaceAll(/\s+/g, ' ').trim()

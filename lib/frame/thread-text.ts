@@ -1,5 +1,6 @@
 import type { LogEntry, Threads } from '#router/shapes/messages'
 import { describeAnswer, describeStanding, quote } from './answer-text.ts'
+import { fit, lengthOf, LIST_CHARS } from './fit.ts'
 
 /** The lines of one list at most: who asks the hub for one more learns whether there is more. */
 export const MOST_LINES = 50
@@ -13,26 +14,30 @@ export function describeThreads(
   show: 'sent' | 'unanswered',
   now: number,
 ): { text: string; messageIds: number[] } {
-  const [sent, owed] = [threads.sent.slice(0, MOST_LINES), threads.owed.slice(0, MOST_LINES)]
-  const theirs = owed.map(
-    (entry) =>
-      `- ${describeNumber(entry)} from ${entry.from}: ${quote(entry.text)} [${describeAnswer(entry, now)}]`,
-  )
-  const toLine = (entry: LogEntry) =>
-    `- ${describeNumber(entry)} to ${entry.to}: ${quote(entry.text)} [${describeStanding(entry, now)}]`
-  const isOwn = (entry: LogEntry) => entry.queuedAt >= threads.heldSince
-  const before = sent.filter((entry) => !isOwn(entry))
+  const theirs = threads.owed.slice(0, MOST_LINES).map((entry) => ({
+    entry,
+    line: `- ${describeNumber(entry)} from ${entry.from}: ${quote(entry.text)} [${describeAnswer(entry, now)}]`,
+  }))
+  const ours = threads.sent.slice(0, MOST_LINES).map((entry) => ({
+    entry,
+    line: `- ${describeNumber(entry)} to ${entry.to}: ${quote(entry.text)} [${describeStanding(entry, now)}]`,
+  }))
+  // What others await comes first, and leaves half of the room.
+  const owed = fitLines(theirs, LIST_CHARS / 2)
+  const sent = fitLines(ours, LIST_CHARS - owed.reduce((sum, { line }) => sum + lengthOf(line), 0))
+  const isOwn = ({ entry }: Told) => entry.queuedAt >= threads.heldSince
+  const before = sent.filter((one) => !isOwn(one))
   const lines = [
-    ...list(OWED, theirs),
-    ...toMore(threads.owed),
-    ...list(OWN[show], sent.filter(isOwn).map(toLine)),
-    ...list(PREVIOUS[show], before.map(toLine)),
-    ...toMore(threads.sent),
+    ...list(OWED, owed),
+    ...toMore(threads.owed, owed),
+    ...list(OWN[show], sent.filter(isOwn)),
+    ...list(PREVIOUS[show], before),
+    ...toMore(threads.sent, sent),
   ]
   const nothing = show === 'sent' ? 'You have sent nothing.' : 'Nothing is unanswered.'
   return {
     text: lines.join('\n') || nothing,
-    messageIds: [...new Set([...owed, ...sent].map((entry) => entry.messageId))],
+    messageIds: [...new Set([...owed, ...sent].map(({ entry }) => entry.messageId))],
   }
 }
 
@@ -55,6 +60,18 @@ export function describeRelation({ kind, replyTo }: Pick<LogEntry, 'kind' | 'rep
   return `${kind === 'note' ? 'about' : 'answers'} ${replyTo}`
 }
 
-const list = (title: string, lines: string[]) => (lines.length === 0 ? [] : [title, ...lines])
+type Told = { entry: LogEntry; line: string }
 
-const toMore = (found: LogEntry[]) => (found.length > MOST_LINES ? ['There are more, older ones.'] : [])
+const list = (title: string, told: Told[]) =>
+  told.length === 0 ? [] : [title, ...told.map(({ line }) => line)]
+
+function fitLines(told: Told[], room: number): Told[] {
+  const { length } = fit(
+    told.map(({ line }) => line),
+    room,
+  )
+  return told.slice(0, length)
+}
+
+const toMore = (found: LogEntry[], told: Told[]) =>
+  found.length > told.length ? ['There are more, older ones.'] : []

@@ -113,7 +113,9 @@ function toRealPath(directory: string): string {
 async function git(cwd: string, args: string[]): Promise<string | undefined> {
   try {
     const env = withoutGitVariables(process.env)
-    const { stdout } = await run('git', ['-C', cwd, ...args], { timeout: 1_000, env })
+    // A bare repository that a project carries is not the one that its user works in.
+    const given = ['-C', cwd, '-c', 'safe.bareRepository=explicit', ...args]
+    const { stdout } = await run('git', given, { timeout: 1_000, env })
     return stdout.trim() || undefined
   } catch {
     return undefined

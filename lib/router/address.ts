@@ -77,9 +77,9 @@ function preferOwn(peers: SeatRow[], ownMachineId: string): SeatRow[] {
 function notFound(database: Database, address: string): never {
   const worktrees = findWorktrees(database, splitAddress(address.trim())[0])
   const isSession = (peer: SeatRow) => peer.kind === 'session'
-  const online = database.peers.online().filter(isSession)
-  const gone = database.peers
-    .list(database.now() - LISTED_MS)
+  const listed = database.peers.list(database.now() - LISTED_MS)
+  const online = listed.filter((peer) => isSession(peer) && peer.online)
+  const gone = listed
     .filter((peer) => isSession(peer) && !peer.online)
     .toSorted((one, other) => other.seenAt - one.seenAt)
   const said = [

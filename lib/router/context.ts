@@ -14,6 +14,8 @@ export type Context = {
   caller: Caller
   /** Takes one call from what the caller may make now; set for WebSockets, whose calls nobody else counts. */
   mayCall?: (() => boolean) | undefined
+  /** Takes further calls from what the caller may make, also those that it does not have yet; set for other machines. */
+  charge?: ((calls: number) => void) | undefined
   /** Resolves when a query may be answered: after those before it, once their answers are taken; set for WebSockets of others. */
   turn?: () => Promise<void>
   /** What the key was found to match before, as it is the same for all calls of a connection; set for WebSockets. */

@@ -11,11 +11,13 @@ import {
   joined,
   joinInput,
   machineList,
+  machinesInput,
   revoked,
   revokeInput,
   type KnownMachine,
 } from './shapes/machines.ts'
 import { guestProcedure, localProcedure, router } from './trpc.ts'
+import { takeTurn } from './turn.ts'
 
 const onHub = (command: string) =>
   localProcedure(`This is done on the machine of the hub: run \`claude-peers hub ${command}\` there.`)
@@ -40,12 +42,17 @@ export const machinesRouter = router({
 
   /** The machines of the network and the invitations, but for the hub's own machine. */
   list: onHub('machines')
+    .input(machinesInput)
     .output(machineList)
-    .query(({ ctx }) => {
+    .query(async ({ ctx, input: { cursor, limit } }) => {
+      await takeTurn(ctx)
       const { machines, machineTokens } = ctx.database
-      const invited = machineTokens.list().map((token) => toTokenHolder(ctx, token))
-      const shared = machines.withoutToken(ctx.hub.machineId).map((row) => toSharer(ctx, row))
-      return { machines: [...invited, ...shared] }
+      const start = Number(cursor ?? 0)
+      const invited = machineTokens.list().map((token) => () => toTokenHolder(ctx, token))
+      const shared = machines.withoutToken(ctx.hub.machineId).map((row) => () => toSharer(ctx, row))
+      const all = [...invited, ...shared]
+      const shown = all.slice(start, start + limit).map((toMachine) => toMachine())
+      return { machines: shown, nextCursor: start + limit < all.length ? String(start + limit) : null }
     }),
 
   /** Ends the token of a machine: its sockets close at once, and its next call is refused. Its mail is kept. */

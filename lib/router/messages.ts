@@ -24,6 +24,7 @@ import {
   type Receipt,
 } from './shapes/messages.ts'
 import { findCaller, peerProcedure, procedure, router } from './trpc.ts'
+import { chargeRows, takeTurn } from './turn.ts'
 import { toLogEntry, toReceipt, toRecipient } from './views.ts'
 
 export const messagesRouter = router({
@@ -86,24 +87,26 @@ export const messagesRouter = router({
   history: procedure
     .input(historyInput)
     .output(history)
-    .query(({ ctx, input }) => {
+    .query(async ({ ctx, input }) => {
+      await takeTurn(ctx)
       const { messages } = ctx.database
       const { limit, before = Number.MAX_SAFE_INTEGER } = input
       if (input.with === undefined) {
-        return { entries: toEntries(ctx, messages.history({ before, limit }), limit, () => true) }
+        return toHistory(ctx, messages.history({ before, limit }), { limit, belongs: () => true })
       }
       const machineId = findCaller(ctx)?.machineId ?? ctx.hub.machineId
       const peerId = resolveAddress(ctx.database, input.with, machineId).id
       const rows = messages.historyOf({ peerId, before, limit })
       const isParty = (row: ReceiptRow) => row.senderId === peerId || row.recipientId === peerId
-      return { entries: toEntries(ctx, rows, limit, isParty) }
+      return toHistory(ctx, rows, { limit, belongs: isParty })
     }),
 
   /** What the caller sent, or what of its conversations has no answer yet, newest first. */
   threads: peerProcedure
     .input(threadsInput)
     .output(threads)
-    .query(({ ctx, input: { show, limit } }) => {
+    .query(async ({ ctx, input: { show, limit } }) => {
+      await takeTurn(ctx)
       const { messages } = ctx.database
       const { id: peerId, heldSince } = ctx.self
       const { sent, owed } =
@@ -111,6 +114,7 @@ export const messagesRouter = router({
           ? messages.unanswered({ peerId, limit })
           : { sent: messages.sentBy({ peerId, before: Number.MAX_SAFE_INTEGER, limit }), owed: [] }
       const toList = (rows: ReceiptRow[]) => toLogEntries(ctx, rows)
+      chargeRows(ctx, sent.length + owed.length)
       return { sent: toList(sent), owed: toList(owed), heldSince }
     }),
 
@@ -208,17 +212,18 @@ function toReceipts(ctx: Context, rows: ReceiptRow[]): Receipt[] {
 }
 
 /** A page ends with a whole message: the next one starts before it, and would leave its other recipients out. */
-function toEntries(
+function toHistory(
   ctx: Context,
   rows: ReceiptRow[],
-  limit: number,
-  belongs: (row: ReceiptRow) => boolean,
-): LogEntry[] {
+  { limit, belongs }: { limit: number; belongs: (row: ReceiptRow) => boolean },
+): { entries: LogEntry[]; nextCursor: number | null } {
   const last = rows.length < limit ? undefined : rows.at(-1)
   const told = new Set(rows.filter((row) => row.messageId === last?.messageId).map((row) => row.recipientId))
   const rest = last ? ctx.database.messages.receipts(last.messageId) : []
   const missing = rest.filter((row) => belongs(row) && !told.has(row.recipientId))
-  return toLogEntries(ctx, [...rows, ...missing])
+  const entries = toLogEntries(ctx, [...rows, ...missing])
+  chargeRows(ctx, entries.length)
+  return { entries, nextCursor: last?.messageId ?? null }
 }
 
 function toLogEntries(ctx: Context, rows: ReceiptRow[]): LogEntry[] {

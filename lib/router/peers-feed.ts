@@ -1,12 +1,16 @@
+import { tracked, type TrackedEnvelope } from '@trpc/server'
 import { PEERS_TOPIC } from '#db/bell'
 import type { PeerRow } from '#db/peer-rows'
 import type { Context } from './context.ts'
-import { event, PAGE, toCursor, toFeed, toListener, type Feed, type Page } from './feed.ts'
-import { LISTED_MS } from './scope.ts'
+import { event, PAGE, toCursor, toFeed, toListener, type Feed } from './feed.ts'
+import { findListed, toPage } from './roster.ts'
 import { sharePages, type Place, type SharedPage } from './shared-page.ts'
 import type { PeersEvent } from './shapes/peers.ts'
 import { requireToken } from './trpc.ts'
 import { toPeer } from './views.ts'
+
+/** The seats of one part of a snapshot at most. */
+const PART = 100
 
 /**
  * Everybody's presence and description, for one caller. It remembers where the caller stands and not whom it told of:
@@ -20,20 +24,27 @@ export function watchPeers(
   const ctx = toListener(context)
   const start = toCursor(lastEventId, ctx)
   let place: Place | undefined = start === undefined ? undefined : { cursor: start, since: start }
+  let snapshot: { seq: number; cursor: string | undefined } | undefined
   const read = () => {
     if (place) return readPage(ctx, place)
-    const now = ctx.database.lastSeq()
-    place = { cursor: now, since: now }
-    return readSnapshot(ctx, now)
+    // What changes while it is told is told again as a change.
+    snapshot ??= { seq: ctx.database.lastSeq(), cursor: undefined }
+    const { events, nextCursor } = readSnapshot(ctx, snapshot)
+    if (nextCursor === null) place = { cursor: snapshot.seq, since: snapshot.seq }
+    else snapshot.cursor = nextCursor
+    return { events, more: nextCursor !== null || ctx.database.lastSeq() > snapshot.seq }
   }
   return toFeed(ctx, { topic: PEERS_TOPIC, check: () => requireToken(ctx), read }, signal)
 }
 
-function readSnapshot(ctx: Context, seq: number): Page<PeersEvent> {
-  const { database, hub } = ctx
-  const rows = database.peers.list(database.now() - LISTED_MS)
-  const peers = rows.map((row) => toPeer(row, hub))
-  return { events: [event(ctx, seq, { type: 'snapshot', peers } as const)], more: false }
+/** One part of it. Only after the last can a client resume. */
+function readSnapshot(ctx: Context, { seq, cursor }: { seq: number; cursor: string | undefined }) {
+  const rows = findListed(ctx, undefined, { scope: 'network' })
+  const { peers, nextCursor } = toPage(ctx, rows, { cursor, limit: PART })
+  const part = { type: 'snapshot', peers, more: nextCursor !== null } as const
+  const told: TrackedEnvelope<PeersEvent> =
+    nextCursor === null ? event(ctx, seq, part) : tracked('part', part)
+  return { events: [told], nextCursor }
 }
 
 const readPage = sharePages((ctx, place): SharedPage<PeersEvent> => {

@@ -1,9 +1,10 @@
 import { TRPCError } from '@trpc/server'
-import type { PeerRow } from '#db/peer-rows'
 import { enterAs, mayActFor } from './authority.ts'
-import { isHeld, type Context, type Hub } from './context.ts'
+import { isHeld, type Context } from './context.ts'
+import { findNearest } from './nearest.ts'
 import { watchPeers } from './peers-feed.ts'
-import { isWithin, LISTED_MS } from './scope.ts'
+import { findListed, toPage, toSeen } from './roster.ts'
+import { LISTED_MS } from './scope.ts'
 import { feedInput } from './shapes/common.ts'
 import {
   activityInput,
@@ -13,12 +14,15 @@ import {
   leaveInput,
   listed,
   listInput,
+  nearest,
+  nearestInput,
   peer,
   registered,
   registerInput,
   summaryInput,
 } from './shapes/peers.ts'
 import { findCaller, guestProcedure, peerProcedure, procedure, router } from './trpc.ts'
+import { chargeRows, takeTurn } from './turn.ts'
 import { toPeer } from './views.ts'
 
 export const peersRouter = router({
@@ -65,15 +69,29 @@ export const peersRouter = router({
       return { roots: mayAsk ? ctx.database.formerRoots(input) : [] }
     }),
 
+  /** Everybody of a scope, a page at a time. */
   list: procedure
     .input(listInput)
     .output(listed)
-    .query(({ ctx, input }) => {
+    .query(async ({ ctx, input }) => {
+      await takeTurn(ctx)
       const self = findCaller(ctx)
-      const row = self && ctx.database.peers.get(self.id)
-      const rows = ctx.database.peers.list(ctx.database.now() - LISTED_MS)
-      const peers = rows.filter(isWithin(input?.scope ?? 'network', self))
-      return { self: row ? toPeer(row, ctx.hub) : null, peers: toPeers(peers, ctx.hub) }
+      const { cursor, limit, ...wanted } = input
+      const page = toPage(ctx, findListed(ctx, self, wanted), { cursor, limit })
+      chargeRows(ctx, page.peers.length)
+      return { self: self ? toSeen(ctx, self) : null, ...page }
+    }),
+
+  /** The peers that matter most to the caller, and how many there are. */
+  nearest: procedure
+    .input(nearestInput)
+    .output(nearest)
+    .query(async ({ ctx, input }) => {
+      await takeTurn(ctx)
+      const self = findCaller(ctx)
+      const found = findNearest(ctx, self, input)
+      chargeRows(ctx, found.peers.length)
+      return { self: self ? toSeen(ctx, self) : null, ...found }
     }),
 
   setSummary: peerProcedure
@@ -156,5 +174,3 @@ function checkSeats({ database }: Context, machineId: string): void {
     message: `This machine has had sessions in ${MOST_SEATS} places in the last 48 hours, which is the most: use a directory of before, or wait.`,
   })
 }
-
-const toPeers = (rows: PeerRow[], hub: Hub) => rows.map((row) => toPeer(row, hub))

@@ -1,5 +1,5 @@
 import { TRPCError } from '@trpc/server'
-import type { PeerRow, SeatRow } from '#db/peer-rows'
+import type { SeatRow } from '#db/peer-rows'
 import { isHeld, type Context } from './context.ts'
 import type { Scope } from './shapes/peers.ts'
 
@@ -7,7 +7,7 @@ import type { Scope } from './shapes/peers.ts'
 export const LISTED_MS = 48 * 60 * 60 * 1_000
 
 /** Whether a peer is in a scope as `self` sees it. Throws BAD_REQUEST where nobody looks. */
-export function isWithin(scope: Scope, self: SeatRow | undefined): (row: PeerRow) => boolean {
+export function isWithin(scope: Scope, self: SeatRow | undefined): (row: SeatRow) => boolean {
   if (scope === 'network') return () => true
   if (!self) {
     throw new TRPCError({
@@ -17,14 +17,15 @@ export function isWithin(scope: Scope, self: SeatRow | undefined): (row: PeerRow
   }
   if (scope === 'machine') return (row) => row.machineId === self.machineId
   if (scope === 'directory') return (row) => row.machineId === self.machineId && row.cwd === self.cwd
-  // All worktrees of a repository are one.
-  return (row) =>
-    row.machineId === self.machineId &&
-    (row.root === self.root || (row.repository !== null && row.repository === self.repository))
+  return (row) => row.machineId === self.machineId && isOfRepository(row, self)
 }
 
+/** Whether two seats of one machine work in one repository. All its worktrees are one. */
+export const isOfRepository = (one: SeatRow, other: SeatRow): boolean =>
+  one.root === other.root || (one.repository !== null && one.repository === other.repository)
+
 /** The sessions of a scope that run now, without `self`, by address; the person is none of them. */
-export function findLiveSessions(ctx: Context, scope: Scope, self: SeatRow): PeerRow[] {
+export function findLiveSessions(ctx: Context, scope: Scope, self: SeatRow): SeatRow[] {
   const { database, hub } = ctx
   const isInScope = isWithin(scope, self)
   return database.peers

@@ -122,10 +122,15 @@ function isKeyOf({ proof }: Context, secret: string, keyHash: string): boolean {
   return matches
 }
 
+/** The most that is said to be wrong with one input: a list of a thousand may be wrong a thousand times. */
+const MOST_ISSUES = 5
+
 /** What the caller may know of an error: our own words, or what is wrong with the input; never an internal message. */
 function toPublicMessage(error: TRPCError): string {
   if (error.cause instanceof ZodError && error.code === 'BAD_REQUEST') {
-    return error.cause.issues.map(toWords).join('; ')
+    const words = [...new Set(error.cause.issues.map(toWords))]
+    const more = words.length - MOST_ISSUES
+    return [...words.slice(0, MOST_ISSUES), ...(more > 0 ? [`and ${more} more`] : [])].join('; ')
   }
   if (error.code !== 'INTERNAL_SERVER_ERROR') return error.message
   return 'The hub failed at this call; its log (~/.claude-peers/hub.log) says why. Nothing that was acknowledged is lost.'

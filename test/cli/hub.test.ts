@@ -172,7 +172,7 @@ describe('watch', () => {
       .trimEnd()
       .split('\n')
       .map((line) => JSON.parse(line) as { type: string })
-    expect(events[0]).toEqual({ type: 'snapshot', peers: [] })
+    expect(events[0]).toEqual({ type: 'snapshot', peers: [], more: false })
     expect(events.at(-1)).toMatchObject({ peer: { name: 'web' } })
   })
 

@@ -106,6 +106,20 @@ test('README lists every exit code', async () => {
   ])
 })
 
+test.each([
+  [['no\u001b]0;x\u0007thing\u202e']],
+  [['status', '--\u001b[2J']],
+  [['log', '-n', '\u001b[31m7\u200b']],
+  [['hub', '\u009b31m']],
+  [['send', 'api', 'x', '--reply-to', '\u001b[1Ax']],
+  [['restore', '/no/\u001b[31mfile\u{e0041}']],
+])('a mistyped %j steers no terminal when it is shown', async (args) => {
+  await using home = await createHome()
+  const { code, stdout, stderr } = await home.cli(args)
+  expect(code).toBeGreaterThan(0)
+  expect(stdout + stderr).not.toMatch(/[^\P{Cc}\n]|\p{Cf}|\p{Default_Ignorable_Code_Point}/u)
+})
+
 describe('without a hub', () => {
   test('status says so, ends with 3 and starts none', async () => {
     await using home = await createHome()

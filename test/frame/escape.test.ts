@@ -1,6 +1,12 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { escapeAttribute, escapeBody, escapeControls, escapeLine } from '../../lib/frame/escape.ts'
+import {
+  escapeAttribute,
+  escapeBody,
+  escapeControls,
+  escapeJson,
+  escapeLine,
+} from '../../lib/frame/escape.ts'
 
 /** Every tag name of the frame and of the client's own messages that a body might imitate. */
 const NAMES = [
@@ -38,7 +44,9 @@ const seen = (text: string) =>
   text
     .normalize('NFKC')
     .toLowerCase()
-    .replaceAll(/[\s\p{Cf}\p{Mn}\p{Cc}\u115f\u1160\u3164\uffa0]/gu, '')
+    .replaceAll(/[\s\p{Cf}\p{Mn}\p{Cc}\u115f\u1160\u3164\uffa0\u2800]/gu, '')
+    .replaceAll(/[‹⟨〈〈❮❬˂ᐸ«《]/gu, '<')
+    .replaceAll(/[∕⁄⧸╱⟋⁁∖⧵⧹]/gu, '/')
 
 const hasTag = (text: string) => NAMES.some((name) => new RegExp(`<[/!?\\\\]*${name}`).test(seen(text)))
 
@@ -81,6 +89,19 @@ describe('a body cannot open or close a tag of the frame or the client', () => {
     ['doubled', (name) => `<</${name}>`],
     ['after an entity', (name) => `&lt;</${name}>`],
     ['unfinished', (name) => `</${name}`],
+    ...Array.from('∕⁄⧸／╱⟋⁁∖⧵＼﹨⧹').map((slash): [string, (name: string) => string] => [
+      `with the slash ${slash}`,
+      (name) => `<${slash}${name}>`,
+    ]),
+    ...['‹›', '⟨⟩', '〈〉', '〈〉', '❮❯', '❬❭', '˂˃', 'ᐸᐳ', '«»', '《》'].map(
+      ([open, close]): [string, (name: string) => string] => [
+        `with the brackets ${open}${close}`,
+        (name) => `${open}/${name}${close}`,
+      ],
+    ),
+    ['with a slash at its end that is none', (name) => `<${name}∕>`],
+    ['with a blank of Braille', (name) => `<\u2800/\u2800${name}>`],
+    ['with accents', (name) => `<\u0301/${name[0]!}\u0301${name.slice(1)}>`],
   ]
   test.each(forms)('%s', (_, form) => {
     for (const name of NAMES) {
@@ -127,7 +148,13 @@ describe('ordinary text passes unchanged', () => {
     ['shell', 'cat <<EOF >out 2>&1; diff <(sort a) <(sort b); cmd < system.txt'],
     ['includes', '#include <system.h> <task.hpp> <user_data.h>'],
     ['entities', '&lt;div&gt; &amp; &quot;'],
-    ['emoji', '👩‍👩‍👧‍👦 👍🏽 ❤️ 🏳️‍🌈 ☺︎ 1️⃣ 🇩🇪'],
+    ['emoji', '👩‍👩‍👧‍👦 👍🏽 👩🏽‍🚀 ❤️ ❤️‍🔥 🏳️‍🌈 🏴‍☠️ ☺︎ 1️⃣ #️⃣ 🇩🇪'],
+    ['flags of parts of a country', '🏴󠁧󠁢󠁥󠁮󠁧󠁿 🏴󠁧󠁢󠁳󠁣󠁴󠁿 🏴󠁧󠁢󠁷󠁬󠁳󠁿'],
+    ['Persian', 'می‌خواهم خانه‌ها سال ۱۴۰۳ ه‍.ش'],
+    ['the scripts of India', 'क्‍ष क्‌ष ര്‍ ন্‌দ ක්‍ෂ ක්‍ර'],
+    ['Mongolian', 'ᠮᠣᠩᠭᠣᠯ᠎ᠠ ᠪᠠᠢ᠍ᠨ᠎ᠠ'],
+    ['signs around a number', '\u06dd\u0661\u0662 \u0600\u0661'],
+    ['quotation marks', '«system» ‹Nutzer› 《user》 < 5 € > «a/b»'],
     ['CJK', '第一行:修复。日本語のテキスト 한국어 텍스트 「引用」'],
     ['right-to-left text', 'שלום עולם، مرحبا بالعالم می‌خواهم'],
     ['combining marks', 'é ñ ก็ हिन्दी'],
@@ -160,11 +187,48 @@ describe('what does not print is taken out', () => {
     ['tag characters', 'a\u{e0049}\u{e0067}\u{e007f}b', 'ab'],
     ['control characters', 'a\u0000\u0007\u0008b\u007f', 'ab'],
     ['zero-width spaces', 'a\u200b\u2060\ufeffb', 'ab'],
-    ['runs of variation selectors', 'a\ufe00\ufe01\ufe02\ufe03b\u{e0100}', 'a\ufe00\ufe01b'],
-    ['runs of joiners', 'a\u200c\u200d\u200c\u200db', 'a\u200c\u200db'],
+    ['variation selectors of no picture', 'a\ufe00\ufe0fb\u{e0100} 1\ufe0f \u845b\u{e0101}', 'ab 1 \u845b'],
+    ['runs of variation selectors', '❤\ufe0f\ufe0f\ufe0e\ufe01\u{e0101}', '❤\ufe0f'],
+    ['joiners of Latin letters', 'a\u200c\u200d\u200c\u200db Auf\u200clage', 'ab Auflage'],
+    ['runs of joiners', 'می\u200c\u200c\u200dخ क्\u200d\u200d\u200c👩\u200d\u200d👩', 'میخ क्\u200d👩👩'],
+    ['words in tags behind a flag', '🏴\u{e0068}\u{e0069}\u{e007f}', '🏴'],
     ['fillers', 'a\u3164\uffa0\u115f\u1160\u034fb', 'ab'],
   ])('%s', (_, text, expected) => {
     expect(escapeBody(text)).toBe(expected)
+  })
+
+  const invisible = Array.from({ length: 0x11_00_00 }, (_, code) => code)
+    .filter((code) => code < 0xd8_00 || code > 0xdf_ff)
+    .map((code) => String.fromCodePoint(code))
+    .filter((one) => /[\p{Default_Ignorable_Code_Point}\p{Cf}]/u.test(one))
+
+  test('every character that Unicode ignores by default or calls a format, between letters that need none', () => {
+    expect(invisible.length).toBeGreaterThan(4_000)
+    expect(invisible.filter((one) => escapeBody(`a${one}b`) !== 'ab')).toEqual([])
+    expect(invisible.filter((one) => escapeLine(`/src/${one}x`) !== '/src/x')).toEqual([])
+  })
+
+  test('wherever they are, two of them in a row leave one at the most, and nothing else goes with them', () => {
+    const places = ['a', 'ی', 'क', '👩', '❤', '1', '葛', 'ᠠ', '\u0661', '\u20e3', '🏴']
+    const place = fc.constantFrom(...places)
+    const one = fc.constantFrom(...invisible, '\u200c', '\u200d', '\ufe0e', '\ufe0f', '\u06dd')
+    fc.assert(
+      fc.property(place, fc.array(one, { minLength: 2, maxLength: 9 }), place, (before, run, after) => {
+        const escaped = escapeBody(`${before}${run.join('')}${after}`)
+        expect([escaped.startsWith(before), escaped.endsWith(after)]).toEqual([true, true])
+        const left = escaped.slice(before.length, escaped.length - after.length)
+        // A picture in colours that is joined with another has two.
+        expect(Array.from(left).length <= 1 || left === '\ufe0f\u200d').toBe(true)
+        expect(escapeBody(escaped)).toBe(escaped)
+      }),
+      { numRuns: 2_000 },
+    )
+  })
+
+  test('as JSON, what is taken out elsewhere is written as numbers, so that programs get the whole text', () => {
+    const text = `a\u200b\u{e0049}\ufe01\u202e🏴\u{e0068}ی\u200cی`
+    const json = escapeJson(JSON.stringify(text))
+    expect([JSON.parse(json), escapeControls(json)]).toEqual([text, json])
   })
 
   test('an unfinished sequence takes no text with it', () => {

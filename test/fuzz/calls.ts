@@ -16,7 +16,8 @@ export const INPUTS: Record<string, unknown> = {
     process: { pid: 1, start: 'a' },
     sessionId: 'a-session',
   },
-  'peers.list': { scope: 'network' },
+  'peers.list': { scope: 'network', search: 'x', cursor: 'x', limit: 9 },
+  'peers.nearest': { scope: 'network', search: 'x', limit: 9 },
   'peers.setSummary': { summary: 'works' },
   'peers.bindSession': { sessionId: 'another' },
   'peers.setActivity': { activity: 'idle', wakeable: true, headless: false },
@@ -47,7 +48,7 @@ export const INPUTS: Record<string, unknown> = {
   'mailbox.read': { messageId: 1, offset: 0, limit: 100 },
   'mailbox.watch': { lastEventId: '1' },
   'machines.invite': { label: 'desktop' },
-  'machines.list': undefined,
+  'machines.list': { cursor: '1', limit: 9 },
   'machines.revoke': { machine: 'desktop' },
   'machines.join': { machine: { id: 'machine-of-tests', host: 'laptop' } },
 }

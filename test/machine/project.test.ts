@@ -40,6 +40,21 @@ describe('where a session works', () => {
     })
   })
 
+  test('is the directory itself where a repository names a root elsewhere', async () => {
+    const [opened, other] = [repository('opened'), repository('other')]
+    execFileSync('git', ['-C', opened, 'config', 'core.worktree', other])
+    const alone = { cwd: opened, root: opened, isRepo: false, branch: undefined, repository: undefined }
+    expect(await readProject(opened)).toMatchObject(alone)
+  })
+
+  test('is the directory itself in a bare repository that a project carries', async () => {
+    const bare = join(repository('carrier'), 'fixture')
+    execFileSync('git', ['init', '--quiet', '--bare', bare])
+    execFileSync('git', ['-C', bare, 'config', 'core.bare', 'false'])
+    execFileSync('git', ['-C', bare, 'config', 'core.worktree', directory])
+    expect((await readProject(bare)).root).not.toBe(directory)
+  })
+
   test('is the same through a link', async () => {
     const root = repository('api')
     symlinkSync(root, join(directory, 'link'))

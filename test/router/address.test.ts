@@ -106,7 +106,7 @@ describe('an address', () => {
     await expect(web.caller.messages.send(draft('nobody'))).rejects.toMatchObject({
       code: 'NOT_FOUND',
       message:
-        'Nobody is called "nobody". Online are web@laptop, api@laptop. Gone, but mail reaches them: gone@laptop.',
+        'Nobody is called "nobody". Online are api@laptop, web@laptop. Gone, but mail reaches them: gone@laptop.',
     })
   })
 

@@ -243,3 +243,106 @@ describe('what a peer says of itself', () => {
     })
   })
 })
+
+describe('a crowd of seats', () => {
+  const CROWD = 450
+
+  async function openCrowd() {
+    const router = openRouter()
+    const self = await router.seat('api', { directory: '/src/api' })
+    for (let number = 0; number < CROWD; number++) {
+      await router.seat(`seat-${number}`, { online: number % 3 === 0, summary: 'x'.repeat(400) })
+    }
+    return { ...router, self }
+  }
+
+  test('is listed in bounded pages, each seat once, whatever changes in between', async () => {
+    const { self, turn, seat } = await openCrowd()
+    const met: string[] = []
+    let cursor: string | undefined
+    do {
+      const page = await self.caller.peers.list({ cursor, limit: 40 })
+      expect(JSON.stringify(page).length).toBeLessThan(64 * 1_024)
+      met.push(...page.peers.map((peer) => peer.name))
+      cursor = page.nextCursor ?? undefined
+      await turn(page.peers[0]!.id, met.length % 80 === 0)
+      await seat(`0-before-all-${met.length}`)
+    } while (cursor !== undefined)
+    expect(new Set(met).size).toBe(met.length)
+    for (let number = 0; number < CROWD; number++) expect(met).toContain(`seat-${number}`)
+    await expect(self.caller.peers.list({ cursor: 'nonsense' })).rejects.toMatchObject({
+      code: 'BAD_REQUEST',
+    })
+  })
+
+  test('is read once for all who list it, until a seat changes', async () => {
+    const { self, database, turn, call } = await openCrowd()
+    await self.caller.peers.list()
+    const rows = database.peers.list(0)
+    await Promise.all(Array.from({ length: 16 }, () => call().peers.list()))
+    expect(database.peers.list(0)).toBe(rows)
+    await turn(rows[0]!.id, !rows[0]!.online)
+    expect(database.peers.list(0)).not.toBe(rows)
+  })
+
+  test('is listed for one caller in each turn of the event loop', async () => {
+    const { call } = await openCrowd()
+    let turns = 0
+    let isOver = false
+    const count = () => {
+      turns++
+      if (!isOver) setImmediate(count)
+    }
+    setImmediate(count)
+    await Promise.all(Array.from({ length: 16 }, () => call().peers.list()))
+    isOver = true
+    expect(turns).toBeGreaterThanOrEqual(15)
+  })
+
+  test('costs a caller of another machine by what it is answered', async () => {
+    const { call } = await openCrowd()
+    let charged = 0
+    const charge = (calls: number) => void (charged += calls)
+    await call({ charge }).peers.list({ limit: 20 })
+    expect(charged).toBe(0)
+    await call({ charge }).peers.list({ limit: 100 })
+    expect(charged).toBe(3)
+  })
+
+  test('is told with the nearest first: of the repository, of the machine, the latest', async () => {
+    const { self, seat } = await openCrowd()
+    await seat('mate', { directory: '/src/api/docs', root: '/src/api' })
+    await seat('mate-who-left', { directory: '/src/api/x', root: '/src/api', online: false })
+    await seat('stranger', { machine: desktop })
+    const { peers, total } = await self.caller.peers.nearest({ limit: 30 })
+    expect([peers[0]!.name, peers.slice(0, 3).some((peer) => peer.state === 'offline')]).toEqual([
+      'api-2',
+      true,
+    ])
+    expect(peers.map((peer) => peer.name)).not.toContain('stranger')
+    expect(total).toEqual({ online: CROWD / 3 + 2, gone: (2 * CROWD) / 3 + 1 })
+    const found = await self.caller.peers.nearest({ search: 'STRANGER' })
+    expect([found.peers.length, found.total]).toEqual([1, { online: 1, gone: 0 }])
+  })
+
+  test('is told to who watches in parts, and after the last as it changes', async () => {
+    const { call, turn, self } = await openCrowd()
+    const end = new AbortController()
+    const seen: string[] = []
+    let parts = 0
+    for await (const [, data] of (await call({}, end.signal).peers.watch()) as AsyncIterable<
+      [string, { type: string; peers?: { name: string }[]; more?: boolean; peer?: { name: string } }]
+    >) {
+      if (data.type !== 'snapshot') {
+        seen.push(`${data.type} ${data.peer!.name}`)
+        break
+      }
+      parts++
+      seen.push(...data.peers!.map((peer) => peer.name))
+      if (parts === 2) await turn(self.id, false)
+    }
+    end.abort()
+    expect([parts > 4, seen.pop()]).toEqual([true, 'left api'])
+    expect([seen.length, new Set(seen).size]).toEqual([CROWD + 1, CROWD + 1])
+  })
+})

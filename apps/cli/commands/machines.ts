@@ -1,3 +1,4 @@
+import type { HubClient } from '#client/connect'
 import { toAge, toClock } from '#frame/time'
 import type { KnownMachine } from '#router/shapes/machines'
 import { readHubConfig } from '../network/hub-machine.ts'
@@ -7,13 +8,24 @@ import { withHub } from '../session.ts'
 /** Lists the other machines of the network and the invitations. */
 export async function machines({ json }: { json?: boolean }): Promise<void> {
   readHubConfig('machines')
-  const { machines: found } = await withHub((hub) => hub.machines.list.query(), { start: false })
+  const found = await withHub(readMachines, { start: false })
   if (json) return printJson(found)
   if (found.length === 0) {
     return printLines(['No other machine is known: "claude-peers hub invite <label>" asks one in.'])
   }
   const now = Date.now()
   printLines(found.map((machine) => describeMachine(machine, now)))
+}
+
+async function readMachines({ machines }: HubClient['hub']): Promise<KnownMachine[]> {
+  const all: KnownMachine[] = []
+  let cursor: string | undefined
+  do {
+    const page = await machines.list.query({ cursor })
+    all.push(...page.machines)
+    cursor = page.nextCursor ?? undefined
+  } while (cursor !== undefined)
+  return all
 }
 
 /** Ends the token of a machine. */

@@ -1,10 +1,11 @@
 import { describePeer } from '#frame/peer-text'
+import { readPeers } from '../every-peer.ts'
 import { printJson, printLines } from '../print.ts'
 import { withHub } from '../session.ts'
 
 /** Lists the seats: who is online, and who was here lately and has mail kept. */
 export async function peers({ json }: { json?: boolean }): Promise<void> {
-  const { peers } = await withHub((hub) => hub.peers.list.query(), { start: false })
+  const peers = await withHub(readPeers, { start: false })
   if (json) return printJson(peers)
   const now = Date.now()
   const online = peers.filter((peer) => peer.state === 'online')

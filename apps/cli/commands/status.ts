@@ -8,6 +8,7 @@ import { VERSION } from '#machine/package'
 import { describeOlder } from '#machine/remote-hub'
 import type { Stats } from '#router/shapes/hub'
 import type { Peer } from '#router/shapes/peers'
+import { readPeers } from '../every-peer.ts'
 import { EXIT } from '../exit-codes.ts'
 import { readKept, toKeptLines } from '../kept.ts'
 import { printJson, printLines } from '../print.ts'
@@ -22,7 +23,7 @@ export async function status(options: Options): Promise<void> {
   const seen = await seeHub(config, async (hub, found) => {
     // To look is no reason to fail.
     await sendWaiting(config, () => found).catch(() => undefined)
-    return hub.peers.list.query()
+    return readPeers(hub)
   })
   if (seen) return showHub(config, seen, options)
   process.exitCode = EXIT.noHub
@@ -41,9 +42,8 @@ export async function status(options: Options): Promise<void> {
   })
 }
 
-function showHub(config: Config, { found, stats, rest }: SeenHub<{ peers: Peer[] }>, { json }: Options) {
+function showHub(config: Config, { found, stats, rest: peers }: SeenHub<Peer[]>, { json }: Options) {
   const { url, database } = found
-  const { peers } = rest
   const { remote, host } = config
   const trouble = explainDatabase(found, config)
   if (trouble) process.exitCode = EXIT.noHub

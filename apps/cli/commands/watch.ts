@@ -15,8 +15,13 @@ export async function watch({ json }: { json?: boolean }): Promise<void> {
       const tell = (event: object, lines: string[]) =>
         json ? process.stdout.write(`${toJson(event)}\n`) : printLines(lines)
 
+      /** A snapshot has begun, and goes on. */
+      let isWithin = false
       const peers = hub.peers.watch.subscribe(undefined, {
-        onData: ({ data }) => tell(data, describePeers(data, Date.now())),
+        onData({ data }) {
+          tell(data, describePeers({ ...data, isFirst: !isWithin }, Date.now()))
+          isWithin = data.type === 'snapshot' && data.more
+        },
         onError: fail,
       })
       const messages = hub.messages.watch.subscribe(undefined, {
@@ -31,10 +36,11 @@ export async function watch({ json }: { json?: boolean }): Promise<void> {
   )
 }
 
-function describePeers(event: PeersEvent, now: number): string[] {
+function describePeers(event: PeersEvent & { isFirst: boolean }, now: number): string[] {
   if (event.type === 'snapshot') {
     const online = event.peers.filter((peer) => peer.state === 'online')
-    return online.length > 0 ? online.map((peer) => `● ${describePeer(peer, now)}`) : ['Nobody is online.']
+    if (online.length > 0) return online.map((peer) => `● ${describePeer(peer, now)}`)
+    return event.isFirst && !event.more ? ['Nobody is online.'] : []
   }
   const sign = { joined: '+', changed: '~', left: '-' }[event.type]
   return [`${toClock(now, now)}  ${sign} ${describePeer(event.peer, now)}`]

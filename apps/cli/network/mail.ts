@@ -1,6 +1,7 @@
 import { connect } from '#client/connect'
 import { findHub } from '#machine/hub-process'
 import type { Config } from '#machine/config'
+import { readPeers } from '../every-peer.ts'
 import type { Peer } from '#router/shapes/peers'
 
 /** How many messages wait at a hub that answers now, for seats that `isMeant`; none where no hub answers. */
@@ -9,7 +10,7 @@ export async function countWaiting(config: Config, isMeant: (peer: Peer) => bool
   if (!found) return 0
   const client = connect({ endpoint: found })
   try {
-    const { peers } = await client.hub.peers.list.query()
+    const peers = await readPeers(client.hub)
     return peers.filter(isMeant).reduce((sum, peer) => sum + peer.waiting, 0)
   } catch {
     // What waits is only mentioned: a hub that cannot tell is no reason to fail.

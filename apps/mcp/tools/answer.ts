@@ -1,9 +1,13 @@
 import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js'
 import { judge } from '#client/verdict'
 import { escapeBody } from '#frame/escape'
+import { toStart } from '#frame/fit'
 import { startDeadline } from '../deadline.ts'
 import type { Link } from '../link.ts'
 import { asSeated } from './seated.ts'
+
+/** The most of an error: the hub may be another version, with more to say. */
+const MOST_ERROR_CHARS = 4_000
 
 /** A result for programs and for the model: the same facts, as data and in words. */
 export function answer(text: string, structuredContent: Record<string, unknown>): CallToolResult {
@@ -39,6 +43,9 @@ export async function explaining(work: () => Promise<CallToolResult>): Promise<C
   try {
     return await work()
   } catch (cause) {
-    return { isError: true, content: [{ type: 'text', text: escapeBody((cause as Error).message) }] }
+    return {
+      isError: true,
+      content: [{ type: 'text', text: toStart(escapeBody((cause as Error).message), MOST_ERROR_CHARS) }],
+    }
   }
 }

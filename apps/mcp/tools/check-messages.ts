@@ -55,7 +55,7 @@ export function addCheckMessages(server: McpServer, { link, outbox, afterAnswer 
     const result = await answering(link, () => list('sent'))
     if (kept.length === 0) return result
     const rest = result.content.map((part) => (part.type === 'text' ? part.text : '')).join('\n')
-    const mail = [KEPT, ...describeWaiting(kept.slice(0, MOST_LINES), Date.now()), rest].join('\n')
+    const mail = [KEPT, ...describeWaiting(kept, Date.now()), rest].join('\n')
     const { message_ids = [] } = result.structuredContent ?? {}
     return answer(mail, { mail, message_ids, remaining: 0, next_offset: null })
   }

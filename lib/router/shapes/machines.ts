@@ -34,7 +34,17 @@ export const knownMachine = z.object({
   sockets: z.number().int().nullable(),
 })
 export type KnownMachine = z.infer<typeof knownMachine>
-export const machineList = z.object({ machines: z.array(knownMachine) })
+/** A page of them; `cursor`: the `nextCursor` of the page before, which is null after the last. */
+export const machinesInput = z
+  .object({
+    cursor: z
+      .string()
+      .regex(/^\d{1,9}$/)
+      .optional(),
+    limit: z.number().int().min(1).max(200).default(100),
+  })
+  .prefault({})
+export const machineList = z.object({ machines: z.array(knownMachine), nextCursor: z.string().nullable() })
 
 /** `machine`: a label, or the id of a token. */
 export const revokeInput = z.object({ machine: z.string().trim().toLowerCase().min(1).max(64) })

@@ -86,6 +86,13 @@ export function explainSize(message: string): string | undefined {
 
 const address = z.string().trim().min(1, 'an address is empty').max(320)
 
+/** A fault is said once: a thousand addresses may have it. */
+const addresses = z
+  .array(z.string().trim())
+  .min(1, 'there is no address')
+  .max(1_000)
+  .refine((all) => all.every((one) => address.safeParse(one).success), 'an address is empty or too long')
+
 /** The address of every session that runs now in a `scope` of the sender, but for itself. */
 export const EVERYBODY = 'all'
 /** Where `all` is: the sender's computer, the same directory, the same repository. */
@@ -102,7 +109,7 @@ const MINUTES = `use whole minutes, 1 to ${MAX_REPLY_MINUTES} (48 hours)`
  * time. `idempotencyKey`: the same sender and key make the same message, however often it is sent.
  */
 export const sendInput = z.object({
-  to: z.union([address, z.array(address).min(1, 'there is no address').max(1_000)]),
+  to: z.union([address, addresses]),
   scope: audience.optional(),
   message: z.string().regex(/\S/, 'the message is empty'),
   replyTo: messageId.optional(),
@@ -128,14 +135,15 @@ export const messageStatus = z.object({ messageId, recipients: z.array(receipt) 
 
 /**
  * `with`: only what this peer sent or got. `before`: only older messages. One entry for each recipient, newest first;
- * the last message is told of whole, even beyond the limit.
+ * the last message is told of whole, even beyond the limit: 50 more at most. `nextCursor` is the `before` of the next
+ * page, null after the last.
  */
 export const historyInput = z.object({
   with: address.optional(),
   before: messageId.optional(),
   limit: z.number().int().min(1).max(500).default(50),
 })
-export const history = z.object({ entries: z.array(logEntry) })
+export const history = z.object({ entries: z.array(logEntry), nextCursor: messageId.nullable() })
 
 /** A message as a whole; `text` is empty where the caller may not read it, as in a log entry. */
 export const wholeMessage = logEntry
@@ -149,7 +157,7 @@ export const threadsInput = z.object({
   limit: z.number().int().min(1).max(100).default(20),
 })
 /**
- * Newest first. Among the unanswered, `sent` holds what the caller sent, but for mail for information and answers that
+ * Newest first, at most `limit` of each list: what is older is in the history. Among the unanswered, `sent` holds what the caller sent, but for mail for information and answers that
  * ask nothing; `owed` what it got from others who await its answer. `heldSince`: when the caller's session took its
  * seat; what is older was sent by a previous session.
  */

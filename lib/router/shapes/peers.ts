@@ -96,16 +96,44 @@ export const summaryInput = z.object({ summary: text(500).trim() })
 /** `unused`: a short-lived server, as of a health check, that no prompt, tool call or hook made use of. */
 export const leaveInput = z.object({ unused: z.boolean().default(false) }).optional()
 export const bindInput = z.object({ sessionId: text(128).min(1) })
-export const listInput = z.object({ scope: scope.default('network') }).optional()
-export const listed = z.object({ self: peer.nullable(), peers: z.array(peer) })
+
+const wanted = z.object({
+  scope: scope.default('network'),
+  /** Only who has this in its address, directory, branch or summary, in any case. */
+  search: text(200).trim().min(1).optional(),
+})
+/**
+ * A page of the seats by name, host and id: at most `limit`, fewer where they have long paths. `cursor`: the `nextCursor`
+ * of the page before, which is null after the last.
+ */
+export const listInput = wanted
+  .extend({ cursor: z.string().max(1_024).optional(), limit: z.number().int().min(1).max(200).default(100) })
+  .prefault({})
+export const listed = z.object({
+  self: peer.nullable(),
+  peers: z.array(peer),
+  nextCursor: z.string().nullable(),
+})
+
+export const nearestInput = wanted
+  .extend({ limit: z.number().int().min(1).max(100).default(50) })
+  .prefault({})
+/** `total`: how many there are besides the caller, shown or not; people count as online. */
+export const nearest = z.object({
+  self: peer.nullable(),
+  peers: z.array(peer),
+  total: z.object({ online: z.number().int(), gone: z.number().int() }),
+})
+export type Nearest = z.infer<typeof nearest>
 
 /**
- * A snapshot first, then what changes, each as the state that it led to. `joined` and `left`: its presence changed since
+ * A snapshot first, in parts of which all but the last have `more`, then what changes, each as the state that it led to. A
+ * caller that is cut off within the snapshot is given a new one. `joined` and `left`: its presence changed since
  * the caller was last up to date. Of several changes in between the last is told, so that who was away and came back has
  * joined anew; and to a caller that is behind, a second change of one who joined may come as joined again.
  */
 export const peersEvent = z.discriminatedUnion('type', [
-  z.object({ type: z.literal('snapshot'), peers: z.array(peer) }),
+  z.object({ type: z.literal('snapshot'), peers: z.array(peer), more: z.boolean() }),
   z.object({ type: z.enum(['joined', 'changed', 'left']), peer }),
 ])
 export type PeersEvent = z.infer<typeof peersEvent>

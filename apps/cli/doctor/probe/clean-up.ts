@@ -1,3 +1,4 @@
+import { readPeers } from '../../every-peer.ts'
 import { connect, type HubClient } from '#client/connect'
 import type { Card } from '#machine/cards'
 import type { Config } from '#machine/config'
@@ -64,7 +65,7 @@ async function stopUnusedHub(config: Config) {
   if (!found) return
   const client = connect({ endpoint: found })
   try {
-    const { peers } = await client.hub.peers.list.query()
+    const peers = await readPeers(client.hub)
     if (peers.some((peer) => peer.state === 'online')) return
     await askToStop(config, found)
   } finally {

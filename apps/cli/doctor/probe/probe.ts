@@ -2,6 +2,7 @@
  * The last metre on the user's own installation: a session of its own, with the MCP server and the hook that the
  * user's client has registered, is sent a message by the person, and says whether it came through.
  */
+import { readPeers } from '../../every-peer.ts'
 import { randomUUID } from 'node:crypto'
 import { appendFile } from 'node:fs/promises'
 import { setTimeout as wait } from 'node:timers/promises'
@@ -122,7 +123,7 @@ async function awaitSeat(session: ProbeSession): Promise<Line> {
 
 async function send(hub: Hub, session: ProbeSession, message: string): Promise<number> {
   const { peerId, hubUrl } = session.card()!
-  const { peers } = await hub.peers.list.query()
+  const peers = await readPeers(hub)
   if (!peers.some((peer) => peer.id === peerId)) {
     throw new StepError(
       `sessions use the hub at ${hubUrl}, and this command another one: set the same CLAUDE_PEERS_ variables for both.`,
