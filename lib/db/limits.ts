@@ -10,8 +10,11 @@ export const NOTIFY_AFTER_MS = 90_000
 export const MAX_WAKES = 3
 /** How long settled messages stay readable: 30 days. */
 export const RETENTION_MS = 30 * 24 * 60 * 60 * 1_000
-/** The most messages that may wait in one mailbox. */
-export const MAX_WAITING = 1_000
+/**
+ * How many messages may wait in one mailbox: of one sender, of another machine, of all other machines together, and of the
+ * recipient's own machine. Up to `person` of each person wait there however full it is.
+ */
+export const PLACES = { sender: 200, machine: 200, others: 400, own: 600, person: 25 }
 /** The most messages one peer may send another in a minute. */
 export const MAX_SENDS_PER_MINUTE = 60
 /** The most recipients of one message. */

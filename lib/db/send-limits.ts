@@ -1,12 +1,14 @@
 import { and, desc, eq, isNotNull, isNull, sql } from 'drizzle-orm'
 import type { Connection } from './connection.ts'
-import { MAX_RECIPIENTS, MAX_SENDS_PER_MINUTE, MAX_WAITING } from './limits.ts'
+import { MAX_RECIPIENTS, MAX_SENDS_PER_MINUTE } from './limits.ts'
 import type { Draft } from './messages.ts'
+import { createPlaces, SMALLEST_PART, type Taken } from './places.ts'
 import { deliveries, messages } from './schema.ts'
 
 /** Which limit a draft would pass, and at which recipient; `too-many` has `count` of them. */
 export type LimitRefusal =
-  | { kind: 'mailbox-full' | 'too-fast'; recipientId: string }
+  | { kind: 'mailbox-full'; recipientId: string; taken: Taken }
+  | { kind: 'too-fast'; recipientId: string }
   | { kind: 'repetition'; recipientId: string; messageId: number }
   | { kind: 'too-many' | 'nobody'; count: number }
 
@@ -19,6 +21,7 @@ export function createSendLimits(
 ): (draft: Draft, digest: number) => LimitRefusal | undefined {
   const { now } = connection
   const statements = prepare(connection)
+  const findTaken = createPlaces(connection)
 
   /** Many questions have the same short answer. One that asks again is none: two sessions could go on so for ever. */
   function settlesQuestion({ senderId, replyTo, replyWithin }: Draft, recipientId: string): boolean {
@@ -41,7 +44,8 @@ export function createSendLimits(
     for (const recipientId of recipientIds) {
       const pair = { senderId, recipientId, now: now() }
       const { waiting, sixtieth, same } = statements.before.get({ ...pair, digest, body })!
-      if (waiting >= MAX_WAITING) return { kind: 'mailbox-full', recipientId }
+      const taken = waiting >= SMALLEST_PART ? findTaken(senderId, recipientId) : undefined
+      if (taken) return { kind: 'mailbox-full', recipientId, taken }
       if (sixtieth !== null && isLately(sixtieth, pair.now) && isTooFast(pair))
         return { kind: 'too-fast', recipientId }
       if (same !== null && !settlesQuestion(draft, recipientId))
