@@ -8,6 +8,7 @@ import type { Meter } from './meter.ts'
 import { openOrm } from './orm.ts'
 import { selectSeat, type SeatRow } from './peer-rows.ts'
 import { createSeatCache } from './seat-cache.ts'
+import { createVolume, watchDisk } from './volume.ts'
 
 /** One open database and what its operations share. */
 export type Connection = {
@@ -30,6 +31,10 @@ export type Connection = {
   /** The history in which the numbers of changes mean something. */
   epoch: string
   meter: Meter | undefined
+  /** How much each machine stores. */
+  volume: ReturnType<typeof createVolume>
+  /** Whether the disk has so little room that no mail may be taken. */
+  isDiskLow: () => boolean
 }
 
 /** Opens the file (owner-only) with durable commits. Throws when SQLite does not accept a setting. */
@@ -59,8 +64,11 @@ export function openSqlite(file: string): Sqlite.Database {
   }
 }
 
-/** Wraps a migrated database for its operations. */
-export function connect(sqlite: Sqlite.Database, now: () => number, meter?: Meter): Connection {
+/** Wraps a migrated database for its operations. `homeId` is the machine that it is on. */
+export function connect(
+  sqlite: Sqlite.Database,
+  { now, meter, homeId }: { now: () => number; meter?: Meter | undefined; homeId?: string | undefined },
+): Connection {
   const bell = createBell()
   const seats = createSeatCache<SeatRow>(sqlite)
   const orm = openOrm(sqlite, seats.written)
@@ -75,6 +83,8 @@ export function connect(sqlite: Sqlite.Database, now: () => number, meter?: Mete
     bell,
     now,
     meter,
+    volume: createVolume({ now, bell }, homeId),
+    isDiskLow: watchDisk(sqlite.name),
     epoch: readEpoch(sqlite),
     ...sequence,
   }

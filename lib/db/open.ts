@@ -35,8 +35,9 @@ export function openDatabase(
   migration: MigrationResult
 } {
   const migration = migrateFile({ ...options, now: options.now() })
-  const { file, now, meter } = options
-  return { database: toDatabase(connect(openSqlite(file), now, meter)), migration }
+  const { file, now, meter, machine } = options
+  const opened = connect(openSqlite(file), { now, meter, homeId: machine.id })
+  return { database: toDatabase(opened), migration }
 }
 
 /** An empty database in memory, for tests and measurements of the operations alone. */
@@ -44,11 +45,12 @@ export function openInMemory(options: {
   folder: string
   now: () => number
   meter?: Meter | undefined
+  homeId?: string | undefined
 }): Database {
   const sqlite = openSqlite(':memory:')
   migrateConnection(sqlite, options.folder)
   beginEpoch(sqlite)
-  return toDatabase(connect(sqlite, options.now, options.meter))
+  return toDatabase(connect(sqlite, options))
 }
 
 function toDatabase(connection: Connection): Database {

@@ -11,6 +11,8 @@ export type LimitRefusal =
   | { kind: 'too-fast'; recipientId: string }
   | { kind: 'repetition'; recipientId: string; messageId: number }
   | { kind: 'too-many' | 'nobody'; count: number }
+  | { kind: 'too-much'; limit: number; waitMs: number }
+  | { kind: 'disk-low' }
 
 /**
  * Makes the look at a draft, whose body has the digest, before it is sent: the first limit that it would pass at any of its
@@ -19,7 +21,7 @@ export type LimitRefusal =
 export function createSendLimits(
   connection: Connection,
 ): (draft: Draft, digest: number) => LimitRefusal | undefined {
-  const { now } = connection
+  const { now, seat, volume, isDiskLow } = connection
   const statements = prepare(connection)
   const findTaken = createPlaces(connection)
 
@@ -41,6 +43,9 @@ export function createSendLimits(
     const count = recipientIds.length
     if (count === 0) return { kind: 'nobody', count }
     if (count > MAX_RECIPIENTS) return { kind: 'too-many', count }
+    if (isDiskLow()) return { kind: 'disk-low' }
+    const excess = volume.excess(seat(senderId)!.machineId, volume.sizeOf(body, count))
+    if (excess) return { kind: 'too-much', ...excess }
     for (const recipientId of recipientIds) {
       const pair = { senderId, recipientId, now: now() }
       const { waiting, sixtieth, same } = statements.before.get({ ...pair, digest, body })!

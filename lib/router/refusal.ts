@@ -25,6 +25,14 @@ export function toRefusal(refusal: Refusal, recipients: SeatRow[], scope: Audien
       return tooMany(
         `The mailbox of ${nameOf(refusal)} is full: ${PLACES[refusal.taken]} messages ${SENDERS[refusal.taken]} wait there. Nothing was sent${others()}: try again when it has read some.`,
       )
+    case 'disk-low':
+      return tooMany(
+        'The disk of the hub is nearly full, so it takes no more mail. Nothing was sent: free some space there, and send it again. Mail that waits is still delivered.',
+      )
+    case 'too-much':
+      return tooMany(
+        `Your machine has sent ${refusal.limit / 1_048_576} MiB of mail within a day, which is its limit. Nothing was sent: try again in ${Math.ceil(refusal.waitMs / 3_600_000)} h, or put large texts into files and send their paths.`,
+      )
     case 'too-fast':
       return tooMany(
         `You sent ${nameOf(refusal)} ${MAX_SENDS_PER_MINUTE} messages within a minute. Nothing was sent${others()}: wait a minute, and say more in one message.`,
