@@ -15,7 +15,7 @@ import { ensureToken } from '#machine/token'
 import type { Hub } from '#router/context'
 import { claimDatabase } from './claim.ts'
 import { withDatabase } from './database.ts'
-import { watchFiles, type DATABASE_GONE, type TOKEN_CHANGED } from './files.ts'
+import { watchFiles, type EndReason } from './files.ts'
 import type { Log } from './log.ts'
 import { createMetrics } from './metrics.ts'
 import { createNotifier, type Notifier } from './notifier.ts'
@@ -49,7 +49,7 @@ export type StartOptions = {
   /** Ends the wait for that hub. */
   signal?: AbortSignal | undefined
   /** Called when a client asks the hub to stop, and when it must end by itself. */
-  onStop: (reason: 'asked' | 'handover' | typeof DATABASE_GONE | typeof TOKEN_CHANGED) => void
+  onStop: (reason: 'asked' | 'handover' | EndReason) => void
 }
 
 /** Also at rest: what is written into a database that was taken away is lost, and grace ends on time. */
@@ -143,7 +143,7 @@ async function serve(options: StartOptions, undo: Undo): Promise<RunningHub> {
   const rendezvous = { ...identity, url: server.url, tokenPath: paths.token }
   writeRendezvous(paths.rendezvous, rendezvous)
   undo.add(() => removeRendezvous(paths.rendezvous, own))
-  const files = watchFiles(config, { rendezvous, token })
+  const files = watchFiles(config, { rendezvous, token, inPlace: database.inPlace })
   undo.add(() => notifier?.close())
   const sweep = async () => {
     await database.queue.run(() => database.sweep())

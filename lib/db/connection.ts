@@ -4,6 +4,7 @@ import type { BetterSQLite3Database } from 'drizzle-orm/better-sqlite3'
 import { createBell, type Bell } from './bell.ts'
 import { createCommitQueue, type CommitQueue } from './commit-queue.ts'
 import { readEpoch } from './epoch.ts'
+import { watchInPlace, type InPlace } from './in-place.ts'
 import type { Meter } from './meter.ts'
 import { openOrm } from './orm.ts'
 import { selectSeat, type SeatRow } from './peer-rows.ts'
@@ -33,6 +34,8 @@ export type Connection = {
   meter: Meter | undefined
   /** How much each machine stores. */
   volume: ReturnType<typeof createVolume>
+  /** Whether its files are still where they were. */
+  inPlace: InPlace
   /** Whether the disk has so little room that no mail may be taken. */
   isDiskLow: () => boolean
 }
@@ -74,16 +77,18 @@ export function connect(
   const orm = openOrm(sqlite, seats.written)
   const seat = selectSeat(orm)
   const sequence = createSequence(sqlite, now)
+  const inPlace = watchInPlace(sqlite)
   return {
     sqlite,
     orm,
     seat: (id) => seats.get(id, () => seat.get({ id })),
     fresh: new Set(),
-    queue: createCommitQueue(sqlite, bell, meter),
+    queue: createCommitQueue(sqlite, bell, { meter, secure: inPlace.secure }),
     bell,
     now,
     meter,
     volume: createVolume({ now, bell }, homeId),
+    inPlace,
     isDiskLow: watchDisk(sqlite.name),
     epoch: readEpoch(sqlite),
     ...sequence,
