@@ -21,6 +21,7 @@ import { createMetrics } from './metrics.ts'
 import { createNotifier, type Notifier } from './notifier.ts'
 import { createPresence } from './presence.ts'
 import { listen } from './server.ts'
+import { createRefusals } from './refusals.ts'
 import { takeOver } from './take-over.ts'
 import { createTell } from './tell.ts'
 import { createUndo, type Undo } from './undo.ts'
@@ -119,7 +120,9 @@ async function serve(options: StartOptions, undo: Undo): Promise<RunningHub> {
 
   const isRunning = (peer: SeatRow) =>
     peer.machineId === machine.id && peer.pid !== null ? isSameProcess(peer.pid, peer.pidStart) : undefined
-  const report = (cause: unknown) => log.error({ err: cause }, 'background work failed')
+  const failures = createRefusals({ log, now })
+  undo.add(() => failures.close())
+  const report = (cause: unknown) => failures.fail('hub', 'background work failed', { err: cause })
   const presence = createPresence({ database, isRunning, onError: report })
   const notifier = toNotifier(config, { database, isRunning, presence, log })
   const startedAt = now()
