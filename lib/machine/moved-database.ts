@@ -13,7 +13,8 @@ export function noteMovedDatabase({ paths, database }: Config, movedTo: string):
 /** What to do about a configured database that was moved away under its hub, as long as the moved file is there. */
 export function explainMovedDatabase({ paths, database }: Config): string | undefined {
   const note = parseJson(readIfThere(noteOf(paths.dir))) as Partial<Moved> | undefined
-  if (note?.database !== database || typeof note.movedTo !== 'string' || !existsSync(note.movedTo)) return undefined
+  if (note?.database !== database || typeof note.movedTo !== 'string' || !existsSync(note.movedTo))
+    return undefined
   return `The database ${database} was moved to ${note.movedTo} while its hub ran; the mail until then is there. Run "claude-peers stop" and move it back, or delete it.`
 }
 

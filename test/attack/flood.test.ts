@@ -23,11 +23,14 @@ describe('a WebSocket', () => {
     ['JSON that is no call', '{"id":1}'],
     ['binary frames', Buffer.from([1, 2, 3])],
     ['empty batches', '[]'],
-  ])('that sends nothing but %s is hung up on, also on the hub’s machine, and adds a line at most to the log', async (_, frame) => {
-    const before = await lines()
-    expect(await flood(fort.headers, frame, 2_000)).toMatchObject({ code: 1008 })
-    expect((await lines()) - before).toBeLessThanOrEqual(1)
-  })
+  ])(
+    'that sends nothing but %s is hung up on, also on the hub’s machine, and adds a line at most to the log',
+    async (_, frame) => {
+      const before = await lines()
+      expect(await flood(fort.headers, frame, 2_000)).toMatchObject({ code: 1008 })
+      expect((await lines()) - before).toBeLessThanOrEqual(1)
+    },
+  )
 
   test('of another machine that sends ten thousand calls at once is hung up on', async () => {
     const call = '{"id":1,"method":"query","params":{"path":"hub.health"}}'

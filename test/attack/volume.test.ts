@@ -19,9 +19,9 @@ describe('a machine that has sent its bytes of a day', () => {
       waitMs: 24 * HOUR,
     })
     world.send(loud, web, 'a short one still fits')
-    expect(world.trySend(world.join('next', { machine: DESKTOP }), web, { body: 'x'.repeat(2_048) }).kind).toBe(
-      'too-much',
-    )
+    expect(
+      world.trySend(world.join('next', { machine: DESKTOP }), web, { body: 'x'.repeat(2_048) }).kind,
+    ).toBe('too-much')
     world.send(world.join('quiet'), web, { body: 'x'.repeat(4_096) })
     world.advance(24 * HOUR)
     world.send(loud, web, { body: 'x'.repeat(4_096) })
@@ -45,7 +45,9 @@ describe('a machine that has sent its bytes of a day', () => {
     await database.queue.run(() => database.volume.note('machine-home', BYTES_A_DAY.home))
     await expect(web.caller.messages.send(draft(api.name))).rejects.toMatchObject({
       code: 'TOO_MANY_REQUESTS',
-      message: expect.stringMatching(/^Your machine has sent 2048 MiB .* try again in 24 h, or put large texts/),
+      message: expect.stringMatching(
+        /^Your machine has sent 2048 MiB .* try again in 24 h, or put large texts/,
+      ),
     })
   })
 })

@@ -32,7 +32,8 @@ export async function status(options: Options): Promise<void> {
   const { remote, host } = config
   const moved = remote ? undefined : explainMovedDatabase(config)
   const label = remote ? [`This machine is called ${host} there.`] : []
-  if (!options.json) return printLines([reason, ...(moved ? [moved] : []), ...label, ...toKeptLines(kept, Date.now())])
+  if (!options.json)
+    return printLines([reason, ...(moved ? [moved] : []), ...label, ...toKeptLines(kept, Date.now())])
   const running = hub ? { running: true, answers: false, pid: hub.pid } : { running: false }
   printJson({
     ...running,
@@ -51,7 +52,13 @@ function showHub(config: Config, { found, stats, rest }: SeenHub<{ peers: Peer[]
   const trouble = explainDatabase(found, config)
   const moved = remote ? undefined : explainMovedDatabase(config)
   if (trouble) process.exitCode = EXIT.noHub
-  const known = { remote, host, ...(database && { database }), ...(trouble && { trouble }), ...(moved && { moved }) }
+  const known = {
+    remote,
+    host,
+    ...(database && { database }),
+    ...(trouble && { trouble }),
+    ...(moved && { moved }),
+  }
   if (json) return printJson({ running: true, url, ...known, ...stats, list: peers, ...readKept(config) })
   const now = Date.now()
   const online = peers.filter((peer) => peer.state === 'online')
