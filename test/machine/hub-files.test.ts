@@ -51,7 +51,7 @@ describe.concurrent('a hub ends by itself', () => {
     const movedTo = join(home.path, 'elsewhere.db')
     renameSync(join(home.path, '.claude-peers.db'), movedTo)
     const late = { to: web.name, message: 'too late', idempotencyKey: 'too-late' }
-    await expect(api.client.messages.send.mutate(late)).rejects.toThrow()
+    await expect(api.client.messages.send.mutate(late)).rejects.toThrow(/hub failed|fetch failed/)
     expect(await hub.exited).toBe(1)
     const say = async (command: string) => (await home.cli([command])).stdout
     for (const command of ['status', 'doctor']) {
