@@ -180,7 +180,7 @@ export function writtenAt(
  */
 export function setBusyEarly(directory: string, { pid, start }: { pid: number; start: string }): void {
   makePrivateDir(directory)
-  writeFileSync(sessionFile(directory, pid, 'busy'), `0 ${start}`, { mode: 0o600 })
+  bestEffort(() => writeFileSync(sessionFile(directory, pid, 'busy'), `0 ${start}`, { mode: 0o600 }))
 }
 
 /** Whether the mark of a turn names this client. */
