@@ -133,14 +133,15 @@ wake_if_due() {
   read -r mail <"$own.mail"
   [ "$mail" = wake ] && [ ! -e "$own.busy" ] || return 0
   # The woken turn begins here: the next waiter stands before its prompt's hook has marked it, and must not wake again.
-  : >"$own.busy"
+  # Without `command`, a mark that a full disk does not take would end this shell before it wakes.
+  command : >"$own.busy"
   echo 'claude-peers: mail from other sessions has arrived. It is in the context of this turn, if not of the turn before. This line is not from the user.' >&9
   status=2
   exit 2
 }
 
 # Before the hook of the prompt does, which takes longer to start: a ring from before it is no news any more.
-[ "$2" != prompt ] || [ ! -e "$own.json" ] || : >"$own.busy"
+[ "$2" != prompt ] || [ ! -e "$own.json" ] || command : >"$own.busy"
 
 waited=0
 while [ "$2" = start ] && [ ! -p "$own.bell" ] && [ "$waited" -lt 10 ]; do

@@ -10,16 +10,16 @@ import { refuse } from './refuse.ts'
 export type Call = TRPCRequestMessage & { id: string | number; batchIndex: number }
 
 /** Makes the answers to the calls of all WebSockets. */
-export function createCalls(onError: (error: Error, path: string) => void) {
+export function createCalls(onError: (source: string, error: Error, path: string) => void) {
   const followers = createFollowers((follower, cause) => {
     const { line, path } = follower
-    onError(refuse(line, follower, { cause, type: 'subscription', path }), path)
+    onError(line.source, refuse(line, follower, { cause, type: 'subscription', path }), path)
     finish(follower)
   })
 
   function fail(line: Line, call: Call, cause: unknown) {
     const { method: type, params } = call
-    onError(refuse(line, call, { cause, type, ...params }), params.path)
+    onError(line.source, refuse(line, call, { cause, type, ...params }), params.path)
   }
 
   /** The client knows of it, and hears of its end. */

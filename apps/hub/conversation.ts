@@ -10,7 +10,7 @@ import { parseTRPCMessage } from '@trpc/server/rpc'
 import { appRouter } from '#router/router'
 import { createCalls } from './calls.ts'
 import { MAX_BATCH } from './http.ts'
-import { sayText, type Asked, type Line } from './line.ts'
+import { isOpen, sayText, type Asked, type Line } from './line.ts'
 import { refuse } from './refuse.ts'
 
 type Message = ReturnType<typeof parseTRPCMessage>
@@ -20,14 +20,18 @@ const NOBODY: Asked = { id: null, jsonrpc: undefined }
 const LONGEST_ID = 128
 const { transformer } = appRouter._def._config
 
-/** Makes the talk with all WebSockets. `onTrouble`: a client breaks the protocol. */
+/**
+ * Makes the talk with all WebSockets. `onTrouble`: a client breaks the protocol. `hangUp` ends one that does nothing else, or
+ * sends more than it may.
+ */
 export function createConversation(options: {
-  onError: (error: Error, path: string) => void
-  onTrouble: (cause: Error) => void
+  onError: (source: string, error: Error, path: string) => void
+  onTrouble: (source: string, cause: Error) => void
+  hangUp: (line: Line, reason: string) => void
 }) {
   const calls = createCalls(options.onError)
   const trouble = (line: Line, asked: Asked, cause: TRPCError) =>
-    options.onTrouble(refuse(line, asked, { cause }))
+    options.onTrouble(line.source, refuse(line, asked, { cause }))
 
   function handle(line: Line, message: Message, batchIndex: number) {
     const { id } = message
@@ -47,9 +51,10 @@ export function createConversation(options: {
       if (json.length <= MAX_BATCH) return json.map((one) => parseTRPCMessage(one, transformer))
       const callers = json.filter(isCall).map(toAsked)
       for (const asked of callers.length > 0 ? callers : [NOBODY]) refuse(line, asked, { cause: TOO_MANY })
-      options.onTrouble(TOO_MANY)
+      options.onTrouble(line.source, TOO_MANY)
     } catch (cause) {
       refuse(line, NOBODY, { cause: new TRPCError({ code: 'PARSE_ERROR', cause }) })
+      options.onTrouble(line.source, NO_CALL)
     }
     return []
   }
@@ -70,11 +75,19 @@ export function createConversation(options: {
   return {
     /** Takes one message of a client, whatever it is. */
     hear(line: Line, data: Buffer, isBinary: boolean): void {
+      if (!isOpen(line)) return
+      if (!line.toll.charge(data.length)) return options.hangUp(line, TOO_FAST)
       const text = isBinary ? undefined : data.toString()
       if (text === 'PONG') return
       if (text === 'PING') return sayText(line, 'PONG')
       if (line.awaitsParams) return readParams(line, text)
-      for (const [index, message] of read(line, text).entries()) handle(line, message, index)
+      const messages = read(line, text)
+      if (!line.toll.noteCall(messages.some(({ id }) => id !== null))) return options.hangUp(line, NO_CALLS)
+      for (const [index, message] of messages.entries()) handle(line, message, index)
+    },
+    /** Takes a ping of the protocol, which was answered already. */
+    hearPing(line: Line, data: Buffer): void {
+      if (isOpen(line) && !line.toll.charge(data.length)) options.hangUp(line, TOO_FAST)
     },
     leave: calls.leave,
   }
@@ -110,6 +123,10 @@ function withLastEventId<Params extends { input: unknown; lastEventId?: string }
   return { ...params, input: input ?? { lastEventId } }
 }
 
+/** Why a client is hung up on; a close frame has room for 123 bytes. */
+const TOO_FAST = 'too many frames: this machine may make 200 calls a second'
+const NO_CALLS = 'nothing that this connection sent is a call'
+const NO_CALL = new TRPCError({ code: 'PARSE_ERROR', message: 'A WebSocket sent what is no call.' })
 const NO_ID = new TRPCError({ code: 'PARSE_ERROR', message: '`id` is required' })
 const LONG_ID = new TRPCError({
   code: 'PARSE_ERROR',

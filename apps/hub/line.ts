@@ -3,6 +3,7 @@ import type { WebSocket } from 'ws'
 import type { Context } from '#router/context'
 import type { Follower } from './followers.ts'
 import { toTextFrame } from './text-frame.ts'
+import type { Toll } from './toll.ts'
 
 /** One WebSocket as the hub talks on it. */
 export type Line = {
@@ -10,6 +11,9 @@ export type Line = {
   /** What is below it: whole frames are written there. */
   socket: Duplex
   context: Context
+  /** Where it comes from, for the log. */
+  source: string
+  toll: Toll
   /** Its first message tells of the connection, and is no call. */
   awaitsParams: boolean
   /** What it follows, by the id of the request. */

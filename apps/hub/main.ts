@@ -9,7 +9,7 @@ import { makePrivateDir } from '#machine/paths'
 import type { ProcessIdentity } from '#machine/processes'
 import { backUp } from './backup.ts'
 import { DatabaseError } from './database.ts'
-import { DATABASE_GONE, TOKEN_CHANGED } from './files.ts'
+import { DATABASE_GONE, LOG_GONE, TOKEN_CHANGED } from './files.ts'
 import { openLog, type Log } from './log.ts'
 import { migrateOnly } from './migrate-only.ts'
 import { restore } from './restore.ts'
@@ -20,7 +20,7 @@ import { findReplaceable } from './supervised.ts'
 
 const UNCAUGHT = 'uncaught exception'
 const OF_THE_DATABASE = [ForeignDatabaseError, DatabaseError, BackupError, DamagedDatabaseError]
-const FAILURES = new Set<string>([UNCAUGHT, DATABASE_GONE])
+const FAILURES = new Set<string>([UNCAUGHT, DATABASE_GONE, LOG_GONE])
 
 process.umask(0o077)
 process.title = 'claude-peers hub'

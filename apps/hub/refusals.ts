@@ -1,5 +1,5 @@
 /**
- * What the log says of refusals: one line a minute for each source, with how many there were of each kind. It names the
+ * What the log says of refusals and failures: one line a minute for each source, with how many there were of each kind. It names the
  * address and words of ours, and nothing that the caller sent.
  */
 import type { Log } from './log.ts'
@@ -34,17 +34,25 @@ export function createRefusals({ log, now = Date.now }: { log: Log; now?: () => 
     sources.set(source, { until: now() + WINDOW_MS, more: {} })
   }
 
+  /** Counts one more of a source; gives the name to log it under when it is the first of its minute. */
+  function count(from: string, status: number): string | undefined {
+    tell()
+    const source = sources.has(from) || sources.size < MAX_SOURCES ? from : OTHERS
+    const counted = sources.get(source)
+    if (counted) counted.more[status] = (counted.more[status] ?? 0) + 1
+    else sources.set(source, { until: now() + WINDOW_MS, more: {} })
+    return counted ? undefined : source
+  }
+
   return {
     note(from: string, status: number, reason: string) {
-      tell()
-      const source = sources.has(from) || sources.size < MAX_SOURCES ? from : OTHERS
-      const counted = sources.get(source)
-      if (counted) {
-        counted.more[status] = (counted.more[status] ?? 0) + 1
-        return
-      }
-      sources.set(source, { until: now() + WINDOW_MS, more: {} })
-      log.warn({ status, from: source }, reason)
+      const source = count(from, status)
+      if (source !== undefined) log.warn({ status, from: source }, reason)
+    },
+    /** The same for what the hub failed at: the first of each source and kind of work with its error. */
+    fail(from: string, what: string, { err, path }: { err: unknown; path?: string | undefined }) {
+      const source = count(`${from}: ${path ?? what}`, 500)
+      if (source !== undefined) log.error({ err, from, path }, what)
     },
     tell,
     close() {

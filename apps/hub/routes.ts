@@ -19,6 +19,7 @@ import { createRefusals } from './refusals.ts'
 import { createSockets, type Sockets } from './sockets.ts'
 import { readTarget } from './target.ts'
 import { createThrottle } from './throttle.ts'
+import { toPrice } from './toll.ts'
 
 export type Served = { database: Database; hub: Hub }
 export type RouteOptions = Pick<GuardOptions, 'localToken' | 'sharedToken' | 'isKnownHost'> & {
@@ -69,13 +70,13 @@ export function createRoutes({
   })
   const sockets = createSockets({
     onError,
-    onTrouble: (cause) => log.warn({ err: cause }, 'a WebSocket failed'),
+    onTrouble: (source, cause) => refusals.note(source, 400, cause.message),
     keepAlive,
   })
 
-  function onError(error: Error & { code?: string }, path: string | undefined) {
+  function onError(source: string, error: Error & { code?: string }, path: string) {
     // A refusal is the caller's to read; only what should not happen belongs into the log.
-    if (error.code === 'INTERNAL_SERVER_ERROR') log.error({ err: error, path }, 'call failed')
+    if (error.code === 'INTERNAL_SERVER_ERROR') refusals.fail(source, 'call failed', { err: error, path })
   }
 
   /** What the guard says, and the limit of requests behind it; `cost` is their number. */
@@ -106,7 +107,7 @@ export function createRoutes({
     if (!database?.machineTokens.isDue(token)) return
     database.queue
       .run(() => database.machineTokens.touch(token.id))
-      .catch((cause: unknown) => log.error({ err: cause }, 'background work failed'))
+      .catch((cause: unknown) => refusals.fail('hub', 'background work failed', { err: cause }))
   }
 
   function toContext({ headers }: IncomingMessage, { database, hub }: Served, entry: Admitted): Context {
@@ -118,7 +119,8 @@ export function createRoutes({
 
   function answer(request: IncomingMessage, response: ServerResponse): void {
     const target = readTarget(request)
-    const { pathname, path, cost = 1 } = target ?? {}
+    const { pathname, path } = target ?? {}
+    const cost = (target?.cost ?? 1) - 1 + toPrice(Number(request.headers['content-length']) || 0)
     metrics.watch(response, pathname)
     const isHealth = pathname === '/health'
     const verdict = enter(request, { open: isHealth || path === 'hub.health', cost })
@@ -146,9 +148,9 @@ export function createRoutes({
       query: target.query,
       router: appRouter,
       context: toContext(request, served, verdict),
-      onError,
+      onError: (error, called) => onError(verdict.origin.source, error, called),
     }).catch((cause: unknown) => {
-      log.error({ err: cause, path }, 'a call was not answered')
+      refusals.fail(verdict.origin.source, 'a call was not answered', { err: cause })
       response.destroy()
     })
   }
@@ -161,9 +163,9 @@ export function createRoutes({
     if (target.pathname !== SOCKET_PATH)
       return refuseUpgrade(socket, { status: 404, reason: `The WebSocket is at ${SOCKET_PATH}.` })
     if (!served) return refuseUpgrade(socket, NOT_NOW)
-    const take = spend(verdict)
-    const mayCall = take && (() => take(1) === 0)
-    sockets.accept(request, socket, head, { ...toContext(request, served, verdict), mayCall })
+    const { source } = verdict.origin
+    const context = toContext(request, served, verdict)
+    sockets.accept(request, socket, head, { context, source, take: spend(verdict) })
   }
 
   return {
@@ -173,7 +175,7 @@ export function createRoutes({
         answer(request, response)
       } catch (cause) {
         // The database cannot be read: whose token it is cannot be told.
-        log.error({ err: cause }, 'a request was not checked')
+        refusals.fail('hub', 'a request was not checked', { err: cause })
         sendError(response, { ...NOT_NOW, told: false })
       }
     },
@@ -182,7 +184,7 @@ export function createRoutes({
       try {
         accept(request, socket, head)
       } catch (cause) {
-        log.error({ err: cause }, 'a request was not checked')
+        refusals.fail('hub', 'a request was not checked', { err: cause })
         refuseUpgrade(socket, { ...NOT_NOW, told: false })
       }
     },

@@ -1,21 +1,25 @@
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { WebSocketServer, type WebSocket } from 'ws'
-import type { Context } from '#router/context'
 import { MAX_BODY_BYTES } from './body.ts'
 import { createConversation } from './conversation.ts'
 import { createKeepAlive, TICK_MS, type KeepAliveOptions } from './keep-alive.ts'
 import { drained, isFull, type Line } from './line.ts'
+import { createToll } from './toll.ts'
 
 /** How long a client has to answer the closing handshake at shutdown. */
 const CLOSE_WAIT_MS = 1_000
 /** RFC 6455: the service restarts; a client reconnects. */
 const SERVICE_RESTART = { code: 1012, reason: 'the hub restarts' }
 /** RFC 6455: what the client does is against the rules here. */
-const REVOKED = { code: 1008, reason: 'the token of this machine was revoked' }
+const AGAINST_RULES = { code: 1008 }
+const REVOKED = { ...AGAINST_RULES, reason: 'the token of this machine was revoked' }
+
+/** Who was let in, and how it pays for its calls; without `take` they are free. */
+export type Guest = Pick<Line, 'context' | 'source'> & { take: ((cost: number) => number) | undefined }
 
 export type Sockets = {
-  accept(request: IncomingMessage, socket: Duplex, head: Buffer, context: Context): void
+  accept(request: IncomingMessage, socket: Duplex, head: Buffer, guest: Guest): void
   count(): number
   /** How many the token of a machine has open. */
   countOf(tokenId: string): number
@@ -27,16 +31,22 @@ export type Sockets = {
 
 /** Serves the router's subscriptions (and calls) to WebSockets that the guard let in. */
 export function createSockets(options: {
-  onError: (error: Error, path: string) => void
+  onError: (source: string, error: Error, path: string) => void
   /** A connection broke, or its client breaks the protocol. */
-  onTrouble: (cause: Error) => void
+  onTrouble: (source: string, cause: Error) => void
   keepAlive?: KeepAliveOptions | undefined
 }): Sockets {
   const server = new WebSocketServer({ noServer: true, maxPayload: MAX_BODY_BYTES, perMessageDeflate: false })
   const keepAlive = createKeepAlive(options.keepAlive)
   let timer: NodeJS.Timeout | undefined
   const byToken = new Map<string, Set<WebSocket>>()
-  const conversation = createConversation(options)
+  const conversation = createConversation({
+    ...options,
+    hangUp(line, reason) {
+      options.onTrouble(line.source, new Error(`A WebSocket was hung up on: ${reason}.`))
+      void closeClient(line.client, { ...AGAINST_RULES, reason })
+    },
+  })
 
   /** At rest it sleeps until the next link is due: a timer of 250 ms was most of what an idle hub did. */
   function arrange() {
@@ -63,16 +73,19 @@ export function createSockets(options: {
       conversation.hear(line, data, isBinary)
       holdBack(line)
     })
-    client.on('ping', () => holdBack(line))
-    client.on('error', options.onTrouble)
+    client.on('ping', (data: Buffer) => {
+      conversation.hearPing(line, data)
+      holdBack(line)
+    })
+    client.on('error', (cause) => options.onTrouble(line.source, cause))
     client.once('close', () => conversation.leave(line))
   }
 
   return {
-    accept(request, socket, head, context) {
+    accept(request, socket, head, guest) {
       const awaitsParams = toQuery(request).get('connectionParams') === '1'
       server.handleUpgrade(request, socket, head, (client) => {
-        begin(toLine({ client, socket, context, awaitsParams }))
+        begin(toLine({ client, socket, awaitsParams, ...guest }))
       })
     },
     count: () => server.clients.size,
@@ -111,11 +124,13 @@ function closeClient(client: WebSocket, { code, reason }: { code: number; reason
   })
 }
 
-function toLine(given: Pick<Line, 'client' | 'socket' | 'context' | 'awaitsParams'>): Line {
-  const line: Line = { ...given, followers: new Map(), draining: undefined }
-  line.context = { ...given.context, feeds: { open: 0 }, proof: { keyHash: undefined } }
+function toLine({ take, ...given }: Pick<Line, 'client' | 'socket' | 'awaitsParams'> & Guest): Line {
+  const toll = createToll(take)
+  const line: Line = { ...given, toll, followers: new Map(), draining: undefined }
+  const { mayCall } = toll
+  line.context = { ...given.context, mayCall, feeds: { open: 0 }, proof: { keyHash: undefined } }
   // Without a limit of calls, those that wait for their turn would have none either.
-  if (given.context.mayCall) line.context.turn = createTurns(line)
+  if (mayCall) line.context.turn = createTurns(line)
   return line
 }
 

@@ -15,12 +15,13 @@ import { ensureToken } from '#machine/token'
 import type { Hub } from '#router/context'
 import { claimDatabase } from './claim.ts'
 import { withDatabase } from './database.ts'
-import { watchFiles, type DATABASE_GONE, type TOKEN_CHANGED } from './files.ts'
+import { watchFiles, type EndReason } from './files.ts'
 import type { Log } from './log.ts'
 import { createMetrics } from './metrics.ts'
 import { createNotifier, type Notifier } from './notifier.ts'
 import { createPresence } from './presence.ts'
 import { listen } from './server.ts'
+import { createRefusals } from './refusals.ts'
 import { createSweep } from './sweep.ts'
 import { takeOver } from './take-over.ts'
 import { createTell } from './tell.ts'
@@ -50,7 +51,7 @@ export type StartOptions = {
   /** Ends the wait for that hub. */
   signal?: AbortSignal | undefined
   /** Called when a client asks the hub to stop, and when it must end by itself. */
-  onStop: (reason: 'asked' | 'handover' | typeof DATABASE_GONE | typeof TOKEN_CHANGED) => void
+  onStop: (reason: 'asked' | 'handover' | EndReason) => void
 }
 
 /** Also at rest: what is written into a database that was taken away is lost, and grace ends on time. */
@@ -129,7 +130,9 @@ async function serve(options: StartOptions, undo: Undo): Promise<RunningHub> {
     const holder = toProcess(peer)
     return peer.machineId === machine.id && holder && canSee(holder) ? isKnownToRun(holder) : undefined
   }
-  const report = (cause: unknown) => log.error({ err: cause }, 'background work failed')
+  const failures = createRefusals({ log, now })
+  undo.add(() => failures.close())
+  const report = (cause: unknown) => failures.fail('hub', 'background work failed', { err: cause })
   const presence = createPresence({ database, isRunning, onError: report })
   const notifier = toNotifier(config, { database, isRunning, presence, log })
   const startedAt = now()
@@ -153,7 +156,7 @@ async function serve(options: StartOptions, undo: Undo): Promise<RunningHub> {
   const rendezvous = { ...identity, url: server.url, tokenPath: paths.token }
   writeRendezvous(paths.rendezvous, rendezvous)
   undo.add(() => removeRendezvous(paths.rendezvous, own))
-  const files = watchFiles(config, { rendezvous, token })
+  const files = watchFiles(config, { rendezvous, token, inPlace: database.inPlace })
   undo.add(() => notifier?.close())
   const sweepMail = createSweep(database, log)
   const sweep = async () => {

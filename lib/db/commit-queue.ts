@@ -36,11 +36,14 @@ type Job = {
 }
 type Outcome = { value: unknown } | { cause: unknown }
 
-/** Makes the queue of one connection. What its writes note is rung after their commit, before the writers hear of it. */
+/**
+ * Makes the queue of one connection. What its writes note is rung after their commit, before the writers hear of it. When
+ * `secure` throws after a commit, it cannot be relied on, and every writer hears of that.
+ */
 export function createCommitQueue(
   sqlite: Sqlite.Database,
   bell: Pick<Bell, 'mark' | 'takeBack' | 'ring'>,
-  meter?: Pick<Meter, 'committed'>,
+  { meter, secure }: { meter?: Pick<Meter, 'committed'> | undefined; secure?: () => void } = {},
 ): CommitQueue {
   const statements = prepareTransaction(sqlite)
   let jobs: Job[] = []
@@ -70,6 +73,7 @@ export function createCommitQueue(
         answer(group[index]!, outcome),
       )
       statements.commit.run()
+      secure?.()
     } catch (cause) {
       bell.takeBack(mark)
       for (const job of group) job.reject(cause)

@@ -4,11 +4,13 @@ import type { BetterSQLite3Database } from 'drizzle-orm/better-sqlite3'
 import { createBell, type Bell } from './bell.ts'
 import { createCommitQueue, type CommitQueue } from './commit-queue.ts'
 import { readEpoch } from './epoch.ts'
+import { watchInPlace, type InPlace } from './in-place.ts'
 import { MESSAGE_TTL_MS } from './limits.ts'
 import type { Meter } from './meter.ts'
 import { openOrm } from './orm.ts'
 import { selectSeat, type SeatRow } from './peer-rows.ts'
 import { createSeatCache } from './seat-cache.ts'
+import { createVolume, watchDisk } from './volume.ts'
 import { countWrites, type Writes } from './writes.ts'
 
 /** One open database and what its operations share. */
@@ -36,9 +38,20 @@ export type Connection = {
   meter: Meter | undefined
   /** How long mail that is sent now waits for its recipient, in ms. */
   expireAfterMs: number
+  /** How much each machine stores. */
+  volume: ReturnType<typeof createVolume>
+  /** Whether its files are still where they were. */
+  inPlace: InPlace
+  /** Whether the disk has so little room that no mail may be taken. */
+  isDiskLow: () => boolean
 }
 
-export type ConnectOptions = { meter?: Meter | undefined; expireAfterMs?: number | undefined }
+export type ConnectOptions = {
+  meter?: Meter | undefined
+  expireAfterMs?: number | undefined
+  /** The machine that the database is on. */
+  homeId?: string | undefined
+}
 
 /** Opens the file (owner-only) with durable commits. Throws when SQLite does not accept a setting. */
 export function openSqlite(file: string): Sqlite.Database {
@@ -71,7 +84,7 @@ export function openSqlite(file: string): Sqlite.Database {
 export function connect(
   sqlite: Sqlite.Database,
   now: () => number,
-  { meter, expireAfterMs = MESSAGE_TTL_MS }: ConnectOptions = {},
+  { meter, expireAfterMs = MESSAGE_TTL_MS, homeId }: ConnectOptions = {},
 ): Connection {
   const bell = createBell()
   const seats = createSeatCache<SeatRow>(sqlite)
@@ -82,17 +95,21 @@ export function connect(
   })
   const seat = selectSeat(orm)
   const sequence = createSequence(sqlite, now)
+  const inPlace = watchInPlace(sqlite)
   return {
     sqlite,
     orm,
     writes,
     seat: (id) => seats.get(id, () => seat.get({ id })),
     fresh: new Set(),
-    queue: createCommitQueue(sqlite, bell, meter),
+    queue: createCommitQueue(sqlite, bell, { meter, secure: inPlace.secure }),
     bell,
     now,
     meter,
     expireAfterMs,
+    volume: createVolume({ now, bell }, homeId),
+    inPlace,
+    isDiskLow: watchDisk(sqlite.name),
     epoch: readEpoch(sqlite),
     ...sequence,
   }

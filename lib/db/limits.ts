@@ -14,8 +14,20 @@ export const NOTIFY_AFTER_MS = 90_000
 export const MAX_WAKES = 3
 /** How long settled messages stay readable: 30 days. */
 export const RETENTION_MS = 30 * 24 * 60 * 60 * 1_000
-/** The most messages that may wait in one mailbox. */
-export const MAX_WAITING = 1_000
+/**
+ * How many messages may wait in one mailbox: of one sender, of another machine, of all other machines together, and of the
+ * recipient's own machine. Up to `person` of each person wait there however full it is.
+ */
+export const PLACES = { sender: 200, machine: 200, others: 400, own: 600, person: 25 }
+/** The most bytes of mail that a machine may store a day: the hub's own, and each other. */
+export const BYTES_A_DAY = { home: 2_048 * 1_024 * 1_024, other: 128 * 1_024 * 1_024 }
+/** What the rows and indexes of a message take for each recipient, in bytes, rounded up. */
+export const ROW_BYTES = 1_024
+/**
+ * The free disk below which no mail is taken: a tenth of a small disk, and 64 MiB of any other. The write-ahead log takes
+ * 4 MB until it is written back, so less than 8 MiB would leave no room for acknowledgements.
+ */
+export const DISK_FLOOR = { most: 64 * 1_024 * 1_024, least: 8 * 1_024 * 1_024, part: 0.1 }
 /** The most messages one peer may send another in a minute. */
 export const MAX_SENDS_PER_MINUTE = 60
 /** The most recipients of one message. */

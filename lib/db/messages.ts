@@ -34,7 +34,7 @@ const MANY_CHANGES = 1_000
 
 /** The sending side of mail: every function is synchronous; writes belong inside `queue.run`. */
 export function createMessages(connection: Connection) {
-  const { now, nextSeq, bell, meter, seat } = connection
+  const { now, nextSeq, bell, meter, seat, volume } = connection
   const statements = prepare(connection)
   const writes = createMailWrites(connection)
   const receipts = selectReceipts(connection)
@@ -97,6 +97,7 @@ export function createMessages(connection: Connection) {
         if (draft.replyTo !== undefined)
           replies.answer(draft.replyTo, { from: senderId, to: recipientId, id: messageId })
       }
+      volume.note(seat(senderId)!.machineId, volume.sizeOf(body, draft.recipientIds.length))
       if (meter) bell.noteWork(() => meter.sent())
       return { kind: 'sent', messageId }
     },

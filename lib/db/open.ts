@@ -38,8 +38,9 @@ export function openDatabase(options: Omit<MigrateOptions, 'now'> & ConnectOptio
   migration: MigrationResult
 } {
   const migration = migrateFile({ ...options, now: options.now() })
-  const { file, now } = options
-  return { database: toDatabase(connect(openSqlite(file), now, options)), migration }
+  const { file, now, machine } = options
+  const connection = connect(openSqlite(file), now, { ...options, homeId: machine.id })
+  return { database: toDatabase(connection), migration }
 }
 
 /** An empty database in memory, for tests and measurements of the operations alone. */

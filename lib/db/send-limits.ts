@@ -1,14 +1,18 @@
 import { and, desc, eq, isNotNull, isNull, sql } from 'drizzle-orm'
 import type { Connection } from './connection.ts'
-import { MAX_RECIPIENTS, MAX_SENDS_PER_MINUTE, MAX_WAITING } from './limits.ts'
+import { MAX_RECIPIENTS, MAX_SENDS_PER_MINUTE } from './limits.ts'
 import type { Draft } from './messages.ts'
+import { createPlaces, SMALLEST_PART, type Taken } from './places.ts'
 import { deliveries, messages } from './schema.ts'
 
 /** Which limit a draft would pass, and at which recipient; `too-many` has `count` of them. */
 export type LimitRefusal =
-  | { kind: 'mailbox-full' | 'too-fast'; recipientId: string }
+  | { kind: 'mailbox-full'; recipientId: string; taken: Taken }
+  | { kind: 'too-fast'; recipientId: string }
   | { kind: 'repetition'; recipientId: string; messageId: number }
   | { kind: 'too-many' | 'nobody'; count: number }
+  | { kind: 'too-much'; limit: number; waitMs: number }
+  | { kind: 'disk-low' }
 
 /**
  * Makes the look at a draft, whose body has the digest, before it is sent: the first limit that it would pass at any of its
@@ -17,8 +21,9 @@ export type LimitRefusal =
 export function createSendLimits(
   connection: Connection,
 ): (draft: Draft, digest: number) => LimitRefusal | undefined {
-  const { now } = connection
+  const { now, seat, volume, isDiskLow } = connection
   const statements = prepare(connection)
+  const findTaken = createPlaces(connection)
 
   /** Many questions have the same short answer. One that asks again is none: two sessions could go on so for ever. */
   function settlesQuestion({ senderId, replyTo, replyWithin }: Draft, recipientId: string): boolean {
@@ -38,10 +43,14 @@ export function createSendLimits(
     const count = recipientIds.length
     if (count === 0) return { kind: 'nobody', count }
     if (count > MAX_RECIPIENTS) return { kind: 'too-many', count }
+    if (isDiskLow()) return { kind: 'disk-low' }
+    const excess = volume.excess(seat(senderId)!.machineId, volume.sizeOf(body, count))
+    if (excess) return { kind: 'too-much', ...excess }
     for (const recipientId of recipientIds) {
       const pair = { senderId, recipientId, now: now() }
       const { waiting, sixtieth, same } = statements.before.get({ ...pair, digest, body })!
-      if (waiting >= MAX_WAITING) return { kind: 'mailbox-full', recipientId }
+      const taken = waiting >= SMALLEST_PART ? findTaken(senderId, recipientId) : undefined
+      if (taken) return { kind: 'mailbox-full', recipientId, taken }
       if (sixtieth !== null && isLately(sixtieth, pair.now) && isTooFast(pair))
         return { kind: 'too-fast', recipientId }
       if (same !== null && !settlesQuestion(draft, recipientId))

@@ -3,9 +3,9 @@
  * Claude process, and its pid namespace: containers that share a home have equal pids. A hook then needs no look-up
  * call and always talks to the hub its session is registered with.
  */
-import { existsSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { join, sep } from 'node:path'
-import { parseJson, readIfThere, writePrivate } from './files.ts'
+import { isDiskFull, parseJson, readIfThere, rewritePrivate } from './files.ts'
 import { makePrivateDir } from './paths.ts'
 import {
   canSee,
@@ -59,7 +59,7 @@ export type WaitingMail = 'wake' | 'fyi'
 /** Writes the card of a Claude process. */
 export function writeCard(directory: string, card: Card): void {
   makePrivateDir(directory)
-  writePrivate(cardPath(directory, card.claude.pid), JSON.stringify(card))
+  rewritePrivate(cardPath(directory, card.claude.pid), JSON.stringify(card))
 }
 
 /** The card of a Claude process, or `undefined` when there is none that can be read. */
@@ -118,7 +118,7 @@ function isTouched(directory: string, { claude, mcp }: Card): boolean {
 
 /** A file of a session, with the namespace of its processes, and the writer of one that was not finished. */
 const SESSION_FILE =
-  /^((\d+)(?:-(\d+))?)\.(?:json|mail|bell|busy|asks|waiter|cut|hub)(?:\.(\d+)(?:-\d+)?(?:\.tmp)?)?$/
+  /^((\d+)(?:-(\d+))?)\.(?:json|mail|spare|bell|busy|asks|waiter|cut|hub)(?:\.(\d+)(?:-\d+)?(?:\.tmp)?)?$/
 
 /**
  * Removes what belongs to Claude processes that are gone, and what killed writers left; returns how many files. A card that
@@ -154,7 +154,7 @@ const touchedAt = (path: string): number => statSync(path, { throwIfNoEntry: fal
 
 /** Removes the card and the doorbell of one session. Whether it is busy stays told: only its hooks know that. */
 export function removeCard(directory: string, pid: number): void {
-  for (const kind of ['mail', 'cut', 'bell', 'json'] as const) {
+  for (const kind of ['mail', 'spare', 'cut', 'bell', 'json'] as const) {
     rmSync(sessionFile(directory, pid, kind), { force: true })
   }
 }
@@ -164,11 +164,41 @@ export function removeBell(directory: string, pid: number): void {
   rmSync(sessionFile(directory, pid, 'bell'), { force: true })
 }
 
-/** Raises the flag whose existence tells the shell gate that mail waits, and its content which; `undefined` lowers it. */
+/**
+ * Raises the flag whose existence tells the shell gate that mail waits, and its content which; `undefined` lowers it. One
+ * that was lowered is kept, as on a full disk none can be made.
+ */
 export function setMailFlag(directory: string, pid: number, mail: WaitingMail | undefined): void {
   const path = sessionFile(directory, pid, 'mail')
-  if (mail) writePrivate(path, mail)
-  else rmSync(path, { force: true })
+  const spare = sessionFile(directory, pid, 'spare')
+  if (!mail) return lowerFlag(path, spare)
+  try {
+    rewritePrivate(path, mail)
+  } catch (cause) {
+    // Without a flag yet, writing over it in place fails, too.
+    if (!existsSync(spare)) throw cause
+    renameSync(spare, path)
+    bestEffort(() => rewritePrivate(path, mail))
+  }
+}
+
+function lowerFlag(path: string, spare: string) {
+  try {
+    renameSync(path, spare)
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return
+    // A directory in its place, as a hand may have left it.
+    rmSync(path, { force: true })
+  }
+}
+
+/** A mark must keep no mail back. */
+function bestEffort(work: () => void) {
+  try {
+    work()
+  } catch (cause) {
+    if (!isDiskFull(cause)) throw cause
+  }
 }
 
 /** Which mail waits for a session, as its flag says; `undefined` for none. */
@@ -180,7 +210,7 @@ export function readMailFlag(directory: string, pid: number): WaitingMail | unde
 /** Marks the session's remote hub as away, as its MCP server sees it, or as there. */
 export function setCutOff(directory: string, pid: number, isCutOff: boolean): void {
   const path = sessionFile(directory, pid, 'cut')
-  if (isCutOff) writeFileSync(path, '', { mode: 0o600 })
+  if (isCutOff) bestEffort(() => writeFileSync(path, '', { mode: 0o600 }))
   else rmSync(path, { force: true })
 }
 
@@ -192,7 +222,7 @@ export function isCutOff(directory: string, { claude, mcp }: Card): boolean {
 /** Marks a session as busy with a turn, anew for each, or as idle; `held` is how often its end was held in a row. */
 export function setBusy(directory: string, pid: number, busy: boolean, held = 0): void {
   const path = sessionFile(directory, pid, 'busy')
-  if (busy) writeFileSync(path, held ? String(held) : '', { mode: 0o600 })
+  if (busy) bestEffort(() => writeFileSync(path, held ? String(held) : '', { mode: 0o600 }))
   else rmSync(path, { force: true })
 }
 
@@ -221,7 +251,7 @@ export function writtenAt(
  */
 export function setBusyEarly(directory: string, { pid, start }: { pid: number; start: string }): void {
   makePrivateDir(directory)
-  writeFileSync(sessionFile(directory, pid, 'busy'), `0 ${start}`, { mode: 0o600 })
+  bestEffort(() => writeFileSync(sessionFile(directory, pid, 'busy'), `0 ${start}`, { mode: 0o600 }))
 }
 
 /** Whether the mark of a turn names this client. */
@@ -237,7 +267,7 @@ export function isBusyEarly(directory: string, { pid, start }: Card['claude']): 
 export function sessionFile(
   directory: string,
   pid: number,
-  kind: 'json' | 'mail' | 'bell' | 'busy' | 'asks' | 'waiter' | 'cut' | 'hub',
+  kind: 'json' | 'mail' | 'spare' | 'bell' | 'busy' | 'asks' | 'waiter' | 'cut' | 'hub',
 ): string {
   // Not by `join`, which looks at every character of the path: a hook does this ten times.
   return `${directory}${sep}${toLabel(pid)}.${kind}`

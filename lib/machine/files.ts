@@ -9,7 +9,9 @@ import {
   renameSync,
   rmdirSync,
   rmSync,
+  statfsSync,
   statSync,
+  truncateSync,
   writeFileSync,
 } from 'node:fs'
 import { dirname } from 'node:path'
@@ -29,6 +31,40 @@ export function readIfThere(path: string): string | undefined {
 export function writePrivate(path: string, content: string): void {
   writeBeside(path, { content, flush: false }, (temporary) => renameSync(temporary, path))
 }
+
+/**
+ * The same for a mark that is worth less than nothing when it is old: on a full disk it is written over in place, where a
+ * reader may see a part of it. Throws when there is none yet, or it would have to grow.
+ */
+export function rewritePrivate(path: string, content: string): void {
+  try {
+    writePrivate(path, content)
+  } catch (cause) {
+    if (!isDiskFull(cause)) throw cause
+    writeFileSync(path, content, { flag: 'r+' })
+    truncateSync(path, Buffer.byteLength(content))
+  }
+}
+
+/** Whether something failed for want of blocks, inodes or quota. */
+export function isDiskFull(cause: unknown): boolean {
+  return ['ENOSPC', 'EDQUOT'].includes((cause as NodeJS.ErrnoException).code ?? '')
+}
+
+/** What to say of a full disk below a directory; `undefined` when it has room. */
+export function explainFullDisk(directory: string): string | undefined {
+  try {
+    const { bavail, bsize, files, ffree } = statfsSync(directory)
+    if (bavail * bsize >= LEAST_ROOM && (files === 0 || ffree > 0)) return undefined
+    const missing = bavail * bsize < LEAST_ROOM ? 'space' : 'files (inodes)'
+    return `The disk of ${directory} has no ${missing} left: free some, and try again.`
+  } catch {
+    return undefined
+  }
+}
+
+/** Less than a hub needs to start. */
+const LEAST_ROOM = 256 * 1_024
 
 /**
  * The same for a file that is made once, and is there after a power cut: of racing processes the first wins, because a

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import semver from 'semver'
 import { toDays, type Config } from './config.ts'
 import { HUB_EXIT } from './exit-codes.ts'
-import { readIfThere } from './files.ts'
+import { explainFullDisk, isDiskFull, readIfThere } from './files.ts'
 import { HubUnavailableError } from './hub-unavailable.ts'
 import { bundlePath, NODE_RANGE } from './package.ts'
 import { makePrivateDir } from './paths.ts'
@@ -65,7 +65,7 @@ export function spawnHub(
     ended ??= {
       code,
       mayRetry: code === 0 || code === HUB_EXIT.claimed,
-      reason: said ?? `The hub ended at once (${signal ?? code}): see ${errors}.`,
+      reason: said ?? explainFullDisk(dir) ?? `The hub ended at once (${signal ?? code}): see ${errors}.`,
     }
   })
   return {
@@ -99,9 +99,9 @@ function prepare(dir: string, words: string): number {
     makePrivateDir(dir)
     return openSync(words, 'w', 0o600)
   } catch (cause) {
-    throw new HubUnavailableError(
-      `The hub cannot be started: ${(cause as Error).message}. Make ${dir} a directory of yours.`,
-    )
+    const { message } = cause as Error
+    const advice = isDiskFull(cause) ? 'Free some space on that disk.' : `Make ${dir} a directory of yours.`
+    throw new HubUnavailableError(`The hub cannot be started: ${message}. ${advice}`)
   }
 }
 

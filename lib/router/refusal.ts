@@ -1,5 +1,5 @@
 import { TRPCError } from '@trpc/server'
-import { MAX_RECIPIENTS, MAX_SENDS_PER_MINUTE, MAX_WAITING } from '#db/limits'
+import { MAX_RECIPIENTS, MAX_SENDS_PER_MINUTE, PLACES } from '#db/limits'
 import type { Refusal } from '#db/messages'
 import type { SeatRow } from '#db/peer-rows'
 import type { Audience } from './shapes/messages.ts'
@@ -23,7 +23,15 @@ export function toRefusal(refusal: Refusal, recipients: SeatRow[], scope: Audien
       )
     case 'mailbox-full':
       return tooMany(
-        `The mailbox of ${nameOf(refusal)} is full (${MAX_WAITING} messages wait). Nothing was sent${others()}: try again when it has read some.`,
+        `The mailbox of ${nameOf(refusal)} is full: ${PLACES[refusal.taken]} messages ${SENDERS[refusal.taken]} wait there. Nothing was sent${others()}: try again when it has read some.`,
+      )
+    case 'disk-low':
+      return tooMany(
+        'The disk of the hub is nearly full, so it takes no more mail. Nothing was sent: free some space there, and send it again. Mail that waits is still delivered.',
+      )
+    case 'too-much':
+      return tooMany(
+        `Your machine has sent ${refusal.limit / 1_048_576} MiB of mail within a day, which is its limit. Nothing was sent: try again in ${Math.ceil(refusal.waitMs / 3_600_000)} h, or put large texts into files and send their paths.`,
       )
     case 'too-fast':
       return tooMany(
@@ -43,6 +51,14 @@ export function toRefusal(refusal: Refusal, recipients: SeatRow[], scope: Audien
   function others(): string {
     return recipients.length > 1 ? ', to the others neither' : ''
   }
+}
+
+/** Whose messages have filled their part of a mailbox. */
+const SENDERS = {
+  sender: 'of yours',
+  machine: 'from your machine',
+  others: 'from other machines',
+  own: 'from its own machine',
 }
 
 const tooMany = (message: string) => new TRPCError({ code: 'TOO_MANY_REQUESTS', message })

@@ -26,7 +26,7 @@ export type World = Disposable & ReturnType<typeof toWorld>
 /** An empty database in memory whose time stands still until a test moves it. */
 export function openWorld(): World {
   const clock: Clock = { now: START }
-  return toWorld(openInMemory({ folder: FOLDER, now: () => clock.now }), clock)
+  return toWorld(openInMemory({ folder: FOLDER, now: () => clock.now, homeId: LAPTOP.id }), clock)
 }
 
 /** The same on a file, which is created or migrated. */

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { MAX_WAITING, MESSAGE_TTL_MS } from '../../lib/db/limits.ts'
+import { MESSAGE_TTL_MS, PLACES } from '../../lib/db/limits.ts'
 import { bodies, makeDirectory, openFileWorld, openWorld, SECOND, START, type World } from './harness.ts'
 
 const MINUTE = 60 * SECOND
@@ -179,14 +179,14 @@ test('a note reaches a mailbox that is full for everybody else', () => {
   const { world, web, api } = openPair()
   using _world = world
   world.send(web, api, { replyWithin: MINUTE })
-  for (let sender = 0; sender < MAX_WAITING / 50; sender++) {
+  for (let sender = 0; sender < PLACES.own / 50; sender++) {
     const other = world.join(`other-${sender}`)
     for (let count = 0; count < 50; count++) world.send(other, web)
   }
   expect(world.trySend(api, web).kind).toBe('mailbox-full')
   world.advance(MINUTE)
   expect(world.sweep().overdue).toBe(1)
-  expect(world.database.mailbox.queued(web)).toBe(MAX_WAITING + 1)
+  expect(world.database.mailbox.queued(web)).toBe(PLACES.own + 1)
 })
 
 test('many overdue questions are told over several sweeps, each once', () => {

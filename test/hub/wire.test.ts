@@ -37,7 +37,8 @@ async function listen(accept: Accept): Promise<string> {
 function acceptByHub(toContext: () => Context): Accept {
   const sockets = createSockets({ onError: () => undefined, onTrouble: () => undefined })
   closings.push(() => sockets.close())
-  return (request, socket, head) => sockets.accept(request, socket, head, toContext())
+  return (request, socket, head) =>
+    sockets.accept(request, socket, head, { context: toContext(), source: 'test', take: undefined })
 }
 
 function acceptByStock(toContext: () => Context): Accept {

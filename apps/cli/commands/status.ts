@@ -4,6 +4,7 @@ import { toAge } from '#frame/time'
 import { readConfig, type Config } from '#machine/config'
 import { explainAbsence, explainDatabase } from '#machine/hub-absence'
 import type { HubAddress } from '#machine/hub-process'
+import { explainMovedDatabase } from '#machine/moved-database'
 import { VERSION } from '#machine/package'
 import { describeOlder } from '#machine/remote-hub'
 import type { Stats } from '#router/shapes/hub'
@@ -30,13 +31,16 @@ export async function status(options: Options): Promise<void> {
   const { reason, hub } = await explainAbsence(config)
   const kept = readKept(config)
   const { remote, host } = config
+  const moved = remote ? undefined : explainMovedDatabase(config)
   const label = remote ? [`This machine is called ${host} there.`] : []
-  if (!options.json) return printLines([reason, ...label, ...toKeptLines(kept, Date.now())])
+  if (!options.json)
+    return printLines([reason, ...(moved ? [moved] : []), ...label, ...toKeptLines(kept, Date.now())])
   const running = hub ? { running: true, answers: false, pid: hub.pid } : { running: false }
   printJson({
     ...running,
     url: hub?.url ?? config.brokerUrl,
     reason,
+    ...(moved && { moved }),
     ...(remote && { remote, host }),
     ...kept,
   })
@@ -46,14 +50,21 @@ function showHub(config: Config, { found, stats, rest: peers }: SeenHub<Peer[]>,
   const { url, database } = found
   const { remote, host } = config
   const trouble = explainDatabase(found, config)
+  const moved = remote ? undefined : explainMovedDatabase(config)
   if (trouble) process.exitCode = EXIT.noHub
-  const known = { remote, host, ...(database && { database }), ...(trouble && { trouble }) }
+  const known = {
+    remote,
+    host,
+    ...(database && { database }),
+    ...(trouble && { trouble }),
+    ...(moved && { moved }),
+  }
   if (json) return printJson({ running: true, url, ...known, ...stats, list: peers, ...readKept(config) })
   const now = Date.now()
   const online = peers.filter((peer) => peer.state === 'online')
   const { queued, offered } = stats.deliveries
   printLines([
-    ...(trouble ? [trouble] : []),
+    ...[trouble, moved].filter((line) => line !== undefined),
     `Hub ${stats.version} at ${url}, pid ${stats.pid}, started ${toAge(stats.startedAt, now)}`,
     ...(isOutdated(found) ? [`This program is ${VERSION}: update the hub and restart its service.`] : []),
     ...describeReach(config, stats),

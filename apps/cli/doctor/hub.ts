@@ -2,6 +2,7 @@ import semver from 'semver'
 import type { Config } from '#machine/config'
 import { explainAbsence, explainDatabase, type Absence } from '#machine/hub-absence'
 import type { HubAddress } from '#machine/hub-process'
+import { explainMovedDatabase } from '#machine/moved-database'
 import { VERSION } from '#machine/package'
 import { seeHub } from '../seen-hub.ts'
 import { ok, toFix, unknown, type Line } from './line.ts'
@@ -16,7 +17,7 @@ export async function checkHub({ config: { value: config }, paths }: Scene): Pro
   if (!config) return [unknown(about, 'not looked for: the settings cannot be used')]
   try {
     const seen = await seeHub(config, async () => undefined)
-    if (!seen) return [toAbsent(await explainAbsence(config))]
+    if (!seen) return [toAbsent(await explainAbsence(config)), ...checkMoved(config)]
     const { found, stats } = seen
     const { pid, version } = stats
     return [
@@ -47,10 +48,17 @@ function checkVersion({ remote, brokerUrl }: Config, { version, foreground }: Hu
   return toFix(name, `${differs} It hands over to the next command that needs it.`, 'claude-peers peers')
 }
 
+function checkMoved(config: Config): Line[] {
+  const moved = config.remote ? undefined : explainMovedDatabase(config)
+  return moved ? [toFix('database', moved)] : []
+}
+
 function checkDatabase(config: Config, found: HubAddress): Line {
   const name = 'database'
   if (config.remote) return unknown(name, 'that of the remote hub')
   const trouble = explainDatabase(found, config)
   if (trouble) return toFix(name, trouble, STOP)
+  const moved = explainMovedDatabase(config)
+  if (moved) return toFix(name, moved, STOP)
   return found.database ? ok(name, found.database) : unknown(name, 'the hub has not left its path')
 }
