@@ -117,27 +117,29 @@ describe('send', () => {
   })
 
   test.each([
-    ['an unknown name', ['send', 'nobody', 'x'], /Nobody is called "nobody"\. Online are api@laptop/],
-    ['several of which one is unknown', ['send', 'api,nobody', 'x'], /Nobody is called "nobody"/],
-    ['an empty address', ['send', 'api,', 'x'], /An address is empty: name a session/],
-    ['all and somebody', ['send', 'all,api', 'x'], /"all" stands alone/],
+    ['an unknown name', 1, ['send', 'nobody', 'x'], /Nobody is called "nobody"\. Online are api@laptop/],
+    ['several of which one is unknown', 1, ['send', 'api,nobody', 'x'], /Nobody is called "nobody"/],
+    ['an empty address', 2, ['send', 'api,', 'x'], /An address is empty: name a session/],
+    ['all and somebody', 1, ['send', 'all,api', 'x'], /"all" stands alone/],
     [
       'too long a time',
+      2,
       ['send', 'api', 'x', '--expects-reply-within', '3000'],
       /: --expects-reply-within: use whole minutes, 1 to 2880/,
     ],
     [
       'a question for information only',
+      2,
       ['send', 'api', 'x', '--fyi', '--expects-reply-within', '5'],
       /: --fyi asks for no answer: leave out --fyi or --expects-reply-within\./,
     ],
-    ['no message', ['send', 'api'], /Standard input was empty/],
-    ['itself', ['send', 'user', 'x'], /"user" is yourself: name another peer/],
-    ['too much', ['send', 'api', 'x'.repeat(65_537)], /the limit is 65536/],
-    ['an answer to nothing', ['send', 'api', 'x', '--reply-to', '4000'], /reply_to 4000 is no message/],
-  ])('fails with 1 and says why: %s', async (_, args, words) => {
+    ['no message', 2, ['send', 'api'], /Standard input was empty/],
+    ['itself', 1, ['send', 'user', 'x'], /"user" is yourself: name another peer/],
+    ['too much', 1, ['send', 'api', 'x'.repeat(65_537)], /the limit is 65536/],
+    ['an answer to nothing', 1, ['send', 'api', 'x', '--reply-to', '4000'], /reply_to 4000 is no message/],
+  ])('fails and says why: %s, with %i', async (_, exit, args, words) => {
     const { code, stdout, stderr } = await home.cli(args)
-    expect([code, stdout]).toEqual([1, ''])
+    expect([code, stdout]).toEqual([exit, ''])
     expect(stderr).toMatch(words)
     expect(stderr).toMatch(/^claude-peers: .*\n$/)
     expect(await api.deliver('UserPromptSubmit')).toBe('')

@@ -105,7 +105,7 @@ describe('the ladder of a receipt', () => {
     const reach = { how: 'idle', since: null, until: at(60), notifyAt: null } as const
     const given = receipt({ requeuedAt: at(2), offeredAt: NOW, attempts: 1, reach })
     expect(describeReceipt(given, at(3))).toBe(
-      'queued again since 14:32 (it was handed over, and its reader did not get to it): arrives at its next prompt; kept until 15:30',
+      'queued again since 14:32 (it was handed over, and its reader did not get to it): arrives at its next prompt, as mail cannot wake it; kept until 15:30',
     )
     expect(describeSteps(given, NOW)).toBe('queued 14:30 → offered 14:30 → queued again 14:32')
     const delivered = {
@@ -120,7 +120,7 @@ describe('the ladder of a receipt', () => {
       'queued 14:30 → queued again 14:32 → offered 2 times, last 14:33 → delivered 14:33',
     )
     expect(describeReceipt({ ...given, state: 'expired', endedAt: at(5) }, at(6))).toBe(
-      'expired at 14:35: it was handed over once, and its reader did not get to it',
+      'expired at 14:35: it was handed over, and its reader did not get to it',
     )
   })
 

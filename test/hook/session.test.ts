@@ -1,8 +1,9 @@
 import { existsSync } from 'node:fs'
-import { writeFile } from 'node:fs/promises'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { rm, writeFile } from 'node:fs/promises'
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { joinAs } from '../harness/peer.ts'
 import { openPair, type Pair } from '../harness/pair.ts'
+import { preloadInto } from '../harness/preload.ts'
 import { startSession, toContext } from '../harness/session.ts'
 
 let pair: Pair
@@ -20,13 +21,13 @@ test('a tool call without waiting mail starts no process behind the gate', async
   const started = `${home.path}/started`
   const probe = `${home.path}/probe.cjs`
   await writeFile(probe, `require('node:fs').writeFileSync(${JSON.stringify(started)}, '')`)
-  const env = { NODE_OPTIONS: `--require ${probe}` }
+  onTestFinished(preloadInto(home, probe))
   await api.mailTaken()
-  expect(await api.hook('PostToolUse', {}, env)).toEqual([{ code: 0, stdout: '', stderr: '' }])
+  expect(await api.hook('PostToolUse')).toEqual([{ code: 0, stdout: '', stderr: '' }])
   expect(existsSync(started)).toBe(false)
   await web.send('api', 'hello')
   await api.mailWaits()
-  const [run] = await api.hook('PostToolUse', {}, env)
+  const [run] = await api.hook('PostToolUse')
   expect(toContext(run!)).toContain('hello')
   expect(existsSync(started)).toBe(true)
 })
@@ -35,14 +36,16 @@ test('a turn that ends without waiting mail starts no Node, and one without an M
   const started = `${home.path}/started-by-stop`
   const probe = `${home.path}/probe-stop.cjs`
   await writeFile(probe, `require('node:fs').writeFileSync(${JSON.stringify(started)}, '')`)
-  const env = { NODE_OPTIONS: `--require ${probe}` }
+  onTestFinished(preloadInto(home, probe))
   await api.mailTaken()
-  expect(await api.hook('Stop', {}, env)).toEqual([{ code: 0, stdout: '', stderr: '' }])
+  expect(await api.hook('Stop')).toEqual([{ code: 0, stdout: '', stderr: '' }])
   expect(existsSync(started)).toBe(false)
   await using deaf = await startSession(home, { cwd: await home.project('deaf') })
   await deaf.killMcp()
   await web.send('deaf', 'nobody rings')
+  await rm(started)
   expect(await deaf.deliver('Stop')).toContain('nobody rings')
+  expect(existsSync(started)).toBe(true)
 })
 
 test('the flag goes up with the mail, down when it is taken, and up again for what is left', async () => {

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { createPresence, GRACE_MS } from '../../apps/hub/presence.ts'
 import { openInMemory } from '../../lib/db/open.ts'
 import { readMachineId } from '../../lib/machine/machine-id.ts'
+import { ownNamespace } from '../../lib/machine/processes.ts'
 import { openHub, socketWith, takeSeat } from '../harness/hub.ts'
 import { waitFor } from '../harness/wait.ts'
 import type { AppRouter } from '../../lib/router/router.ts'
@@ -324,7 +325,10 @@ describe('over real sockets', () => {
     await using hub = await openHub()
     const machine = { id: readMachineId(hub.config.paths.machineId), host: 'laptop' }
     // No process has this number: it is above the largest that Linux gives.
-    const seat = await takeSeat(hub, 'api', { machine, process: { pid: 2 ** 22 + 1 } })
+    const seat = await takeSeat(hub, 'api', {
+      machine,
+      process: { pid: 2 ** 22 + 1, namespace: ownNamespace() },
+    })
     const { socket } = link(hub, seat.headers)
     const state = async () => (await seat.client.peers.list.query()).self!.state
     await waitFor(async () => (await state()) === 'online', 'the peer to be online')
@@ -347,7 +351,10 @@ describe('over real sockets', () => {
   test('a session that takes a seat is not seen doing what the session before did', async () => {
     await using hub = await openHub()
     const machine = { id: readMachineId(hub.config.paths.machineId), host: 'laptop' }
-    const gone = await takeSeat(hub, 'api', { machine, process: { pid: 2 ** 22 + 1 } })
+    const gone = await takeSeat(hub, 'api', {
+      machine,
+      process: { pid: 2 ** 22 + 1, namespace: ownNamespace() },
+    })
     await gone.client.peers.setActivity.mutate({ activity: 'busy', wakeable: false, headless: false })
     const socket = createWSClient({
       url: `${hub.url.replace('http', 'ws')}/trpc`,
@@ -358,7 +365,10 @@ describe('over real sockets', () => {
       onData: ({ data }) => seen.push(data.type === 'snapshot' ? data.type : data.peer.activity),
     })
     await waitFor(() => seen.length > 0, 'the snapshot')
-    const successor = await takeSeat(hub, 'api', { machine, process: { pid: process.pid } })
+    const successor = await takeSeat(hub, 'api', {
+      machine,
+      process: { pid: process.pid, namespace: ownNamespace() },
+    })
     expect(successor.id).toBe(gone.id)
     await waitFor(() => seen.length > 1, 'the successor')
     expect(seen).toEqual(['snapshot', null])

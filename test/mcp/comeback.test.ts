@@ -1,6 +1,6 @@
 /** A hub keeps its port over every restart, as in real life: what its sessions believe of it has to change all the same. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { isAlive, readProcess } from '../../lib/machine/processes.ts'
+import { isAlive, readIdentity } from '../../lib/machine/processes.ts'
 import { kill } from '../e2e/claude/processes.ts'
 import { createHome, type Home } from '../harness/home.ts'
 import { runHub, type HubProcess } from '../harness/hub.ts'
@@ -99,7 +99,7 @@ describe('when a hub with two sessions', () => {
         const now = await serving()
         return now === before ? undefined : now
       }, 'the hub to be back')
-      const hub = { pid, start: readProcess(pid)!.start }
+      const hub = readIdentity(pid)
       const named = () => sessions.every((session) => session.card()?.hub?.pid === hub.pid)
       await waitFor(named, 'the cards to name the hub that serves', CARD_MS)
       expect(sessions.map((session) => session.card()?.hub)).toEqual([hub, hub])
