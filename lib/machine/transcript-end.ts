@@ -57,7 +57,7 @@ export function readEnd(path: string | undefined, bytes: number): { entries: Ent
 /** The entry in a line; `undefined` for a line that holds none, as half of one. */
 export function toEntry(line: string): Entry | undefined {
   const entry = parseJson(line)
-  return isRecord(entry) ? entry : undefined
+  return isRecord(entry) && !Array.isArray(entry) ? entry : undefined
 }
 
 /** The parts of what an entry says; a plain text is one. Anything else, as in a damaged line, is passed over. */

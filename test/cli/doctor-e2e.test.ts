@@ -20,7 +20,7 @@ const THROUGH = [
   /^its MCP server announced the message to the gate$/,
   /^the registered hook printed it for the model, in \d+ ms$/,
   /^the hook acknowledged it: delivered$/,
-  /^the MCP server found it in the transcript: read$/,
+  /^the MCP server found an answer to it in the transcript: read$/,
   /^nothing of it is left$/,
 ].map((pattern) => ({ about: 'probe', state: 'ok', says: expect.stringMatching(pattern) }))
 

@@ -197,7 +197,7 @@ describe.concurrent('of the hub it finds', () => {
     const { port } = free.address() as AddressInfo
     await new Promise((resolve) => free.close(resolve))
     expect(
-      await followed(patient, /^The hub runs at .*use the same CLAUDE_PEERS_PORT/, {
+      await followed(patient, /^The hub runs at .*use the same "port" in .* \(or CLAUDE_PEERS_PORT\)/, {
         CLAUDE_PEERS_PORT: String(port),
       }),
     ).toEqual([])
@@ -224,7 +224,12 @@ describe.concurrent('of the hub it finds', () => {
     await using taken = await blockPort()
     const env = { CLAUDE_PEERS_PORT: String(taken.port) }
     expect(await patient.fixes(env)).toMatchObject([
-      { about: 'hub', says: expect.stringMatching(/^Another program answers at .*set CLAUDE_PEERS_PORT/) },
+      {
+        about: 'hub',
+        says: expect.stringMatching(
+          /^Another program answers at .*set "port" in .* \(or CLAUDE_PEERS_PORT\)/,
+        ),
+      },
     ])
     await taken[Symbol.asyncDispose]()
     expect(await patient.fixes(env)).toEqual([])

@@ -154,7 +154,7 @@ describe.runIf(hasNetworks)('on a machine with a Tailscale address', () => {
     const said = await runThere(
       studio,
       `
-p peers
+p send user 'to start the hub'
 p hub invite laptop | tee invitation
 line=$(grep '^claude-peers join' invitation | sed 's/^claude-peers //')
 (export HOME='${laptop.path}' CLAUDE_PEERS_PORT=7898; p $line; p status; p doctor | grep network)
@@ -190,7 +190,7 @@ p doctor | grep network
     const said = await runThere(
       ultra,
       `
-p inbox
+p send user 'to start the hub'
 (export HOME='${laptop.path}'; p send user@ultra 'hello from the laptop')
 p inbox
 p hub machines
@@ -214,7 +214,7 @@ p hub machines
     const said = await runThere(
       studio,
       `
-p peers
+p send user 'to start the hub'
 echo '{"bind": "100.64.0.7"}' > '${settingsOf(studio)}'
 p doctor | grep network
 p hub invite laptop

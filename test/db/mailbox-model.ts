@@ -128,11 +128,7 @@ export function createModel(now: () => number) {
     urgent(to: string): number {
       const blocked = new Set(of(to, 'offered').map((one) => one.from))
       return of(to, 'queued').filter(
-        (one) =>
-          one.urgency === 'normal' &&
-          one.wakes < MAX_WAKES &&
-          one.expiresAt > now() &&
-          !blocked.has(one.from),
+        (one) => one.urgency === 'normal' && one.wakes < MAX_WAKES && !blocked.has(one.from),
       ).length
     },
     sweep() {

@@ -58,7 +58,7 @@ test.runIf(isLinux)('a port that another program has there is an error, and noth
   const { port } = other.address() as { port: number }
   const failed = open({ bind: '100.64.0.1', port, resolve: async () => '127.0.0.2' })
   await expect(failed).rejects.toThrow(
-    `The hub cannot listen at 100.64.0.1:${port} (EADDRINUSE). Set CLAUDE_PEERS_PORT`,
+    `The hub cannot listen at 100.64.0.1:${port} (EADDRINUSE). Stop what listens there, or set another "port" in ~/.claude-peers.json`,
   )
   await waitFor(async () => (await answers(`http://127.0.0.1:${port}`)) === 'ECONNREFUSED', 'the end')
   other.close()

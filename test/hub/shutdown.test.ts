@@ -2,7 +2,7 @@ import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
-import { readProcess } from '../../lib/machine/processes.ts'
+import { readIdentity, readProcess } from '../../lib/machine/processes.ts'
 import { runHub, stockClient, takeSeat, type HubProcess } from '../harness/hub.ts'
 import { createHome } from '../harness/home.ts'
 import { dial } from '../harness/raw.ts'
@@ -110,10 +110,7 @@ describe.concurrent('a hub that is asked to end', () => {
   test('by the call of a holder of this machine’s token ends after its answer', async () => {
     await using home = await createHome()
     await using hub = await runHub(home)
-    expect(await stockClient(hub).hub.stop.mutate({ reason: 'asked' })).toEqual({
-      pid: hub.pid,
-      start: readProcess(hub.pid)!.start,
-    })
+    expect(await stockClient(hub).hub.stop.mutate({ reason: 'asked' })).toEqual(readIdentity(hub.pid))
     expect(await endSoon(hub)).toBe(true)
     await using next = await runHub(home)
     expect(await stockClient(next).hub.stop.mutate()).toMatchObject({ pid: next.pid })

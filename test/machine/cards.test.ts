@@ -91,9 +91,9 @@ describe('a session card', () => {
     writeCard(directory, { ...toCard({ pid: NOBODY, start: 'x' }), transcript: '/t/one.jsonl' })
     setMailFlag(directory, NOBODY, 'fyi')
     sweepCards(directory)
-    expect(readdirSync(directory)).toEqual([`${NOBODY}.json`])
+    expect(readdirSync(directory)).toEqual([`${toLabel(NOBODY)}.json`])
     const old = Date.now() / 1_000 - 8 * 24 * 60 * 60
-    utimesSync(join(directory, `${NOBODY}.json`), old, old)
+    utimesSync(join(directory, `${toLabel(NOBODY)}.json`), old, old)
     sweepCards(directory)
     expect(readdirSync(directory)).toEqual([])
   })

@@ -11,6 +11,7 @@ import { joinAs, type TestPeer } from '../harness/peer.ts'
 import { openProxy } from '../harness/proxy.ts'
 import { createRemoteHome } from '../harness/remote.ts'
 import { startSession, type Session } from '../harness/session.ts'
+import { startFrom } from '../harness/starter.ts'
 import { waitFor } from '../harness/wait.ts'
 
 const TYPED_CLIENT = join(import.meta.dirname, '../harness/typed-client-process.ts')
@@ -101,7 +102,7 @@ describe('a proxy in the environment', () => {
     await using home = await createHome({ install: true })
     await using proxy = await openForwardProxy()
     // The first of all starts the hub.
-    expect((await home.cli(['peers'], { env: proxy.variables })).code).toBe(0)
+    expect(await startFrom(home, { env: proxy.variables })).toMatchObject({ url: expect.any(String) })
     await using web = await joinAs(home, 'web')
     await useAll(home, web, proxy.variables)
     expect(proxy.asked).toEqual([])

@@ -65,7 +65,7 @@ const WAYS: Record<string, (pid: number) => Promise<AsyncDisposable | void>> = {
   },
   'is killed with -9, and a command starts it': async (pid) => {
     const killed = endNow('SIGKILL')(pid)
-    await Promise.all([killed, home.cli(['peers'])])
+    await Promise.all([killed, home.cli(['send', 'user', 'to start the hub'])])
   },
   'is killed with -9, and thirty programs start it at once': async (pid) => {
     await endNow('SIGKILL')(pid)

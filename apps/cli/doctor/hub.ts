@@ -45,7 +45,7 @@ function checkVersion({ remote, brokerUrl }: Config, { version, foreground }: Hu
   if (semver.gt(version, VERSION)) return toFix(name, `${differs} Update this installation to ${version}.`)
   if (remote) return toFix(name, `${differs} Update the one at ${brokerUrl}.`)
   if (foreground) return toFix(name, `${differs} It runs as a service: update it and restart that.`)
-  return toFix(name, `${differs} It hands over to the next command that needs it.`, 'claude-peers peers')
+  return toFix(name, `${differs} When it is stopped, the next session or command starts the newer one.`, STOP)
 }
 
 function checkMoved(config: Config): Line[] {

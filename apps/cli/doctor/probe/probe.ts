@@ -76,7 +76,7 @@ async function sendThrough(scene: Scene, session: ProbeSession, tell: Tell) {
       tell(ok(about, 'the hook acknowledged it: delivered'))
       await writeTranscript(session, context)
       await awaitReceipt(hub, messageId, ['read'])
-      tell(ok(about, 'the MCP server found it in the transcript: read'))
+      tell(ok(about, 'the MCP server found an answer to it in the transcript: read'))
     },
     { start: true },
   )
@@ -200,14 +200,13 @@ async function awaitReceipt(hub: Hub, messageId: number, wanted: string[]) {
   )
 }
 
-/** Writes what the client does when it has shown the output of a hook to its model. */
+/** Writes what the client does when it has shown the output of a hook to its model, and the model has answered. */
 async function writeTranscript({ transcript, sessionId, directory }: ProbeSession, context: string) {
-  const entry = {
+  const common = { sessionId, cwd: directory, timestamp: new Date().toISOString() }
+  const shown = {
+    ...common,
     type: 'attachment',
     uuid: randomUUID(),
-    sessionId,
-    cwd: directory,
-    timestamp: new Date().toISOString(),
     attachment: {
       type: 'hook_additional_context',
       hookName: 'PostToolUse:Bash',
@@ -215,5 +214,12 @@ async function writeTranscript({ transcript, sessionId, directory }: ProbeSessio
       content: [context],
     },
   }
-  await appendFile(transcript, `${JSON.stringify(entry)}\n`)
+  const answer = {
+    ...common,
+    type: 'assistant',
+    uuid: randomUUID(),
+    parentUuid: shown.uuid,
+    message: { id: `msg_${randomUUID()}`, role: 'assistant', content: [{ type: 'text', text: 'seen' }] },
+  }
+  await appendFile(transcript, `${JSON.stringify(shown)}\n${JSON.stringify(answer)}\n`)
 }
