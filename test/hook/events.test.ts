@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { Script } from 'node:vm'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
@@ -144,9 +144,10 @@ describe('the process', () => {
 
   test('is one program without the contract, the database or a client, which V8 finds compiled', () => {
     const dist = dirname(bundlePath('hook.cjs'))
-    const files = readdirSync(dist).filter((name) => name.startsWith('hook'))
-    const program = files.find((name) => /^hook-\w+\.cjs$/.test(name))!
-    expect(files.toSorted()).toEqual([program, `${program}.cache`, 'hook.cjs'])
+    // Those of earlier builds stay for a day.
+    const named = [...new Set(readFileSync(bundlePath('hook.cjs'), 'utf8').match(/hook-\w+\.cjs/g))]
+    expect(named).toHaveLength(1)
+    const [program] = named as [string]
     const copies = readFileSync(join(dist, `${program}.cache`))
     const script = new Script(readFileSync(join(dist, program), 'utf8'), {
       cachedData: copies.subarray(0, copies.length / 2),

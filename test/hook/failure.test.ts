@@ -153,7 +153,7 @@ describe('input that is none', () => {
 
 describe('the transcript that an event names', () => {
   const file = () => join(rig.sessions, `${toLabel(process.pid)}.json`)
-  beforeEach(() => rig.changeCard({ transcript: undefined }))
+  beforeEach(() => rig.changeCard({ transcript: undefined, past: undefined }))
   const input = (transcript_path: unknown) => ({ input: { transcript_path } })
 
   test('is kept in the card, and the card is written only when it changes', async () => {
@@ -164,7 +164,9 @@ describe('the transcript that an event names', () => {
     await rig.hook('Stop')
     expect(statSync(file())).toMatchObject({ ino, mtimeMs })
     await rig.hook('Stop', input('/projects/two.jsonl'))
-    expect(rig.card()).toEqual({ ...card, transcript: '/projects/two.jsonl' })
+    // The one before is still read to its end.
+    const past = [{ path: '/projects/one.jsonl', until: expect.any(Number) }]
+    expect(rig.card()).toEqual({ ...card, transcript: '/projects/two.jsonl', past })
   })
 
   test('is kept beside what the MCP server writes into the card meanwhile', async () => {

@@ -59,7 +59,7 @@ describe.concurrent('a hub does not start', () => {
     other.close()
     expect(code).toBe(EXIT.cannotListen)
     expect(words).toContain(`127.0.0.1:${port}`)
-    expect(words).toContain('Set CLAUDE_PEERS_PORT')
+    expect(words).toContain('set another "port" in ~/.claude-peers.json (or CLAUDE_PEERS_PORT)')
     expect(existsSync(databaseOf(home))).toBe(false)
   })
 

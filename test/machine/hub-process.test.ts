@@ -126,7 +126,7 @@ describe.concurrent('a program that needs the hub', () => {
     other.close()
     expect(name).toBe('HubUnavailableError')
     expect(error).toContain(`The hub cannot listen at 127.0.0.1:${port}`)
-    expect(error).toContain('Set CLAUDE_PEERS_PORT')
+    expect(error).toContain('set another "port" in ~/.claude-peers.json (or CLAUDE_PEERS_PORT)')
     expect(ms).toBeLessThan(8_000)
   })
 
@@ -138,7 +138,9 @@ describe.concurrent('a program that needs the hub', () => {
     const { port } = free.address() as AddressInfo
     await new Promise((resolve) => free.close(resolve))
     const { error } = await startFrom(home, { env: { CLAUDE_PEERS_PORT: String(port) } })
-    expect(error).toContain(`It runs at ${hub.url} (pid ${hub.pid}): use the same CLAUDE_PEERS_PORT`)
+    expect(error).toContain(
+      `It runs at ${hub.url} (pid ${hub.pid}): use the same "port" in ~/.claude-peers.json`,
+    )
   })
 
   test('hears why it cannot have one: the database is broken', async () => {
