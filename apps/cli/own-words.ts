@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { delimiter, join, sep } from 'node:path'
 import { quote } from './doctor/line.ts'
-import { shortenPaths } from '#machine/home-path'
+import { shortenPaths } from '#frame/home-path'
 import { PACKAGE_ROOT } from '#machine/package'
 import { toPaths } from '#machine/paths'
 

@@ -1,4 +1,4 @@
-import { shortenPath } from '#machine/home-path'
+import { shortenPath } from './home-path.ts'
 import type { Mail } from '#router/shapes/mailbox'
 import { escapeAttribute } from './escape.ts'
 import { toEnd, toStart } from './fit.ts'

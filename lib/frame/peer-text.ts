@@ -1,4 +1,4 @@
-import { shortenPath } from '#machine/home-path'
+import { shortenPath } from './home-path.ts'
 import type { Peer } from '#router/shapes/peers'
 import { escapeLine } from './escape.ts'
 import { toClock } from './time.ts'

@@ -3,7 +3,7 @@ import { toName, toWantedNames } from '#db/names'
 import type { Database } from '#db/open'
 import type { SeatRow } from '#db/peer-rows'
 import { escapeLine } from '#frame/escape'
-import { shortenPath } from '#machine/home-path'
+import { shortenPath } from '#frame/home-path'
 import { suggest } from '#machine/suggest'
 import { LISTED_MS } from './scope.ts'
 

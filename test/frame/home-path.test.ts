@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { expect, test } from 'vitest'
-import { shortenPath, shortenPaths } from '../../lib/machine/home-path.ts'
+import { shortenPath, shortenPaths } from '../../lib/frame/home-path.ts'
 
 const HOME = '/home/ann'
 
