@@ -12,14 +12,7 @@ const { R_OK, W_OK, X_OK } = constants
 export function checkRoom({ config, paths }: Scene): Line[] {
   const database = config.value?.database ?? paths.database
   const directories = [...new Set([paths.home, paths.dir, paths.sessions, paths.spool, dirname(database)])]
-  const files = [
-    (database),
-    `${database}-wal`,
-    `${database}-shm`,
-    paths.machineId,
-    paths.token,
-    paths.user,
-  ]
+  const files = [database, `${database}-wal`, `${database}-shm`, paths.machineId, paths.token, paths.user]
   const lines = [
     ...directories.map((path) => explainUnwritable(path, R_OK | W_OK | X_OK)),
     ...files.map((path) => explainUnwritable(path, R_OK | W_OK)),
