@@ -15,12 +15,12 @@ await using home = await createHome({ host: 'laptop' })
 step('1. Install into a scratch home')
 const installed = await home.cli(['install'])
 if (installed.code !== 0) throw new Error(installed.stderr)
-indent(installed.stdout.trim().replaceAll(home.path, '~'))
+indent(installed.stdout.trim())
 
 step('2. Two sessions start; the first one starts the hub')
 await using web = await startSession(home, { cwd: await home.project('web', { git: true }) })
 await using api = await startSession(home, { cwd: await home.project('api', { git: true }) })
-indent((await home.cli(['status'])).stdout.trim().replaceAll(home.path, '~'))
+indent((await home.cli(['status'])).stdout.trim())
 
 step('3. web looks for api, and writes to it')
 await tool(web, 'list_peers')
@@ -58,12 +58,11 @@ async function tool(session: Session, name: string, args: Record<string, unknown
   indent(`${name} ${JSON.stringify(args)}`)
   const result = await session.tool(name, args)
   if (result.isError) throw new Error(result.text)
-  indent(result.text.replaceAll(/^/gm, '  ').replaceAll(home.path, '~'))
+  indent(result.text.replaceAll(/^/gm, '  '))
   return result.data
 }
 
 async function delivered(session: Session, event: string): Promise<string> {
   // A session makes many tool calls; the mail comes with the first after it arrived.
-  const text = await waitFor(() => session.deliver(event), `mail with ${event}`)
-  return text.replaceAll(home.path, '~')
+  return waitFor(() => session.deliver(event), `mail with ${event}`)
 }

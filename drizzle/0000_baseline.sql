@@ -61,6 +61,7 @@ CREATE UNIQUE INDEX `machine_tokens_machine` ON `machine_tokens` (`machine_id`) 
 CREATE TABLE `machines` (
 	`id` text PRIMARY KEY NOT NULL,
 	`host` text NOT NULL,
+	`user_home` text,
 	`created_at` integer NOT NULL,
 	`seen_at` integer NOT NULL
 );

@@ -101,7 +101,7 @@ describe('the rooms', () => {
         ({ from, to }) =>
           from === 'lib/router' &&
           isOurs(to) &&
-          !['lib/frame/escape', 'lib/machine/suggest'].includes(to) &&
+          !['lib/frame/escape', 'lib/frame/home-path', 'lib/machine/suggest'].includes(to) &&
           !['lib/router', 'lib/db'].includes(toRoom(to)),
       ),
     ).toEqual([])

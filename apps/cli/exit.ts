@@ -2,6 +2,7 @@ import { TRPCClientError } from '@trpc/client'
 import { escapeControls } from '#frame/escape'
 import { HubUnavailableError } from '#machine/hub-process'
 import { toPaths } from '#machine/paths'
+import { toOwnWords } from './own-words.ts'
 import { EXIT } from './exit-codes.ts'
 
 /** What was typed cannot be meant; the message says what can. */
@@ -11,7 +12,7 @@ export class UsageError extends Error {
 
 /** Says what went wrong, and what to do about it; returns the exit code. */
 export function fail(cause: unknown): number {
-  process.stderr.write(`claude-peers: ${escapeControls(explain(cause as Error))}\n`)
+  process.stderr.write(`claude-peers: ${escapeControls(toOwnWords(explain(cause as Error)))}\n`)
   return toExitCode(cause)
 }
 

@@ -1,7 +1,13 @@
 import { escapeControls, escapeJson } from '#frame/escape'
+import { toOwnWords } from './own-words.ts'
 
-/** Writes lines for a person. Nothing in them steers the terminal or hides words, whoever wrote it. */
+/** Writes lines of our own for a person: paths and commands as this person can use them. */
 export function printLines(lines: string[]): void {
+  printWords(lines.map((line) => toOwnWords(line)))
+}
+
+/** Writes lines that hold words of others, as they are. Nothing in them steers the terminal or hides words. */
+export function printWords(lines: string[]): void {
   process.stdout.write(lines.map((line) => `${escapeControls(line)}\n`).join(''))
 }
 

@@ -1,3 +1,4 @@
+import { shortenPaths } from '#frame/home-path'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { BackupError, backUpDatabase } from '#db/backup'
@@ -28,7 +29,10 @@ export async function backUp(config: Config, args: string[]): Promise<number> {
   const made = await withDatabase(file, () => backUpDatabase({ file, folder, target, keep, now: Date.now() }))
   const removed = made.removed.map((path) => `Removed the older ${path}.\n`).join('')
   process.stdout.write(
-    `Backed up ${file} to ${made.path}: ${made.bytes} bytes, ${toMessages(made.waiting)} waiting.\n${removed}`,
+    shortenPaths(
+      `Backed up ${file} to ${made.path}: ${made.bytes} bytes, ${toMessages(made.waiting)} waiting.\n${removed}`,
+      paths.home,
+    ),
   )
   return 0
 }

@@ -1,12 +1,14 @@
 import { basename, dirname } from 'node:path'
 import { pino, type Logger } from 'pino'
 import { createStream, type RotatingFileStream } from 'rotating-file-stream'
+import { toPaths } from '#machine/paths'
+import { toPersonLine } from './person-log.ts'
 
 export type Log = Logger
 
 /**
  * Opens the log: JSON lines, owner-only, rotated at 5 MB with three old files kept. `toTerminal` writes them to
- * standard error as well, for a hub in the foreground. `close` resolves when everything is written.
+ * standard error as well, for a hub in the foreground; in a terminal, in words for a person. `close` resolves when everything is written.
  */
 export function openLog(
   file: string,
@@ -24,7 +26,7 @@ export function openLog(
   )
   const write = (line: string) => {
     stream.write(line)
-    if (toTerminal) process.stderr.write(line)
+    if (toTerminal) process.stderr.write(process.stderr.isTTY ? toPersonLine(line, toPaths().home) : line)
   }
   const log = pino({ base: { pid: process.pid }, timestamp: pino.stdTimeFunctions.isoTime }, { write })
   return { log, close: () => end(stream) }

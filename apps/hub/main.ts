@@ -5,7 +5,8 @@ import { escapeControls } from '#frame/escape'
 import { ConfigError, readConfig, type Config } from '#machine/config'
 import { HUB_EXIT } from '#machine/exit-codes'
 import { readReplaces } from '#machine/hub-identity'
-import { makePrivateDir } from '#machine/paths'
+import { shortenPaths } from '#frame/home-path'
+import { makePrivateDir, toPaths } from '#machine/paths'
 import type { ProcessIdentity } from '#machine/processes'
 import { backUp } from './backup.ts'
 import { DatabaseError } from './database.ts'
@@ -110,6 +111,6 @@ function toExitCode(cause: Error): number {
 }
 
 function say(message: string, code: number): number {
-  process.stderr.write(`claude-peers: ${escapeControls(message)}\n`)
+  process.stderr.write(`claude-peers: ${shortenPaths(escapeControls(message), toPaths().home)}\n`)
   return code
 }

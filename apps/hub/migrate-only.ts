@@ -1,3 +1,5 @@
+import { shortenPaths } from '#frame/home-path'
+import { toPaths } from '#machine/paths'
 import { join } from 'node:path'
 import { migrateFile } from '#db/migrate'
 import type { Config } from '#machine/config'
@@ -29,7 +31,7 @@ export async function migrateOnly(config: Config): Promise<number> {
       }),
     )
     const kept = result.backup ? ` The file as it was is kept at ${result.backup}.` : ''
-    process.stdout.write(`${file}: ${TOLD[result.outcome]}.${kept}\n`)
+    process.stdout.write(shortenPaths(`${file}: ${TOLD[result.outcome]}.${kept}\n`, toPaths().home))
     return 0
   } finally {
     claim.release()

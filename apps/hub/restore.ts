@@ -1,3 +1,4 @@
+import { shortenPaths } from '#frame/home-path'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { BackupError } from '#db/backup'
@@ -45,7 +46,7 @@ export async function restore(config: Config, args: string[]): Promise<number> {
         expireAfterMs: config.expireAfterMs,
       }),
     )
-    process.stdout.write(`${describe(restored, { file, from }).join('\n')}\n`)
+    process.stdout.write(shortenPaths(`${describe(restored, { file, from }).join('\n')}\n`, paths.home))
     return 0
   } finally {
     held.release()

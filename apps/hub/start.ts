@@ -140,6 +140,7 @@ async function serve(options: StartOptions, undo: Undo): Promise<RunningHub> {
     version: VERSION,
     machineId: machine.id,
     host: machine.host,
+    home: paths.home,
     stats: () => ({ ...own, startedAt, sockets: server.sockets.count(), reach: server.reach() }),
     urls: () => server.reach().urls,
     disconnect: server.sockets.disconnect,

@@ -1,7 +1,7 @@
 import type { Card } from '#machine/cards'
 import type { Config } from '#machine/config'
 import { readMachineId } from '#machine/machine-id'
-import { readPlace, toSummary, type Project } from '#machine/project'
+import { readPlace, toRealPath, toSummary, type Project } from '#machine/project'
 import { existsSync } from 'node:fs'
 import type { HubClient } from '#client/connect'
 import type { Sender } from '#machine/spool'
@@ -26,7 +26,7 @@ export async function describeSession(
   const project = await readProject()
   const sessionIds = found?.sessionIds.length ? found.sessionIds : [sessionId ?? []].flat()
   const registration: Sender['registration'] = {
-    machine: { id: readMachineId(paths.machineId), host },
+    machine: { id: readMachineId(paths.machineId), host, home: toRealPath(paths.home) },
     kind: 'session',
     directory: project.cwd,
     root: project.root,

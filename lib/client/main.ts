@@ -1,6 +1,7 @@
 /** What `claude-peers/client` exports: a typed client of the hub for other programs. */
 import { readConfig } from '#machine/config'
 import { locateHub } from '#machine/hub-process'
+import { readMachineId } from '#machine/machine-id'
 import type { EndpointSource } from './endpoint.ts'
 import { connect, type ConnectOptions, type HubClient } from './connect.ts'
 
@@ -22,4 +23,10 @@ export async function connectToHub(
   await locate({ fresh: true })
   const endpoint: EndpointSource = async (how) => ({ ...(await locate(how)), key })
   return connect({ ...rest, endpoint })
+}
+
+/** What `peers.register` is to know of this machine: its id, its label in addresses, the home directory of its user. */
+export function readMachine(): { id: string; host: string; home: string } {
+  const { paths, host } = readConfig()
+  return { id: readMachineId(paths.machineId), host, home: paths.home }
 }

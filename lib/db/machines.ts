@@ -21,10 +21,10 @@ export function createMachines(connection: Connection) {
      * Notes that a machine was heard of, and its label, in the form that names have. The label is part of every address
      * on the machine, so a new one is a change of all of its seats. Seats that v2 knew by that label alone become its own.
      */
-    note({ id, host: label }: { id: string; host: string }) {
+    note({ id, host: label, home }: { id: string; host: string; home?: string | undefined }) {
       const host = toName(label)
       const before = reads.hostOf.get({ id })
-      writes.noteMachine.run({ id, host, now: now() })
+      writes.noteMachine.run({ id, host, userHome: home ?? null, now: now() })
       if (before?.host === host) return
       const renamed = before ? reads.ofMachine.all({ machineId: id }) : []
       for (const seat of renamed) writes.relabel.run({ id: seat.id, changedSeq: nextSeq() })

@@ -29,12 +29,13 @@ export type Mail = {
   senderName: string
   senderHost: string
   senderCwd: string
+  senderHome: string | null
   /** When the recipient's present session took the seat; older mail was sent to, or by, a previous session. */
   heldSince: number
 }
 
 /** The same without what its two seats say. */
-type Seatless = Omit<Mail, 'senderName' | 'senderHost' | 'senderCwd' | 'heldSince'>
+type Seatless = Omit<Mail, 'senderName' | 'senderHost' | 'senderCwd' | 'senderHome' | 'heldSince'>
 
 /** A message that its reader's transcript may show by now. */
 export type Unread = {
@@ -98,6 +99,7 @@ export function selectMail({ orm, seat }: Connection) {
       senderName: sender.name,
       senderHost: sender.host,
       senderCwd: sender.cwd,
+      senderHome: sender.userHome,
       heldSince: seat(reader)!.heldSince,
     }
   }

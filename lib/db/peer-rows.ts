@@ -3,7 +3,7 @@ import type { Connection } from './connection.ts'
 import { deliveries, machines, peers, sessions } from './schema.ts'
 
 /** A seat with the label of its machine and the mail that waits for it (queued or on offer). */
-export type PeerRow = typeof peers.$inferSelect & { host: string; waiting: number }
+export type PeerRow = typeof peers.$inferSelect & { host: string; userHome: string | null; waiting: number }
 
 /** The same without the count of its mail. */
 export type SeatRow = Readonly<Omit<PeerRow, 'waiting'>>
@@ -15,7 +15,7 @@ export const toProcess = ({ pid, pidStart, pidNamespace }: SeatRow) =>
 /** The prepared read of one seat. */
 export const selectSeat = (orm: Connection['orm']) =>
   orm
-    .select({ ...getTableColumns(peers), host: machines.host })
+    .select({ ...getTableColumns(peers), host: machines.host, userHome: machines.userHome })
     .from(peers)
     .innerJoin(machines, eq(machines.id, peers.machineId))
     .where(eq(peers.id, sql.placeholder('id')))
@@ -32,12 +32,12 @@ export function selectPeers({ orm }: Connection) {
   const ofSessions = eq(peers.kind, sql`'session'`)
   const select = () =>
     orm
-      .select({ ...getTableColumns(peers), host: machines.host, waiting })
+      .select({ ...getTableColumns(peers), host: machines.host, userHome: machines.userHome, waiting })
       .from(peers)
       .innerJoin(machines, eq(machines.id, peers.machineId))
   return {
     hostOf: orm
-      .select({ host: machines.host })
+      .select({ host: machines.host, userHome: machines.userHome })
       .from(machines)
       .where(eq(machines.id, sql.placeholder('id')))
       .prepare(),

@@ -15,12 +15,17 @@ export function writePeers({ orm }: Connection) {
       .values({
         id: placeholder('id'),
         host: placeholder('host'),
+        userHome: placeholder('userHome'),
         createdAt: placeholder('now'),
         seenAt: placeholder('now'),
       })
       .onConflictDoUpdate({
         target: machines.id,
-        set: { host: sql`excluded.host`, seenAt: sql`excluded.seen_at` },
+        set: {
+          host: sql`excluded.host`,
+          userHome: sql`coalesce(excluded.user_home, user_home)`,
+          seenAt: sql`excluded.seen_at`,
+        },
       })
       .prepare(),
     create: orm

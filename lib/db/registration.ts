@@ -15,7 +15,7 @@ import type { Withdrawals } from './withdrawal.ts'
 
 /** What a session says of itself. `pidStart` and `pidNamespace` are opaque: see `registerInput`. */
 export type Registration = {
-  machine: { id: string; host: string }
+  machine: { id: string; host: string; home?: string | undefined }
   kind: 'session' | 'user'
   root: string
   cwd: string

@@ -48,7 +48,7 @@ const compare = (one: string, other: string) => (one < other ? -1 : Number(one >
 function prepare({ orm }: Pick<Connection, 'orm'>) {
   const select = () =>
     orm
-      .select({ ...getTableColumns(peers), host: machines.host })
+      .select({ ...getTableColumns(peers), host: machines.host, userHome: machines.userHome })
       .from(peers)
       .innerJoin(machines, eq(machines.id, peers.machineId))
   const waiting = orm

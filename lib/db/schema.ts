@@ -19,6 +19,8 @@ export const machines = sqliteTable(
   {
     id: text('id').primaryKey(),
     host: text('host').notNull(),
+    /** The home directory of its user: paths below it are shown as `~/…`. */
+    userHome: text('user_home'),
     createdAt: integer('created_at').notNull(),
     seenAt: integer('seen_at').notNull(),
   },

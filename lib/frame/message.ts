@@ -1,3 +1,4 @@
+import { shortenPath } from './home-path.ts'
 import type { Mail } from '#router/shapes/mailbox'
 import { escapeAttribute } from './escape.ts'
 import { toEnd, toStart } from './fit.ts'
@@ -26,7 +27,9 @@ export function renderMessage(mail: Mail, head: Head, { toolPrefix, now, mixed }
     `sent="${toAge(mail.sentAt, now)}"`,
     ...(mail.kind === 'note'
       ? []
-      : [`directory="${escapeAttribute(toEnd(mail.directory, MAX_DIRECTORY_CHARS))}"`]),
+      : [
+          `directory="${escapeAttribute(toEnd(shortenPath(mail.directory, mail.home), MAX_DIRECTORY_CHARS))}"`,
+        ]),
     ...(mail.scope === null ? [] : [`to="all ${WHERE[mail.scope]}"`]),
     ...toThread(mail, now),
     ...(mail.again ? ['redelivered="after a broken delivery; you may have seen it before"'] : []),

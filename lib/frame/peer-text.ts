@@ -1,3 +1,4 @@
+import { shortenPath } from './home-path.ts'
 import type { Peer } from '#router/shapes/peers'
 import { escapeLine } from './escape.ts'
 import { toClock } from './time.ts'
@@ -22,7 +23,7 @@ function describeIdle({ obstacle, headless, wakeable }: Peer): string {
 
 /** One line about a peer: address, what it does, place, what it works on, what waits for it. */
 export function describePeer(peer: Peer, now: number): string {
-  const safe = toSafePeer(peer)
+  const safe = toSafePeer(toHomely(peer))
   const waiting = `${peer.waiting} ${peer.waiting === 1 ? 'message waits' : 'messages wait'}`
   const isSession = safe.kind === 'session'
   const parts = [
@@ -33,6 +34,12 @@ export function describePeer(peer: Peer, now: number): string {
     peer.waiting > 0 ? waiting : '',
   ]
   return `${safe.address}: ${parts.filter(Boolean).join(' · ')}`
+}
+
+/** A peer with the paths below its user's home as a person reads them. */
+export function toHomely(peer: Peer): Peer {
+  const { directory, repo, home } = peer
+  return { ...peer, directory: shortenPath(directory, home), repo: repo && shortenPath(repo, home) }
 }
 
 /** A peer whose own words cannot pass for anything but words. */

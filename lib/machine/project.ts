@@ -102,7 +102,7 @@ function toRemote(lines: string | undefined): string | undefined {
 }
 
 /** A directory that was deleted under its session still has the name it had. */
-function toRealPath(directory: string): string {
+export function toRealPath(directory: string): string {
   try {
     return realpathSync(directory)
   } catch {

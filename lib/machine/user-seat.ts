@@ -5,11 +5,12 @@ import type { Config } from './config.ts'
 import { parseJson, readIfThere, writePrivate } from './files.ts'
 import { readMachineId } from './machine-id.ts'
 import { makePrivateDir } from './paths.ts'
+import { toRealPath } from './project.ts'
 
 /** What the person at this machine is registered with. */
 export function toUserRegistration({ paths, host }: Config): z.infer<typeof registerInput> {
   return {
-    machine: { id: readMachineId(paths.machineId), host },
+    machine: { id: readMachineId(paths.machineId), host, home: toRealPath(paths.home) },
     kind: 'user',
     directory: paths.home,
     root: paths.home,

@@ -3,6 +3,7 @@ import { toName, toWantedNames } from '#db/names'
 import type { Database } from '#db/open'
 import type { SeatRow } from '#db/peer-rows'
 import { escapeLine } from '#frame/escape'
+import { shortenPath } from '#frame/home-path'
 import { suggest } from '#machine/suggest'
 import { LISTED_MS } from './scope.ts'
 
@@ -106,7 +107,8 @@ export function listNames(peers: SeatRow[]): string {
   return `${names.join(', ')}${more > 0 ? ` and ${more} more` : ''}`
 }
 
-const describe = (peer: SeatRow) => `${peer.name}@${peer.host} (${peer.id}, ${shorten(peer.cwd, MOST_CHARS)})`
+const describe = (peer: SeatRow) =>
+  `${peer.name}@${peer.host} (${peer.id}, ${shorten(shortenPath(peer.cwd, peer.userHome), MOST_CHARS)})`
 
 /** Somebody's words in an error, which cannot pass for more than words. */
 const shorten = (text: string, length: number) =>

@@ -43,6 +43,8 @@ export type Hub = {
   machineId: string
   /** The label of its machine. */
   host: string
+  /** The home directory of its user. */
+  home: string
   stats: () => Pick<Stats, 'pid' | 'start' | 'namespace' | 'startedAt' | 'sockets' | 'reach'>
   /** Where other machines reach it; empty when they cannot. */
   urls: () => string[]

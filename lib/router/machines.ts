@@ -2,7 +2,7 @@ import { TRPCError } from '@trpc/server'
 import { INVITATION_MS } from '#db/limits'
 import type { MachineRow } from '#db/machines'
 import type { MachineToken } from '#db/machine-tokens'
-import { toName } from '#db/names'
+import { toName, USER_NAME } from '#db/names'
 import { enterAs } from './authority.ts'
 import type { Context } from './context.ts'
 import {
@@ -74,7 +74,10 @@ export const machinesRouter = router({
     .output(joined)
     .mutation(async ({ ctx, input: { machine } }) => {
       const { database, hub, caller } = ctx
-      await database.queue.run(() => enterAs(ctx, machine))
+      await database.queue.run(() => {
+        enterAs(ctx, machine)
+        seatHubsPerson(ctx)
+      })
       const host = toName(machine.host)
       const isHubs = machine.id !== hub.machineId && toName(hub.host) === host
       return {
@@ -86,6 +89,17 @@ export const machinesRouter = router({
       }
     }),
 })
+
+/** Whoever joins may write to the person at the hub's machine, who may not have run a command there yet. */
+function seatHubsPerson({ database, hub }: Context): void {
+  const { machineId: id, host, home } = hub
+  if (database.peers.named(USER_NAME).some((peer) => peer.machineId === id)) return
+  const machine = { id, host, home }
+  database.register(
+    { machine, kind: 'user', root: home, cwd: home, isRepo: false, summary: 'the person at this machine' },
+    { isHeld: () => false },
+  )
+}
 
 function toTokenHolder(ctx: Context, token: MachineToken & { expired: boolean }): KnownMachine {
   const { id, label, machineId, createdAt, boundAt, seenAt } = token

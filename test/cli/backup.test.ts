@@ -23,7 +23,8 @@ const readAs = ({ headers }: Seat, { url, token }: { url: string; token: string 
 async function backUp(home: Home, args: string[] = []): Promise<string> {
   const { code, stdout, stderr } = await home.cli(['backup', ...args])
   expect([code, stderr]).toEqual([0, ''])
-  return /^Backed up .* to (.+): \d+ bytes, \d+ messages? waiting\.$/m.exec(stdout)![1]!
+  const [, path] = /^Backed up .* to (.+): \d+ bytes, \d+ messages? waiting\.$/m.exec(stdout)!
+  return path!.replace(/^~/, () => home.path)
 }
 
 describe('backup', () => {

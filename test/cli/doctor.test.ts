@@ -23,7 +23,7 @@ describe.concurrent('doctor', () => {
     expect([code, stderr]).toEqual([0, ''])
     expect(stdout.split('\n').filter((line) => line !== '' && !line.startsWith('ok   '))).toEqual([])
     expect(stdout).toContain(`ok   hub: 3.0.0 answers at ${url}, pid ${pid}\n`)
-    expect(stdout).toContain(`ok   database: ${home.path}/.claude-peers.db\n`)
+    expect(stdout).toContain(`ok   database: ~/.claude-peers.db\n`)
     expect(stdout).toContain('ok   Claude Code: 2.1.330 at ')
     expect(stdout).toContain('ok   hooks: PostToolUse, UserPromptSubmit, SessionStart, Stop, Notification')
     expect(stdout).toContain(`ok   sessions: ${api.card()!.name}\n`)

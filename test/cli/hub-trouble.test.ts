@@ -75,7 +75,7 @@ describe.concurrent('a hub that serves another database', () => {
     await using home = await createHome()
     await using hub = await runHub(home)
     const env = { CLAUDE_PEERS_DB: join(home.path, 'other.db') }
-    const told = `The hub at ${hub.url} (pid ${hub.pid}) serves ${home.path}/.claude-peers.db, and here ${env.CLAUDE_PEERS_DB} is configured: use the same CLAUDE_PEERS_DB everywhere`
+    const told = `The hub at ${hub.url} (pid ${hub.pid}) serves ~/.claude-peers.db, and here ~/other.db is configured: use the same CLAUDE_PEERS_DB everywhere`
     for (const args of [['peers'], ['send', 'api', 'x'], ['log']]) {
       const { code, stdout, stderr } = await home.cli(args, { env })
       expect([args, code, stdout, stderr]).toEqual([args, 3, '', expect.stringContaining(told)])
@@ -84,7 +84,7 @@ describe.concurrent('a hub that serves another database', () => {
     expect([status.code, status.stdout]).toEqual([3, expect.stringContaining(told)])
     expect((await home.cli(['stop'], { env })).stdout).toContain(`Stopped the hub (pid ${hub.pid})`)
     await startFrom(home, { env })
-    expect((await home.cli(['status'], { env })).stdout).toContain(`Database: ${env.CLAUDE_PEERS_DB}`)
+    expect((await home.cli(['status'], { env })).stdout).toContain('Database: ~/other.db')
   })
 
   test('is not seen where a link leads to the same file', async () => {

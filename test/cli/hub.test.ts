@@ -90,7 +90,7 @@ describe('hub', () => {
 describe('migrate', () => {
   test('makes a database, finds it up to date, and leaves that of a running hub alone', async () => {
     await using home = await createHome()
-    const file = `${home.path}/.claude-peers.db`
+    const file = '~/.claude-peers.db'
     expect(await home.cli(['migrate'])).toMatchObject({ code: 0, stdout: `${file}: created.\n` })
     expect(await home.cli(['migrate'])).toMatchObject({
       code: 0,

@@ -45,10 +45,10 @@ describe('status and peers', () => {
     expect((await run(['status'])).replace(/: online(, no hook has run in it yet)? · /, ': ')).toBe(
       [
         `Hub 3.0.0 at ${url}, pid ${pid}, started just now`,
-        `Database: ${home.path}/.claude-peers.db`,
+        `Database: ~/.claude-peers.db`,
         'Mail: 0 messages wait',
         'Online: 1',
-        `- api@laptop: ${home.path}/api · branch main · Working on api (branch main)`,
+        `- api@laptop: ~/api · branch main · Working on api (branch main)`,
         '',
       ].join('\n'),
     )

@@ -33,6 +33,7 @@ export function openRouter() {
   const hub: Hub = {
     version: '9.8.7',
     machineId: HOME_MACHINE.id,
+    home: '/home/hub',
     host: HOME_MACHINE.host,
     stats: () => ({ pid: 4711, startedAt: 1, sockets: 2, reach: { urls: URLS, trouble: null } }),
     urls: () => URLS,

@@ -30,6 +30,7 @@ export async function openServer(options: Partial<ListenOptions> = {}) {
     version: '1.2.3',
     machineId: 'm',
     host: 'laptop',
+    home: '/home/hub',
     urls: () => [],
     disconnect: server.sockets.disconnect,
     socketsOf: server.sockets.countOf,

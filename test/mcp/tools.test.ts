@@ -47,10 +47,10 @@ describe('list_peers', () => {
     const { text, data } = await web.tool('list_peers')
     expect(text.replaceAll(STATE, ': ')).toBe(
       [
-        `You are web@laptop: ${home.path}/web · branch main · Working on web (branch main)`,
+        `You are web@laptop: ~/web · branch main · Working on web (branch main)`,
         'Online:',
-        `- shop@laptop: ${home.path}/shop/worker · branch main · Working on shop in worker (branch main)`,
-        `- api@laptop: ${home.path}/api · branch main · Working on api (branch main)`,
+        `- shop@laptop: ~/shop/worker · branch main · Working on shop in worker (branch main)`,
+        `- api@laptop: ~/api · branch main · Working on api (branch main)`,
       ].join('\n'),
     )
     expect(text.match(STATE)).toHaveLength(3)
@@ -61,11 +61,11 @@ describe('list_peers', () => {
     expect(data['peers']).toMatchObject([
       {
         address: 'shop@laptop',
-        directory: `${home.path}/shop/worker`,
-        repo: `${home.path}/shop`,
+        directory: `~/shop/worker`,
+        repo: `~/shop`,
         state: expect.stringMatching(new RegExp(`^(${WORDS})$`)),
       },
-      { address: 'api@laptop', directory: `${home.path}/api`, repo: `${home.path}/api`, branch: 'main' },
+      { address: 'api@laptop', directory: `~/api`, repo: `~/api`, branch: 'main' },
     ])
   })
 
@@ -82,18 +82,18 @@ describe('list_peers', () => {
     expect((await same.tool('list_peers')).text).toMatch(/^You are shop-2@laptop/)
   })
 
-  test('shows waiting mail, the person apart from the sessions, and paths as they are', async () => {
+  test('shows waiting mail, the person apart from the sessions, and paths below the home with ~', async () => {
     await using odd = await startSession(home, { cwd: await home.project('r&d "lab"') })
     const { data } = await web.tool('send_message', { to: 'r-d-lab', message: 'hello' })
     await home.cli(['send', 'api', 'hello from the command line', '--fyi'])
     const { text, data: listed } = await web.tool('list_peers')
     expect(text.replaceAll(STATE, ': ')).toContain(
-      `- r-d-lab@laptop: ${home.path}/r&d "lab" · Working on r&d "lab" · 1 message waits`,
+      `- r-d-lab@laptop: ~/r&d "lab" · Working on r&d "lab" · 1 message waits`,
     )
     expect(text).toContain('The person:\n- user@laptop')
     expect(text.match(/the person at laptop/g)).toHaveLength(1)
     expect(listed['peers']).toContainEqual(
-      expect.objectContaining({ address: 'r-d-lab@laptop', directory: `${home.path}/r&d "lab"`, waiting: 1 }),
+      expect.objectContaining({ address: 'r-d-lab@laptop', directory: `~/r&d "lab"`, waiting: 1 }),
     )
     expect(await odd.deliver('Stop')).toContain('hello')
     await api.deliver('UserPromptSubmit')

@@ -1,11 +1,9 @@
-import { join } from 'node:path'
-import { PACKAGE_ROOT } from '#machine/package'
 import { examine } from '../doctor/examine.ts'
-import { quote, toText, unknown, type Line } from '../doctor/line.ts'
+import { toText, unknown, type Line } from '../doctor/line.ts'
 import { runProbe } from '../doctor/probe/probe.ts'
 import { openScene } from '../doctor/scene.ts'
-import { findProgram } from '../doctor/server.ts'
 import { EXIT } from '../exit-codes.ts'
+import { readCommand } from '../own-words.ts'
 import { printJson, printLines } from '../print.ts'
 
 /** What must be well before a message can get through. */
@@ -31,9 +29,8 @@ export async function doctor({ e2e, json }: { e2e?: boolean; json?: boolean }): 
   if (lines.some((line) => line.state === 'fix')) process.exitCode = EXIT.failed
 }
 
-/** What is to be run can be run as it stands, also where this command is on no PATH. */
+/** What is to be run can be run as it stands, however this installation is called here. */
 function withOwnCommand(line: Line): Line {
-  if (!line.run?.startsWith('claude-peers ') || findProgram('claude-peers', process.env)) return line
-  const own = [process.execPath, join(PACKAGE_ROOT, 'bin', 'claude-peers.cjs')].map(quote).join(' ')
-  return { ...line, run: line.run.replace('claude-peers', () => own) }
+  if (!line.run?.startsWith('claude-peers ')) return line
+  return { ...line, run: line.run.replace('claude-peers', () => readCommand()) }
 }

@@ -4,7 +4,8 @@ import { describeRelation } from '#frame/thread-text'
 import { toAge, toClock } from '#frame/time'
 import type { Mail } from '#router/shapes/mailbox'
 import { UsageError } from '../exit.ts'
-import { flushed, printJson, printLines, toBodyLines, toJson } from '../print.ts'
+import { flushed, printJson, printLines, printWords, toBodyLines, toJson } from '../print.ts'
+import { readCommand } from '../own-words.ts'
 import { withUser } from '../session.ts'
 
 type Hub = HubClient['hub']
@@ -39,7 +40,7 @@ async function showTaken(hub: Hub, { limit, json }: { limit: number; json: boole
     if (messages.length < page) break
   }
   if (json) return printJson(taken.toReversed())
-  printLines(taken.length === 0 ? ['You have taken no mail yet.'] : toLines(taken.toReversed()))
+  printWords(taken.length === 0 ? ['You have taken no mail yet.'] : toLines(taken.toReversed()))
 }
 
 async function look(hub: Hub, json: boolean | undefined) {
@@ -47,7 +48,7 @@ async function look(hub: Hub, json: boolean | undefined) {
   if (json) return printJson(messages)
   if (messages.length === 0) return printLines(['No mail.'])
   const more = waiting - messages.length
-  printLines([...toLines(messages), ...(more > 0 ? [`${more} more after these.`] : [])])
+  printWords([...toLines(messages), ...(more > 0 ? [`${more} more after these.`] : [])])
 }
 
 async function take(hub: Hub, json: boolean | undefined) {
@@ -57,7 +58,7 @@ async function take(hub: Hub, json: boolean | undefined) {
     const { offerId, messages } = await hub.mailbox.consume.mutate({ budget: BATCH_CHARS })
     if (offerId === null) break
     if (json) process.stdout.write(toJsonItems(messages, count))
-    else printLines(toLines(messages))
+    else printWords(toLines(messages))
     count += messages.length
     isToAnswer ||= messages.some((mail) => mail.kind === 'message')
     await flushed()
@@ -65,10 +66,10 @@ async function take(hub: Hub, json: boolean | undefined) {
   }
   if (json) process.stdout.write(count > 0 ? '\n]\n' : '[]\n')
   else if (count === 0) printLines([await whyNothing(hub)])
-  else if (isToAnswer) printLines([ANSWER])
+  else if (isToAnswer) printLines([toAnswer()])
 }
 
-const ANSWER = 'Answer with: claude-peers send --reply-to <id> <name> <message>'
+const toAnswer = () => `Answer with: ${readCommand()} send --reply-to <id> <name> <message>`
 
 /** What a reader that was broken off has taken comes back when its lease of 30 seconds is over. */
 async function whyNothing(hub: Hub): Promise<string> {

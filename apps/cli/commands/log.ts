@@ -3,7 +3,7 @@ import { describeReceipt } from '#frame/receipt-text'
 import { describeNumber } from '#frame/thread-text'
 import { toClock } from '#frame/time'
 import type { LogEntry } from '#router/shapes/messages'
-import { printJson, printLines, toOneLine } from '../print.ts'
+import { printJson, printWords, toOneLine } from '../print.ts'
 import { withHub } from '../session.ts'
 
 /** Shows recent messages, newest last, with where each stands. */
@@ -13,9 +13,9 @@ export async function log(options: { limit: number; with?: string; json?: boolea
     start: false,
   })
   if (options.json) return printJson(entries)
-  if (entries.length === 0) return printLines(['No messages yet.'])
+  if (entries.length === 0) return printWords(['No messages yet.'])
   const now = Date.now()
-  printLines(entries.toReversed().map((entry) => describeEntry(entry, now)))
+  printWords(entries.toReversed().map((entry) => describeEntry(entry, now)))
 }
 
 /** One line about a message: when, who to whom, where it stands, how it begins. */

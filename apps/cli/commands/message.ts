@@ -3,7 +3,7 @@ import { describeSteps } from '#frame/receipt-text'
 import { describeRelation } from '#frame/thread-text'
 import { toClock } from '#frame/time'
 import type { WholeMessage } from '#router/shapes/messages'
-import { printJson, printLines, toBodyLines } from '../print.ts'
+import { printJson, printWords, toBodyLines } from '../print.ts'
 import { withHub } from '../session.ts'
 
 /** Shows one message whole: who sent what, and for each recipient every step that it made and how it goes on. */
@@ -11,7 +11,7 @@ export async function message(id: number, { json }: { json?: boolean }): Promise
   const found = await withHub((hub) => hub.messages.get.query({ messageId: id }), { start: false })
   if (json) return printJson(found)
   const now = Date.now()
-  printLines([
+  printWords([
     toHeading(found, now),
     ...(found.text === '' ? [NOT_FOR_HERE] : toBodyLines(found.text)),
     ...found.recipients.flatMap((entry) => [

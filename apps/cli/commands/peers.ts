@@ -1,6 +1,6 @@
 import { describePeer } from '#frame/peer-text'
 import { readPeers } from '../every-peer.ts'
-import { printJson, printLines } from '../print.ts'
+import { printJson, printLines, printWords } from '../print.ts'
 import { withHub } from '../session.ts'
 
 /** Lists the seats: who is online, and who was here lately and has mail kept. */
@@ -12,7 +12,7 @@ export async function peers({ json }: { json?: boolean }): Promise<void> {
   const offline = peers.filter((peer) => peer.state === 'offline')
   if (peers.length === 0)
     return printLines(['No session is known yet: start Claude Code after "claude-peers install".'])
-  printLines([
+  printWords([
     ...online.map((peer) => `● ${describePeer(peer, now)}`),
     ...offline.map((peer) => `○ ${describePeer(peer, now)}`),
   ])

@@ -12,7 +12,7 @@ import type { Peer } from '#router/shapes/peers'
 import { readPeers } from '../every-peer.ts'
 import { EXIT } from '../exit-codes.ts'
 import { readKept, toKeptLines } from '../kept.ts'
-import { printJson, printLines } from '../print.ts'
+import { printJson, printLines, printWords } from '../print.ts'
 import { seeHub, type SeenHub } from '../seen-hub.ts'
 import { sendWaiting } from '../waiting.ts'
 
@@ -72,8 +72,8 @@ function showHub(config: Config, { found, stats, rest: peers }: SeenHub<Peer[]>,
     `Mail: ${queued + offered} ${queued + offered === 1 ? 'message waits' : 'messages wait'}`,
     ...toKeptLines(readKept(config), now),
     online.length > 0 ? `Online: ${online.length}` : 'Nobody is online.',
-    ...online.map((peer) => `- ${describePeer(peer, now)}`),
   ])
+  printWords(online.map((peer) => `- ${describePeer(peer, now)}`))
 }
 
 /** Any other local hub that is older hands over to the next command that needs it. */

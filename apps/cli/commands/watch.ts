@@ -1,7 +1,7 @@
 import { describePeer } from '#frame/peer-text'
 import { toClock } from '#frame/time'
 import type { PeersEvent } from '#router/shapes/peers'
-import { printLines, toJson } from '../print.ts'
+import { printWords, toJson } from '../print.ts'
 import { withHub } from '../session.ts'
 import { describeEntry } from './log.ts'
 
@@ -13,7 +13,7 @@ export async function watch({ json }: { json?: boolean }): Promise<void> {
       const { promise: stopped, resolve: stop, reject: fail } = Promise.withResolvers<void>()
       for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop())
       const tell = (event: object, lines: string[]) =>
-        json ? process.stdout.write(`${toJson(event)}\n`) : printLines(lines)
+        json ? process.stdout.write(`${toJson(event)}\n`) : printWords(lines)
 
       /** A snapshot has begun, and goes on. */
       let isWithin = false

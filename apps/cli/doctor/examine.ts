@@ -4,6 +4,7 @@ import { checkHub } from './hub.ts'
 import type { Line } from './line.ts'
 import { checkInstallation, checkMachineId, checkModes, checkSessions, checkSettings } from './machine.ts'
 import { checkDisabled, checkDuplicates } from './plugin.ts'
+import { checkRoom } from './room.ts'
 import type { Scene } from './scene.ts'
 import { checkWaiters } from './waiters.ts'
 import { checkOtherServers, checkServer } from './server.ts'
@@ -14,6 +15,7 @@ type Check = (scene: Scene) => Line | Line[] | Promise<Line | Line[]>
 const CHECKS: Check[] = [
   checkInstallation,
   checkSettings,
+  checkRoom,
   checkModes,
   checkMachineId,
   checkHub,

@@ -2,6 +2,8 @@ import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js'
 import { judge } from '#client/verdict'
 import { escapeBody } from '#frame/escape'
 import { toStart } from '#frame/fit'
+import { shortenPaths } from '#frame/home-path'
+import { toPaths } from '#machine/paths'
 import { startDeadline } from '../deadline.ts'
 import type { Link } from '../link.ts'
 import { asSeated } from './seated.ts'
@@ -45,7 +47,9 @@ export async function explaining(work: () => Promise<CallToolResult>): Promise<C
   } catch (cause) {
     return {
       isError: true,
-      content: [{ type: 'text', text: toStart(escapeBody((cause as Error).message), MOST_ERROR_CHARS) }],
+      content: [{ type: 'text', text: toStart(escapeBody(toWords(cause as Error)), MOST_ERROR_CHARS) }],
     }
   }
 }
+
+const toWords = ({ message }: Error) => shortenPaths(message, toPaths().home)

@@ -7,7 +7,7 @@ import { z } from 'zod'
 import { describeAnswer, toExcerpt } from '#frame/answer-text'
 import { fit, toEnd, toStart } from '#frame/fit'
 import { describeReceipt } from '#frame/receipt-text'
-import { describeState, toSafePeer } from '#frame/peer-text'
+import { describeState, toHomely, toSafePeer } from '#frame/peer-text'
 import { receipt, reply, type Receipt } from '#router/shapes/messages'
 import { messageId } from '#router/shapes/common'
 import { peer, type Peer } from '#router/shapes/peers'
@@ -27,13 +27,15 @@ export const seenPeer = peer
 
 /** A peer in a tool's answer; its own words cannot pass for anything but words. */
 export function toSeenPeer(given: Peer, now: number): z.infer<typeof seenPeer> {
-  const { address, kind, directory, repo, branch, summary, waiting } = toShortPeer(toSafePeer(given))
+  const { address, kind, directory, repo, branch, summary, waiting } = toShortPeer(
+    toSafePeer(toHomely(given)),
+  )
   return { address, kind, state: describeState(given, now), directory, repo, branch, summary, waiting }
 }
 
 /** A peer in a list: of a long path the end, of other words the beginning. */
 export function toShortPeer(given: Peer): Peer {
-  const { directory, repo, branch, summary } = given
+  const { directory, repo, branch, summary } = toHomely(given)
   return {
     ...given,
     directory: toEnd(directory, MAX_PATH_CHARS),

@@ -10,6 +10,8 @@ export const mail = z.object({
   /** `name@host` of the sender; of a note `claude-peers`. */
   from: z.string(),
   directory: z.string(),
+  /** The home directory of the sender's user, where its machine has named it. */
+  home: z.string().optional(),
   text: z.string(),
   urgency,
   replyTo: messageId.nullable(),

@@ -36,6 +36,8 @@ export const peer = z.object({
   address: z.string(),
   kind: z.enum(['session', 'user']),
   directory: z.string(),
+  /** The home directory of its user, where its machine has named it: paths below it are shown as `~/…`. */
+  home: z.string().optional(),
   repo: z.string().nullable(),
   branch: z.string().nullable(),
   summary: z.string(),
@@ -56,8 +58,12 @@ export type Peer = z.infer<typeof peer>
 const text = (length: number) => z.string().max(length)
 const path = text(4_096).min(1)
 
-/** What a computer says of itself. */
-export const machine = z.object({ id: z.string().regex(/^[\w-]{8,64}$/), host: text(255).min(1) })
+/** What a computer says of itself; `home`: the home directory of its user. */
+export const machine = z.object({
+  id: z.string().regex(/^[\w-]{8,64}$/),
+  host: text(255).min(1),
+  home: path.optional(),
+})
 
 /**
  * What a session says of itself. `repository`: the common git directory of its worktrees. What its project is known by
