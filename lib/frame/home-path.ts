@@ -14,7 +14,7 @@ export function shortenPath(path: string, home: string | null | undefined): stri
 export function shortenPaths(text: string, home: string | null | undefined): string {
   if (!isShortenable(home)) return text
   const own = home.replaceAll(/[$()*+.?[\\\]^{|}]/g, String.raw`\$&`)
-  const place = new RegExp(String.raw`(?<=^|[\s(])${own}(?=/|[,.:;)]*(?:\s|$))`, 'g')
+  const place = new RegExp(String.raw`(?<=^|\s)${own}(?=/|[,.:;)]*(?:\s|$))`, 'g')
   return text.replaceAll(place, '~')
 }
 

@@ -211,7 +211,11 @@ describe('restore', () => {
     expect(offer.messages).toMatchObject([{ text: 'across the failure', from: 'near@studio', again: true }])
     const { peers } = await stockClient(next).peers.list.query({ scope: 'network' })
     // Seats of the machine that the hub ran on are those of any other machine now.
-    expect(peers.map((peer) => peer.address).toSorted()).toEqual(['far@desktop', 'near@studio'])
+    expect(peers.map((peer) => peer.address).toSorted()).toEqual([
+      'far@desktop',
+      'near@studio',
+      'user@studio',
+    ])
     const { machines } = await stockClient(next).machines.list.query()
     expect(machines).toContainEqual(expect.objectContaining({ label: 'desktop', state: 'joined' }))
   })

@@ -21,7 +21,9 @@ describe.concurrent('a hub that runs and does not answer', { timeout: 60_000 }, 
     process.kill(hub.pid, 'SIGCONT')
     expect([code, stdout]).toEqual([
       3,
-      expect.stringMatching(new RegExp(`^The hub \\(pid ${hub.pid}\\) does not answer .*claude-peers stop`)),
+      expect.stringMatching(
+        new RegExp(`^The hub \\(pid ${hub.pid}\\) does not answer .*claude-peers(?:\\.cjs)? stop`),
+      ),
     ])
     expect(JSON.parse(json.stdout)).toMatchObject({ running: true, answers: false, pid: hub.pid })
   })

@@ -101,7 +101,7 @@ describe('migrate', () => {
     const { code, stderr } = await home.cli(['migrate'])
     expect([code, stderr]).toEqual([
       3,
-      expect.stringMatching(new RegExp(`The hub \\(pid ${pid}\\) serves .*claude-peers stop`)),
+      expect.stringMatching(new RegExp(`The hub \\(pid ${pid}\\) serves .*claude-peers(?:\\.cjs)? stop`)),
     ])
     expect((await home.cli(['status'])).code).toBe(0)
     await home.cli(['stop'])

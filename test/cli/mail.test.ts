@@ -2,6 +2,8 @@ import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import Sqlite from 'better-sqlite3'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { toOwnCommand } from '../../apps/cli/own-words.ts'
+import { PACKAGE_ROOT } from '../../lib/machine/package.ts'
 import { createHome, type Home } from '../harness/home.ts'
 import { joinAs, type TestPeer } from '../harness/peer.ts'
 import { startSession, type Session } from '../harness/session.ts'
@@ -10,6 +12,8 @@ import { waitFor } from '../harness/wait.ts'
 import { BIN } from './program.ts'
 
 const sh = promisify(execFile)
+/** How the home’s person runs this checkout, which is on no PATH there. */
+const own = () => toOwnCommand({ env: home.env, cwd: home.path, root: PACKAGE_ROOT })
 
 let home: Home
 let api: Session
@@ -181,7 +185,7 @@ describe('inbox', () => {
         `── ${id} from api@laptop, just now, answers ${messageId} "which port?"`,
         '│ 4000, and more',
         '',
-        'Answer with: claude-peers send --reply-to <id> <name> <message>',
+        `Answer with: ${own()} send --reply-to <id> <name> <message>`,
         '',
       ].join('\n'),
     )
@@ -201,7 +205,7 @@ describe('inbox', () => {
         `${heads[0]}, just now`,
         ...heads.slice(1),
         '',
-        'Answer with: claude-peers send --reply-to <id> <name> <message>',
+        `Answer with: ${own()} send --reply-to <id> <name> <message>`,
         '',
       ].join('\n'),
     )

@@ -161,7 +161,7 @@ describe('without a hub', () => {
       expect([args, code, stdout + stderr]).toEqual([
         args,
         3,
-        expect.stringContaining('It starts with the next session or "claude-peers send"'),
+        expect.stringMatching(/It starts with the next session or ".*claude-peers(\.cjs)? send"/),
       ])
     }
     for (const args of [['doctor'], ['config']]) await home.cli(args)

@@ -36,7 +36,7 @@ test('the program in README registers, answers its mail as itself, and leaves', 
     expect((await home.cli(['log'])).stdout).toMatch(/clock@laptop → web@laptop .*It is \d{4}-/)
     expect((await home.cli(['peers'])).stdout).toContain('● clock@laptop: ')
     child.kill('SIGINT')
-    expect((await exited)[0], said).toBe(0)
+    expect((await exited)[0]).toBe(0)
     expect((await home.cli(['peers'])).stdout).toContain('○ clock@laptop: ')
   } finally {
     child.kill('SIGKILL')
