@@ -4,6 +4,7 @@
  * of another machine cannot see that their processes have ended, would hold their seats for its grace, and the next
  * session in the same place would get another name, without the mail.
  */
+import { basename } from 'node:path'
 import { connect } from '#client/connect'
 import { judge } from '#client/verdict'
 import { listEndedCards, readCard, removeCard, toTranscripts, type Card } from '#machine/cards'
@@ -15,11 +16,30 @@ export type HubPlace = { url: string; token: string; isRemote: boolean }
 /** A new session waits this long for it at most. */
 const SETTLE_MS = 1_000
 
-/** Settles every ended session that had this hub, and removes their cards; what fails is left for the next server. */
-export async function settleEnded(sessions: string, hub: HubPlace): Promise<void> {
-  const own = listEndedCards(sessions).filter((card) => isOfHub(card, hub))
-  await Promise.allSettled(own.map((card) => settleCard(sessions, card, hub)))
+/**
+ * Settles the ended sessions that had this hub, as far as `isWanted`, and removes their cards; what fails is left for the
+ * next server. Thousands may have ended: only some are settled at the same time.
+ */
+export async function settleEnded(
+  sessions: string,
+  hub: HubPlace,
+  isWanted: (card: Card) => boolean = () => true,
+): Promise<void> {
+  const own = listEndedCards(sessions).filter((card) => isOfHub(card, hub) && isWanted(card))
+  while (own.length > 0) {
+    await Promise.allSettled(own.splice(0, AT_ONCE).map((card) => settleCard(sessions, card, hub)))
+  }
 }
+
+const AT_ONCE = 8
+
+/** Whether a new session may get the seat of an ended one, whose mail is then settled before. The repository may have been moved. */
+export const mayBeSucceeded = (
+  card: Card,
+  { root, sessionId }: { root: string; sessionId?: string | undefined },
+): boolean =>
+  (card.root !== undefined && basename(card.root) === basename(root)) ||
+  (sessionId !== undefined && card.sessionIds.includes(sessionId))
 
 /** Settles one ended session. Rejects when the hub could not be asked, or a transcript not be read. */
 export async function settleCard(

@@ -11,7 +11,7 @@ import {
   readCard,
   removeBell,
   setBusy,
-  sweepCards,
+  removeCard,
   TOUCH_MS,
   toTranscripts,
   touchCard,
@@ -28,7 +28,7 @@ import { createAnnouncer, type Waiting } from './announcer.ts'
 import { openBell } from './bell.ts'
 import type { Activity } from '#router/shapes/peers'
 import { createActivityReport } from './activity-report.ts'
-import { settleEnded } from './ended.ts'
+import { mayBeSucceeded, settleEnded } from './ended.ts'
 import type { ClaudeProcess } from './identity.ts'
 import { keepLooking } from './keeper.ts'
 import { leaveSeat } from './leave.ts'
@@ -155,8 +155,9 @@ export function openLink(options: LinkOptions): Link {
     const found = readCard(sessions, claude.pid)
     const { sessionIds, ...given } = await describe(found)
     registration = given.registration
-    const address = await locate({ fresh: true })
-    await settleEnded(sessions, { ...address, isRemote: remote() !== undefined })
+    const place = { ...(await locate({ fresh: true })), isRemote: remote() !== undefined }
+    const wanted = given.registration
+    await settleEnded(sessions, place, (ended) => mayBeSucceeded(ended, wanted))
     key = found?.key ?? key
     const { peer, ...registered } = await client.hub.peers.register.mutate(
       await withFormerRoots(client.hub, registration),
@@ -187,6 +188,7 @@ export function openLink(options: LinkOptions): Link {
       since: latest?.since ?? card?.since ?? Date.now(),
     }
     writeCard(sessions, card)
+    void settleEnded(sessions, place)
     reach()
     announcer.announce()
   }
@@ -269,9 +271,9 @@ export function openLink(options: LinkOptions): Link {
     if (!isOthers) void settle()
   }
 
-  sweepCards(sessions)
-  // Without a card of this very process, the mark of a turn is that of another one which had its number.
+  // Without a card of this very process, what is there is of another one which had its number.
   const found = readCard(sessions, claude.pid)
+  if (found && found.claude.start !== claude.start) removeCard(sessions, claude.pid)
   const isOwn = found?.claude.start === claude.start || isBusyEarly(sessions, claude)
   if (!isOwn) setBusy(sessions, claude.pid, false)
   const bell = openBell(sessions, claude.pid)

@@ -1,5 +1,6 @@
 import { homedir } from 'node:os'
 import { DEFAULT_EXPIRE_AFTER_MS } from '#machine/settings'
+import { sweepCards } from '#machine/cards'
 import { openSpool } from '#machine/spool'
 import { toPaths } from '#machine/paths'
 import { readProject } from '#machine/project'
@@ -65,6 +66,8 @@ async function main(): Promise<void> {
     receive?.(message)
   }
   Object.assign(transport, { onmessage })
+  // Behind the first registration, which settles what ended sessions had not read.
+  void link.ready.then(() => sweepCards(sessions)).catch(() => undefined)
 }
 
 /** The directory may have been deleted under this process; the client says where it was started, too. */

@@ -5,6 +5,7 @@
  */
 import { existsSync, readdirSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { join, sep } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
 import { isDiskFull, parseJson, readIfThere, rewritePrivate } from './files.ts'
 import { makePrivateDir } from './paths.ts'
 import {
@@ -123,9 +124,10 @@ const SESSION_FILE =
 /**
  * Removes what belongs to Claude processes that are gone, and what killed writers left; returns how many files. A card that
  * names a transcript stays for a week, unless its number is another process's by now: what its session had not read is still
- * to be settled. Of another pid namespace, only what has not been touched for a week goes.
+ * to be settled. Of another pid namespace, only what has not been touched for a week goes. It works in slices: thousands of
+ * sessions may have ended, and the process has others to answer meanwhile.
  */
-export function sweepCards(directory: string, now: number = Date.now()): number {
+export async function sweepCards(directory: string, now: number = Date.now()): Promise<number> {
   const found = listNames(directory).flatMap((name) => {
     const [, label, pid, namespace, writer] = SESSION_FILE.exec(name) ?? []
     return label === undefined ? [] : [{ name, label, namespace, pid: Number(pid), writer: Number(writer) }]
@@ -134,20 +136,29 @@ export function sweepCards(directory: string, now: number = Date.now()): number 
     found
       .filter((other) => other.label === label)
       .every((other) => now - touchedAt(`${directory}${sep}${other.name}`) > KEPT_MS)
-  const gone = found.filter((file) => {
+  const isGone = (file: (typeof found)[number]) => {
     if (file.namespace !== ownNamespace()) return isLeft(file)
     if (file.writer && !isAlive(file.writer)) return true
     const card = readCard(directory, file.pid)
     if (!isKnownToHaveEnded({ ...file, start: card?.claude.start })) return false
     return !file.name.endsWith('.json') || isAlive(file.pid) || !card?.transcript || isLeft(file)
-  })
-  const names = gone.map(({ name }) => name)
-  // The card goes last: it holds the start time that tells a reused pid apart.
-  names.sort((left, right) => Number(left.endsWith('.json')) - Number(right.endsWith('.json')))
-  // Also what is no file: it would end every session at its start.
-  for (const name of names) rmSync(join(directory, name), { force: true, recursive: true })
-  return names.length
+  }
+  // A card goes after the other files of its session: it holds the start time that tells a reused pid apart.
+  const isCardFile = ({ name }: { name: string }) => Number(name.endsWith('.json'))
+  found.sort((left, right) => isCardFile(left) - isCardFile(right))
+  let count = 0
+  for (const [index, file] of found.entries()) {
+    if (index % SLICE === SLICE - 1) await setImmediate()
+    if (!isGone(file)) continue
+    // Even a directory in its place goes: it would end every session at its start.
+    rmSync(join(directory, file.name), { force: true, recursive: true })
+    count++
+  }
+  return count
 }
+
+/** Files that are looked at in one turn of the event loop: some 10 ms. */
+const SLICE = 50
 
 /** When a file was last written or touched, in ms of the epoch; 0 for none. */
 const touchedAt = (path: string): number => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0

@@ -22,7 +22,7 @@ fuzz(
   array(record({ name: names, content: contents, isDirectory: constantFrom(false, false, true) }), {
     maxLength: 4,
   }),
-  (files) => {
+  async (files) => {
     using directory = makeDirectory()
     const { pid } = process
     for (const { name, content, isDirectory } of files) {
@@ -40,6 +40,6 @@ fuzz(
       expect([found.claude.pid, found.mcp.pid].every((one) => Number.isSafeInteger(one))).toBe(true)
       expect(found.sessionIds.every((id) => typeof id === 'string')).toBe(true)
     }
-    sweepCards(directory.path)
+    await sweepCards(directory.path)
   },
 )

@@ -75,30 +75,30 @@ describe('a session card', () => {
     expect(readdirSync(directory)).toEqual([])
   })
 
-  test('of a process that is gone is swept, and so is that of a reused number', () => {
+  test('of a process that is gone is swept, and so is that of a reused number', async () => {
     writeCard(directory, toCard({ ...own, pid: NOBODY }))
     setMailFlag(directory, NOBODY, 'fyi')
     writeCard(directory, toCard(own))
     writeFileSync(join(directory, 'notes.txt'), 'mine')
-    sweepCards(directory)
+    await sweepCards(directory)
     expect(readdirSync(directory).toSorted()).toEqual([`${label}.json`, 'notes.txt'])
     writeCard(directory, toCard({ ...own, start: 'another start' }))
-    sweepCards(directory)
+    await sweepCards(directory)
     expect(readdirSync(directory)).toEqual(['notes.txt'])
   })
 
-  test('of a session that has ended stays for a week where it names a transcript: its mail is still to be settled', () => {
+  test('of a session that has ended stays for a week where it names a transcript: its mail is still to be settled', async () => {
     writeCard(directory, { ...toCard({ pid: NOBODY, start: 'x' }), transcript: '/t/one.jsonl' })
     setMailFlag(directory, NOBODY, 'fyi')
-    sweepCards(directory)
+    await sweepCards(directory)
     expect(readdirSync(directory)).toEqual([`${toLabel(NOBODY)}.json`])
     const old = Date.now() / 1_000 - 8 * 24 * 60 * 60
     utimesSync(join(directory, `${toLabel(NOBODY)}.json`), old, old)
-    sweepCards(directory)
+    await sweepCards(directory)
     expect(readdirSync(directory)).toEqual([])
   })
 
-  test('takes with it what a writer left that was killed, the bell, and the marks of turn and waiter', () => {
+  test('takes with it what a writer left that was killed, the bell, and the marks of turn and waiter', async () => {
     const kinds = [
       'bell',
       'busy',
@@ -112,7 +112,7 @@ describe('a session card', () => {
     for (const name of [...kinds.map((kind) => `${toLabel(NOBODY)}.${kind}`), ...ours]) {
       writeFileSync(join(directory, name), '')
     }
-    expect(sweepCards(directory)).toBe(kinds.length + 1)
+    expect(await sweepCards(directory)).toBe(kinds.length + 1)
     expect(readdirSync(directory)).toEqual([`${label}.json.${label}.tmp`])
   })
 
@@ -135,13 +135,13 @@ describe('a session card', () => {
     expect(readCard(directory, own.pid)).toBeUndefined()
   })
 
-  test('of a client that is gone is swept also where a directory has its name', () => {
+  test('of a client that is gone is swept also where a directory has its name', async () => {
     mkdirSync(join(directory, `${toLabel(NOBODY)}.json`, 'within'), { recursive: true })
-    expect(sweepCards(directory)).toBe(1)
+    expect(await sweepCards(directory)).toBe(1)
     expect(readdirSync(directory)).toEqual([])
   })
 
-  test('of another pid namespace is kept while somebody touches one of its files, and swept a week after the last', () => {
+  test('of another pid namespace is kept while somebody touches one of its files, and swept a week after the last', async () => {
     const now = Date.now()
     writeCard(directory, toCard(own))
     const inside = toLabel(own.pid, '4026539999')
@@ -152,8 +152,8 @@ describe('a session card', () => {
     }
     for (const name of names) touch(name, now - 30 * DAY)
     touch(names[0]!, now - 6 * DAY)
-    expect(sweepCards(directory, now)).toBe(0)
-    expect(sweepCards(directory, now + DAY + 1)).toBe(names.length)
+    expect(await sweepCards(directory, now)).toBe(0)
+    expect(await sweepCards(directory, now + DAY + 1)).toBe(names.length)
     expect(readdirSync(directory)).toEqual([`${label}.json`])
   })
 
@@ -178,7 +178,7 @@ describe('a session card', () => {
     expect(Date.now() - statSync(file).mtimeMs).toBeLessThan(10_000)
   })
 
-  test('cannot be swept where there are none', () => {
-    expect(sweepCards(join(directory, 'nowhere'))).toBe(0)
+  test('cannot be swept where there are none', async () => {
+    expect(await sweepCards(join(directory, 'nowhere'))).toBe(0)
   })
 })
