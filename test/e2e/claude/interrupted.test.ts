@@ -75,7 +75,10 @@ describe.each(CLAUDE_VERSIONS)('claude %s', (version) => {
   })
 
   test('mail that a compaction met before an answer waits again, marked', async ({ signal }) => {
-    await using rig = await startPeersRig(version)
+    let compacts = false
+    await using rig = await startPeersRig(version, {
+      reply: () => (compacts ? { text: 'what was said so far' } : undefined),
+    })
     await addHook(rig, 'PostToolUse', `sleep 0.5; echo '{"continue":false,"stopReason":"halt"}'`)
     await using terminal = await startGreeted(rig, signal)
     const latch = createLatch(rig.home, 'tool')
@@ -85,8 +88,10 @@ describe.each(CLAUDE_VERSIONS)('claude %s', (version) => {
     await latch.release()
     await isIn(rig, 'delivered')
     await terminal.waitForScreen(/halt/)
+    compacts = true
     await terminal.submit('/compact')
     await isTakenBack(rig)
+    compacts = false
     await comesMarked(rig, terminal)
   })
 
