@@ -12,6 +12,7 @@ import { addHook, entryOf, hasMail, isIn, isTakenBack, MAIL } from './receipt.ts
 import { isInInput } from './screen.ts'
 import { startInteractive, type Interactive } from './terminal.ts'
 
+const MARKED = /<peer-message [^>]*redelivered=/
 const never = new Promise<undefined>(() => undefined)
 
 describe.each(CLAUDE_VERSIONS)('claude %s', (version) => {
@@ -35,7 +36,8 @@ describe.each(CLAUDE_VERSIONS)('claude %s', (version) => {
     await isEmptied(terminal)
     await terminal.submit('the second prompt')
     await isTakenBack(rig)
-    await comesMarked(rig, terminal)
+    expect(await nextMail(rig, terminal)).toMatch(MARKED)
+    await isIn(rig, 'read')
   })
 
   test('mail that a tool call brought while Esc ended its other hooks waits again', async ({ signal }) => {
@@ -54,7 +56,8 @@ describe.each(CLAUDE_VERSIONS)('claude %s', (version) => {
     await terminal.waitForScreen(/[Ii]nterrupted/)
     await writeFile(released, '')
     await isTakenBack(rig)
-    await comesMarked(rig, terminal)
+    expect(await nextMail(rig, terminal)).toMatch(MARKED)
+    await isIn(rig, 'read')
   })
 
   test('mail of a prompt that another hook stops reaches the model with the next one', async ({ signal }) => {
@@ -72,6 +75,7 @@ describe.each(CLAUDE_VERSIONS)('claude %s', (version) => {
     await terminal.submit('the third prompt')
     await rig.model.waitForRequest((one) => contextOf(one).includes('the third prompt') && hasMail(one))
     await isIn(rig, 'read')
+    expect(rig.model.requests.some((one) => contextOf(one).includes('this one is halted'))).toBe(false)
   })
 
   test('mail that a compaction met before an answer waits again, marked', async ({ signal }) => {
@@ -92,7 +96,8 @@ describe.each(CLAUDE_VERSIONS)('claude %s', (version) => {
     await terminal.submit('/compact')
     await isTakenBack(rig)
     compacts = false
-    await comesMarked(rig, terminal)
+    expect(await nextMail(rig, terminal)).toMatch(MARKED)
+    await isIn(rig, 'read')
   })
 
   test('mail that check_messages took waits again when the run ends before an answer', async () => {
@@ -176,8 +181,8 @@ async function sendQuietly(rig: PeersRig) {
 /** The client may have left a prompt in the box that it did not take. */
 const isEmptied = (terminal: Interactive) => terminal.press('C-e', 'C-u')
 
-/** The next prompt brings the mail, marked as a possible repeat, and the model's answer makes it read. */
-async function comesMarked(rig: PeersRig, terminal: Interactive) {
+/** What the model sees with the next prompt, which brings the mail. */
+async function nextMail(rig: PeersRig, terminal: Interactive): Promise<string> {
   await rig.mailWaits()
   const from = rig.model.requests.length
   await terminal.submit('the last prompt')
@@ -185,8 +190,7 @@ async function comesMarked(rig: PeersRig, terminal: Interactive) {
     (one) => contextOf(one).includes('the last prompt') && hasMail(one),
     { from },
   )
-  expect(contextOf(request)).toMatch(/<peer-message [^>]*redelivered=/)
-  await isIn(rig, 'read')
+  return contextOf(request)
 }
 
 function flagOf(rig: PeersRig): string | undefined {
