@@ -2,7 +2,7 @@
  * What the lines of one Claude Code transcript prove about mail. The client writes what a hook gave it before it asks its
  * model, and may never ask. So a message is `read` only by an answer of the model behind it, and it is `dropped` when the
  * conversation goes on without it: the person took the prompt back (Esc before the first word of an answer does that),
- * or a compaction came first. All seen in 2.1.197 and 2.1.332; test/mcp/fixtures holds the recordings.
+ * or a compaction came first. All seen in 2.1.197 and 2.1.332; test/e2e/claude has the real clients do each of it.
  */
 import { partsOf, toEntry, type Entry } from '#machine/transcript-end'
 import { createSightings } from './transcript-sightings.ts'

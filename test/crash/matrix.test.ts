@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, inject, test } from 'vitest'
 import { installVersion, type Installation } from '../harness/installation.ts'
+import { tellEnded, type EndedRule } from './ended-story.ts'
 import { openOffice, type Office } from './office.ts'
 import { report } from './report.ts'
 import { tellSession } from './session-story.ts'
@@ -11,6 +12,7 @@ import {
   MCP_STEPS,
   MIGRATION_STEPS,
   RELEASE_STEPS,
+  SETTLE_STEPS,
   SPOOL_HUB_STEPS,
   SPOOL_MCP_STEPS,
   WAITER_STEPS,
@@ -22,8 +24,10 @@ import { tellWaiter } from './waiter-story.ts'
 
 type Story<Rule> = (office: Office, rule: Rule) => Promise<Ending>
 
+const SETTLERS = ['its server', 'the process that its server left', 'the next server'] as const
+
 /** Tells the story once for each step, and expects that nobody but the killed process lost anything. */
-function killAt<Rule extends string | undefined>(
+function killAt<Rule extends string | EndedRule | undefined>(
   killed: string,
   steps: { at: string; rule: Rule }[],
   story: Story<Rule>,
@@ -61,6 +65,11 @@ describe('no acknowledged message is lost, and none comes twice unmarked,', () =
   killAt('hub that is back', SPOOL_HUB_STEPS, (office, hub) => tellSpool(office, { hub }))
   killAt('waiter', WAITER_STEPS, tellWaiter)
   killAt('waiter', [{ at: 'while it waits', rule: undefined }], tellWaiter)
+  for (const settler of SETTLERS) {
+    const lives = { at: 'it lives', rule: undefined }
+    const steps = [lives, ...SETTLE_STEPS].map(({ at, rule }) => ({ at, rule: { settler, rule } }))
+    killAt(`client between acknowledgement and request, then ${settler}`, steps, tellEnded)
+  }
   killAt('migration', MIGRATION_STEPS, tellMigration)
   const olderScript = () => join(older.root, 'dist/hub.js')
   killAt('hand-over', RELEASE_STEPS, (office, rule) =>

@@ -8,9 +8,13 @@ import type { Office } from './office.ts'
 import { readNote } from './shim.ts'
 import { drain, send, superviseHub, toEnding, type Ending } from './stories.ts'
 
-/** Words that start an MCP server under the shim, and the note of where it was killed. */
-export function shimMcp(office: Office, rule: string): { wrapper: string[]; note: string } {
-  const { env, note } = office.shim({ program: 'mcp.js', rule })
+/** Words that start an MCP server under the shim, which works in it or in what it leaves, and the note of the kill. */
+export function shimMcp(
+  office: Office,
+  rule: string,
+  program: 'mcp.js' | 'settle' = 'mcp.js',
+): { wrapper: string[]; note: string } {
+  const { env, note } = office.shim({ program, rule })
   return {
     wrapper: ['/usr/bin/env', ...Object.entries(env).map(([name, value]) => `${name}=${value}`)],
     note,

@@ -19,7 +19,7 @@ export function buildShim(directory: string): string {
 
 export type ShimOptions = {
   /** A part of the command line of the one program that it works in. */
-  program: 'hub.js' | 'mcp.js' | 'hook.cjs' | 'waiter.sh'
+  program: 'hub.js' | 'mcp.js' | 'settle' | 'hook.cjs' | 'waiter.sh'
   /** Where it is killed, in the language of shim/rule.c. */
   rule?: string | undefined
   /** The file that tells afterwards where that was. */

@@ -133,3 +133,17 @@ export const WAITER_STEPS: Step[] = [
   { at: 'half of its line', rule: 'write * has=mail kill=half' },
   { at: 'after its line, before its end', rule: 'write * has=mail kill=after' },
 ]
+
+/** Of whatever settles the mail of a client that was killed. */
+export const SETTLE_STEPS: Step[] = [
+  { at: 'before it asks what is not read', rule: 'write socket:* has=mailbox.unread kill=before' },
+  { at: 'before it confirms what was read', rule: 'write socket:* has=mailbox.confirm kill=before' },
+  { at: 'it has confirmed that, before the rest', rule: 'write socket:* has=mailbox.requeue kill=before' },
+  { at: 'half of what it queues again', rule: 'write socket:* has=mailbox.requeue kill=half' },
+  { at: 'the rest is sent, before the hub answers', rule: 'write socket:* has=mailbox.requeue kill=after' },
+  { at: 'the rest waits again, before its goodbye', rule: 'write socket:* has=peers.leave kill=before' },
+  {
+    at: 'after its goodbye, before the card is removed',
+    rule: 'write socket:* has=peers.leave;read socket:* kill=after',
+  },
+]

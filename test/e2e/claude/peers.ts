@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs'
 import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { toLabel } from '../../../lib/machine/processes.ts'
 import { findPort } from '../../harness/port.ts'
 import { AWAIT_TOOLS, runHeadless, type ClientOptions } from './client.ts'
 import { clientEnvironment, createHome, type Home } from './home.ts'
@@ -80,7 +81,7 @@ export async function startPeersRig(
  * MCP servers have named theirs, and then a call answers "No such tool available".
  */
 export async function awaitTools({ model, home }: PeersRig, terminal: Interactive, signal: AbortSignal) {
-  const card = join(home.path, '.claude-peers/sessions', `${terminal.claudePid()}.json`)
+  const card = join(home.path, '.claude-peers/sessions', `${toLabel(terminal.claudePid())}.json`)
   const failure = () => 'the session is not registered'
   await waitUntil(() => existsSync(card), { timeoutMs: 30_000, failure, signal })
   // From here on the client needs a turn or two.

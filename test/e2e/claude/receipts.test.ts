@@ -27,7 +27,7 @@ describe.each(CLAUDE_VERSIONS)('claude %s', (version) => {
     expect(await busy).toMatchObject({ exitCode: 0 })
   })
 
-  test('mail that held a turn is read after the request that carried it', async () => {
+  test('mail that held the last turn of a headless run is read, and does not come again', async () => {
     const answers = [Promise.withResolvers<Reply>(), Promise.withResolvers<Reply>()]
     await using rig = await startPeersRig(version, {
       reply: (request) => {
@@ -40,9 +40,11 @@ describe.each(CLAUDE_VERSIONS)('claude %s', (version) => {
     await rig.send('api', MAIL)
     answers[0]!.resolve({ text: 'I am done' })
     await rig.model.waitForRequest(carriesMail, { from: rig.model.requests.length })
-    await isRead(rig)
     answers[1]!.resolve({ text: 'I have read it' })
     expect(await finishing).toMatchObject({ exitCode: 0 })
+    // The run ends right behind its answer: what it did not read would wait again.
+    await isRead(rig)
+    expect(await entryOf(rig)).toMatchObject({ attempts: 1, requeuedAt: null })
   })
 
   test('mail that came with a prompt is read, before and after /clear', async ({ signal }) => {

@@ -1,17 +1,12 @@
 /** The ways in which a client takes mail and never asks its model with it. */
-import { readFile, writeFile } from 'node:fs/promises'
 import { describe, expect, test } from 'vitest'
-import type { LogEntry } from '../../../lib/router/shapes/messages.ts'
 import { runHeadless } from './client.ts'
 import { CLAUDE_VERSIONS } from './install.ts'
-import { contextOf, type ModelRequest, type Responder } from './model.ts'
-import { createLatch, startPeersRig, type PeersRig } from './peers.ts'
-import { waitUntil } from './processes.ts'
+import { contextOf, type Responder } from './model.ts'
+import { createLatch, startPeersRig } from './peers.ts'
+import { addHook, entryOf, hasMail, isIn, isTakenBack, MAIL } from './receipt.ts'
 import { startInteractive } from './terminal.ts'
 
-const MAIL = 'The staging database moved to port 6543.'
-const hasMail = (request: ModelRequest) =>
-  contextOf(request).includes('<peer-message ') && contextOf(request).includes(MAIL)
 const breakAtMail: Responder = (request) =>
   hasMail(request) ? { status: 400, error: { type: 'invalid_request_error', message: 'no' } } : undefined
 const limitAtMail: Responder = (request) =>
@@ -80,10 +75,7 @@ describe.each(CLAUDE_VERSIONS)('claude %s', (version) => {
     await rig.mailWaits()
     await terminal.submit('this one is blocked')
     await terminal.waitForScreen(/operation blocked by hook/)
-    await waitUntil(async () => (await entryOf(rig)).requeuedAt !== null, {
-      timeoutMs: 15_000,
-      failure: async () => JSON.stringify(await entryOf(rig)),
-    })
+    await isTakenBack(rig)
     await rig.mailWaits()
     // The client may have left it in the box.
     await terminal.press('C-e', 'C-u')
@@ -93,20 +85,3 @@ describe.each(CLAUDE_VERSIONS)('claude %s', (version) => {
     await isIn(rig, 'read')
   })
 })
-
-async function addHook(rig: PeersRig, event: string, command: string) {
-  const settings = JSON.parse(await readFile(rig.home.settingsPath, 'utf8')) as {
-    hooks: Record<string, object[]>
-  }
-  settings.hooks[event] = [...(settings.hooks[event] ?? []), { hooks: [{ type: 'command', command }] }]
-  await writeFile(rig.home.settingsPath, JSON.stringify(settings))
-}
-
-const entryOf = async (rig: PeersRig): Promise<LogEntry> =>
-  (JSON.parse(await rig.cli('log', '--json', '--limit', '1')) as LogEntry[])[0]!
-
-const isIn = (rig: PeersRig, state: LogEntry['state']) =>
-  waitUntil(async () => (await entryOf(rig)).state === state, {
-    timeoutMs: 15_000,
-    failure: async () => `not ${state}: ${JSON.stringify(await entryOf(rig))}`,
-  })
