@@ -7,6 +7,7 @@ import { createHome, type Home } from '../harness/home.ts'
 import { runHub } from '../harness/hub.ts'
 import { joinAs } from '../harness/peer.ts'
 import { startSession, type Session } from '../harness/session.ts'
+import { waitFor } from '../harness/wait.ts'
 
 const nameOf = (session: Session) => session.card()?.name
 const git = (home: Home, directory: string, ...args: string[]) =>
@@ -99,6 +100,10 @@ test('worktrees are one repository, and mail to its name says which of them run'
 
   const gone = await startSession(home, { cwd: main })
   await gone[Symbol.asyncDispose]()
+  await waitFor(
+    async () => (await web.tool('list_peers')).text.includes('Gone'),
+    'the hub to know that it is gone',
+  )
   const away = await web.tool('send_message', { to: 'api', message: 'to who is away' })
   expect(away.isError).toBeUndefined()
   expect(away.data['detail']).toMatch(/In other worktrees of that repository run: .*api-feature@laptop/)
