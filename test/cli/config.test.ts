@@ -21,7 +21,7 @@ describe.concurrent('config', () => {
       'local: own hub at http://127.0.0.1:7899',
       'bind               127.0.0.1  (default)',
       'port               7899  (environment CLAUDE_PEERS_PORT)',
-      `database           ${laptop.path}/.claude-peers.db  (default)`,
+      'database           ~/.claude-peers.db  (default)',
       'broker_url         http://127.0.0.1:7899  (default)',
       'token              3c1f…  (~/.claude-peers.json line 2)',
       'host               ultra  (~/.claude-peers.json line 3)',
@@ -79,7 +79,9 @@ describe.concurrent('config', () => {
     const { code, stdout } = await laptop.cli(['config'])
     expect([code, stdout]).toEqual([
       0,
-      expect.stringContaining(`Others can read the token in ${settingsOf(laptop)}. Run: chmod 600 `),
+      expect.stringContaining(
+        'Others can read the token in ~/.claude-peers.json. Run: chmod 600 ~/.claude-peers.json\n',
+      ),
     ])
     await writeSettings(laptop, { host: 'desk' })
     expect((await laptop.cli(['config'])).stdout).not.toContain('chmod')

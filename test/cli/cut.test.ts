@@ -80,7 +80,7 @@ test('a kept file that was damaged is named by status, and the others are sent',
   writeFileSync(join(spool, first!), '{"hub":')
   await proxy.mend()
   const { stdout } = await home.cli(['status'])
-  expect(stdout).toContain(`- ${join(spool, first!)} cannot be read: `)
+  expect(stdout).toContain(`- ~/.claude-peers/spool/${first!} cannot be read: `)
   expect(await world.textsOf()).toEqual(['user@laptop: two'])
 })
 
