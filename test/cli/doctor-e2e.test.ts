@@ -5,6 +5,7 @@ import { isAlive } from '../../lib/machine/processes.ts'
 import { blockPort } from '../harness/blocker.ts'
 import { runHub } from '../harness/hub.ts'
 import { joinAs } from '../harness/peer.ts'
+import { startFrom } from '../harness/starter.ts'
 import { startSession } from '../harness/session.ts'
 import { waitFor } from '../harness/wait.ts'
 import { processesOf } from '../e2e/claude/processes.ts'
@@ -26,6 +27,8 @@ const THROUGH = [
 
 /** What a probe could leave: seats, messages, cards, scratch directories, processes. */
 async function leftBy({ home, file }: Patient) {
+  // The hub of the probe has ended, and a look starts none.
+  await startFrom(home)
   const { stdout } = await home.cli(['log', '--json'])
   return {
     seats: (JSON.parse((await home.cli(['peers', '--json'])).stdout) as { name: string }[]).map(

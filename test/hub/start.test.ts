@@ -34,6 +34,8 @@ async function hasLog(pid: number): Promise<boolean> {
 }
 
 const databaseOf = (home: Home) => join(home.path, '.claude-peers.db')
+/** As a person reads it. */
+const SHOWN = '~/.claude-peers.db'
 
 describe.concurrent('a hub does not start', () => {
   test('on a database that another hub serves, and the other one does not notice', async () => {
@@ -42,7 +44,7 @@ describe.concurrent('a hub does not start', () => {
     const second = spawnHub(home)
     expect(await second.exited).toBe(EXIT.claimed)
     expect(second.stderr()).toBe(
-      `claude-peers: Another hub already serves ${databaseOf(home)}: "claude-peers status" shows it, "claude-peers stop" ends it.\n`,
+      `claude-peers: Another hub already serves ${SHOWN}: "claude-peers status" shows it, "claude-peers stop" ends it.\n`,
     )
     expect((await home.rendezvous()).pid).toBe(hub.pid)
     expect(await stockClient(hub).hub.stats.query()).toMatchObject({ pid: hub.pid })
@@ -76,7 +78,7 @@ describe.concurrent('a hub does not start', () => {
       .digest('hex')
     const { code, words } = await fail(home)
     expect(code).toBe(EXIT.newerDatabase)
-    expect(words).toContain(databaseOf(home))
+    expect(words).toContain(SHOWN)
     expect(words).toContain('Update this installation')
     expect(
       createHash('sha256')
@@ -121,7 +123,7 @@ describe.concurrent('a hub does not start', () => {
     const path = toPath(home)
     const { code, words } = await fail(home, { CLAUDE_PEERS_DB: path })
     expect(code).toBe(EXIT.failed)
-    expect(words).toContain(path)
+    expect(words).toContain(path.replace(home.path, '~'))
     expect(words).toContain('CLAUDE_PEERS_DB')
   })
 
@@ -130,7 +132,7 @@ describe.concurrent('a hub does not start', () => {
     await writeFile(databaseOf(home), 'something else entirely\n'.repeat(100))
     const { code, words } = await fail(home)
     expect(code).toBe(EXIT.failed)
-    expect(words).toContain(databaseOf(home))
+    expect(words).toContain(SHOWN)
     expect(await readFile(databaseOf(home), 'utf8')).toMatch(/^something else/)
   })
 
@@ -190,7 +192,7 @@ describe('hub --migrate', () => {
     for (const outcome of ['created', 'up to date, nothing to do']) {
       const hub = spawnHub(home, { args: ['--migrate'] })
       expect(await hub.exited).toBe(0)
-      expect(hub.stdout()).toBe(`${databaseOf(home)}: ${outcome}.\n`)
+      expect(hub.stdout()).toBe(`${SHOWN}: ${outcome}.\n`)
     }
   })
 
@@ -199,7 +201,7 @@ describe('hub --migrate', () => {
     await writeFile(databaseOf(home), 'something else entirely\n'.repeat(100))
     const { code, words } = await fail(home, {}, ['--migrate'])
     expect(code).toBe(EXIT.failed)
-    expect(words).toContain(`${databaseOf(home)} is not a database of claude-peers`)
+    expect(words).toContain(`${SHOWN} is not a database of claude-peers`)
   })
 
   test('is refused while a hub serves, with what to do', async () => {

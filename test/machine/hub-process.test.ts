@@ -147,7 +147,7 @@ describe.concurrent('a program that needs the hub', () => {
     await using home = await createHome()
     await writeFile(join(home.path, '.claude-peers.db'), 'no database at all\n'.repeat(200))
     const { error, ms } = await startFrom(home)
-    expect(error).toContain(`${join(home.path, '.claude-peers.db')} is not a database of claude-peers`)
+    expect(error).toContain('~/.claude-peers.db is not a database of claude-peers')
     expect(ms).toBeLessThan(8_000)
   })
 

@@ -40,13 +40,16 @@ export async function openProbeSession(scene: Scene): Promise<ProbeSession> {
   const transcript = join(base, 'transcript.jsonl')
   const sessionId = randomUUID()
   await mkdir(directory)
+  // In a repository around the temporary directory, the probe would take the seat of a session of that one. Git looks no
+  // further than a file that names a repository which is none, and no variable tells it to stop: servers obey none of git's.
+  await writeFile(join(directory, '.git'), 'gitdir: nowhere\n')
   await writeFile(transcript, '', { mode: 0o600 })
   const child = spawn(
     await toProgram(base),
     [join(PACKAGE_ROOT, 'bin', 'claude-peers.cjs'), 'probe-session'],
     {
       cwd: directory,
-      env: toEnvironment(scene, { base, directory, sessionId }),
+      env: toEnvironment(scene, { directory, sessionId }),
       // An interrupt is the doctor's to handle: it cleans up.
       detached: true,
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
@@ -88,7 +91,7 @@ async function toProgram(base: string): Promise<string> {
 /** What the user's client would have: without what a session around the doctor put there, and with the client's own. */
 function toEnvironment(
   { env, settings }: Scene,
-  { base, directory, sessionId }: { base: string; directory: string; sessionId: string },
+  { directory, sessionId }: { directory: string; sessionId: string },
 ): NodeJS.ProcessEnv {
   const foreign = /^(CLAUDECODE|CLAUDE_(?!PEERS_|CONFIG_DIR).*|GIT_.*|INIT_CWD|PWD|OLDPWD|NODE_CHANNEL_.*)$/
   const kept = Object.entries(env).filter(([name]) => !foreign.test(name))
@@ -101,8 +104,6 @@ function toEnvironment(
     CLAUDE_CODE_SESSION_ID: sessionId,
     CLAUDE_PROJECT_DIR: directory,
     PWD: directory,
-    // In a repository around the temporary directory, the probe would take the seat of a session of that one.
-    GIT_CEILING_DIRECTORIES: base,
   }
 }
 
