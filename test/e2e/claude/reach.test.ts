@@ -190,9 +190,11 @@ describe.each(CLAUDE_VERSIONS)('claude %s', (version) => {
 })
 
 async function becomes(rig: PeersRig, pattern: RegExp, timeoutMs = 10_000) {
-  await waitUntil(async () => pattern.test(await rig.cli('peers')), {
+  // A look starts no hub: until the session has one, there is nobody to show.
+  const look = () => rig.cli('peers').catch((cause: Error) => cause.message)
+  await waitUntil(async () => pattern.test(await look()), {
     timeoutMs,
-    failure: async () => `not ${pattern}: ${await rig.cli('peers')}`,
+    failure: async () => `not ${pattern}: ${await look()}`,
   })
 }
 

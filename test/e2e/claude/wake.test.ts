@@ -215,7 +215,7 @@ const sessionFiles = (rig: PeersRig) => readdir(join(rig.home.path, '.claude-pee
 
 async function isRegistered(rig: PeersRig) {
   const isThere = async () =>
-    (await sessionFiles(rig).catch(() => [])).some((name) => /^\d+\.json$/.test(name))
+    (await sessionFiles(rig).catch(() => [])).some((name) => /^[\d-]+\.json$/.test(name))
   await waitUntil(isThere, { timeoutMs: 10_000, failure: () => 'the session is not registered' })
 }
 
