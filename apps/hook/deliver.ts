@@ -58,9 +58,9 @@ export async function deliver(claudePid: number): Promise<void> {
 }
 
 /** A turn that begins before the MCP server is there: whoever writes to the session should know that it is busy. */
-function followEarly(sessions: string, pid: number, { event }: HookInput) {
+function followEarly(sessions: string, pid: number, { event, transcript }: HookInput) {
   const client = [...ownAncestors()].find((one) => one.pid === pid)
-  if (client && event === 'UserPromptSubmit') setBusyEarly(sessions, client)
+  if (client && event === 'UserPromptSubmit') setBusyEarly(sessions, client, transcript)
   if (client && event === 'Stop') setBusy(sessions, pid, false)
 }
 

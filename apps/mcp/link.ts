@@ -7,7 +7,7 @@ import { connect, type HubClient } from '#client/connect'
 import { LONGEST_RETRY_MS, toRetryDelay } from '#client/retry-delay'
 import { judge } from '#client/verdict'
 import {
-  isBusyEarly,
+  readEarly,
   readCard,
   removeBell,
   setBusy,
@@ -183,7 +183,7 @@ export function openLink(options: LinkOptions): Link {
       agent,
       mcp: ownIdentity(),
       sessionIds: latest?.sessionIds.length ? latest.sessionIds : sessionIds,
-      transcript: latest?.transcript ?? card?.transcript,
+      transcript: latest?.transcript ?? card?.transcript ?? readEarly(sessions, claude)?.transcript,
       past: latest?.past ?? card?.past ?? [],
       since: latest?.since ?? card?.since ?? Date.now(),
     }
@@ -265,6 +265,9 @@ export function openLink(options: LinkOptions): Link {
 
   function checkCard() {
     const found = readCard(sessions, claude.pid)
+    // A prompt that saw no card may leave its transcript just behind the card.
+    const early = found && !found.transcript && readEarly(sessions, claude)?.transcript
+    if (early) writeCard(sessions, { ...found, transcript: early })
     if (!card || underWay || (found && isSameSeat(found, card))) return
     // What another server of this session says of the seat holds as long as that one lives.
     const isOthers = found && found.mcp.pid !== process.pid && isKnownToRun(found.mcp)
@@ -274,7 +277,7 @@ export function openLink(options: LinkOptions): Link {
   // Without a card of this very process, what is there is of another one which had its number.
   const found = readCard(sessions, claude.pid)
   if (found && found.claude.start !== claude.start) removeCard(sessions, claude.pid)
-  const isOwn = found?.claude.start === claude.start || isBusyEarly(sessions, claude)
+  const isOwn = found?.claude.start === claude.start || readEarly(sessions, claude) !== undefined
   if (!isOwn) setBusy(sessions, claude.pid, false)
   const bell = openBell(sessions, claude.pid)
   const use = followUse({ sessions, pid: claude.pid })

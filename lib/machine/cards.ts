@@ -258,16 +258,27 @@ export function writtenAt(
 
 /**
  * Marks a session as busy whose MCP server has not made its card yet: a headless client does not wait for it before the
- * first prompt. The mark names the start of its client, so that the server can tell it from an older one.
+ * first prompt. The mark names the start of its client, so that the server can tell it from an older one, and the transcript,
+ * without which nobody would see that the turn has ended without a Stop.
  */
-export function setBusyEarly(directory: string, { pid, start }: { pid: number; start: string }): void {
+export function setBusyEarly(
+  directory: string,
+  { pid, start }: { pid: number; start: string },
+  transcript: string | undefined,
+): void {
   makePrivateDir(directory)
-  bestEffort(() => writeFileSync(sessionFile(directory, pid, 'busy'), `0 ${start}`, { mode: 0o600 }))
+  const mark = `0 ${start}\n${transcript ?? ''}`
+  bestEffort(() => writeFileSync(sessionFile(directory, pid, 'busy'), mark, { mode: 0o600 }))
 }
 
-/** Whether the mark of a turn names this client. */
-export function isBusyEarly(directory: string, { pid, start }: Card['claude']): boolean {
-  return start !== undefined && readIfThere(sessionFile(directory, pid, 'busy')) === `0 ${start}`
+/** What a prompt left that came before the card of this client; `undefined` for none. */
+export function readEarly(
+  directory: string,
+  { pid, start }: Card['claude'],
+): { transcript: string | undefined } | undefined {
+  const [mark, ...transcript] = (readIfThere(sessionFile(directory, pid, 'busy')) ?? '').split('\n')
+  if (start === undefined || mark !== `0 ${start}`) return undefined
+  return { transcript: transcript.join('\n') || undefined }
 }
 
 /**

@@ -34,8 +34,8 @@ test('sessions of two machines list each other, online', async () => {
     const peers = data['peers'] as { address: string; state: string }[]
     return peers.map((peer) => `${peer.address} ${peer.state}`)
   }
-  await expect.poll(() => listed(web)).toContainEqual(expect.stringMatching(/^api@desktop (online|idle)$/))
-  await expect.poll(() => listed(api)).toContainEqual(expect.stringMatching(/^web@laptop (online|idle)$/))
+  await expect.poll(() => listed(web)).toContainEqual(expect.stringMatching(/^api@desktop (online|idle)\b/))
+  await expect.poll(() => listed(api)).toContainEqual(expect.stringMatching(/^web@laptop (online|idle)\b/))
 })
 
 test.each([
@@ -123,5 +123,6 @@ test.each([
   const read = await clock.deliver('UserPromptSubmit', { transcript_path: path })
   expect(read).toContain('time for tea')
   transcript.inject(read)
+  transcript.reply()
   await expect.poll(() => stateOf(api, answer.data['message_id']), { timeout: 20_000 }).toBe('read')
 })

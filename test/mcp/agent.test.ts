@@ -41,12 +41,15 @@ test('a turn that began before its server was there is known to run', async () =
   await using late = await startSession(home, { cwd: await home.project('late') })
   await late.stopMcp()
   expect(late.card()).toBeUndefined()
-  await late.hook('UserPromptSubmit')
+  const transcript_path = join(home.path, 'early.jsonl')
+  await late.hook('UserPromptSubmit', { transcript_path })
   await late.startMcp(0)
   await waitFor(
     async () => (await web.tool('list_peers')).text.includes('late@laptop: busy'),
     'the hub to know',
   )
+  // Without it, nothing would show that the turn has ended without a Stop.
+  expect(late.card()).toMatchObject({ transcript: transcript_path })
   const sent = await web.tool('send_message', { to: 'late', message: 'hello' })
   expect(sent.text).toContain('arrives at its next tool call or turn end')
 })
