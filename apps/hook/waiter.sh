@@ -140,8 +140,9 @@ wake_if_due() {
   exit 2
 }
 
-# Before the hook of the prompt does, which takes longer to start: a ring from before it is no news any more.
-[ "$2" != prompt ] || [ ! -e "$own.json" ] || command : >"$own.busy"
+# Before the hook of the prompt does, which takes longer to start: a ring from before it is no news any more. The hook's own
+# mark stays: it may name the transcript, and a later time would make an end that was written meanwhile one of the turn before.
+[ "$2" != prompt ] || [ ! -e "$own.json" ] || [ -e "$own.busy" ] || command : >"$own.busy"
 
 waited=0
 while [ "$2" = start ] && [ ! -p "$own.bell" ] && [ "$waited" -lt 10 ]; do

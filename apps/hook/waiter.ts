@@ -31,7 +31,8 @@ process.on('exit', () => {
 for (const signal of ['SIGHUP', 'SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(0))
 if (!(pid > 0) || !isInteractive(pid, process.env['CLAUDE_CODE_ENTRYPOINT']) || !isNeeded()) process.exit(0)
 if (process.argv[3] === 'note') markDialog()
-if (process.argv[3] === 'prompt' && readCard(sessions, pid)) setBusy(sessions, pid, true)
+if (process.argv[3] === 'prompt' && readCard(sessions, pid) && busySince(sessions, pid) === undefined)
+  setBusy(sessions, pid, true)
 takeSeat()
 watch(sessions, look)
 setInterval(() => {
