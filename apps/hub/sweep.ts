@@ -14,13 +14,15 @@ export function createSweep(database: Database, log: Log): () => Promise<void> {
 
   return async function sweep() {
     const before = last
-    last = now()
-    const isAfterGap = before === undefined || Math.abs(last - before) > GAP_MS
+    const at = now()
+    const isAfterGap = before === undefined || Math.abs(at - before) > GAP_MS
     const postponed = await queue.run(() => {
       const changed = isAfterGap ? database.grantGrace() : 0
       database.sweep()
       return changed
     })
+    // Only now: a sweep that failed, as on a full disk, has granted nothing.
+    last = at
     if (postponed > 0)
       log.info({ postponed, since: before }, 'mail that was due to expire waits an hour more')
   }
