@@ -17,18 +17,24 @@ export type HubPlace = { url: string; token: string; isRemote: boolean }
 const SETTLE_MS = 1_000
 
 /**
- * Settles the ended sessions that had this hub, as far as `isWanted`, and removes their cards; what fails is left for the
- * next server. Thousands may have ended: only some are settled at the same time.
+ * Settles the ended sessions that had this hub and for which `isFirst` holds, and removes their cards; what fails is left for
+ * the next server. Returns what settles the others. Thousands may have ended: only some are settled at the same time.
  */
 export async function settleEnded(
   sessions: string,
   hub: HubPlace,
-  isWanted: (card: Card) => boolean = () => true,
-): Promise<void> {
-  const own = listEndedCards(sessions).filter((card) => isOfHub(card, hub) && isWanted(card))
-  while (own.length > 0) {
-    await Promise.allSettled(own.splice(0, AT_ONCE).map((card) => settleCard(sessions, card, hub)))
+  isFirst: (card: Card) => boolean,
+): Promise<() => Promise<void>> {
+  async function settleEach(cards: Card[] = []) {
+    for (let at = 0; at < cards.length; at += AT_ONCE) {
+      const some = cards.slice(at, at + AT_ONCE)
+      await Promise.allSettled(some.map((card) => settleCard(sessions, card, hub)))
+    }
   }
+  const own = listEndedCards(sessions).filter((card) => isOfHub(card, hub))
+  const { first, rest } = Object.groupBy(own, (card) => (isFirst(card) ? 'first' : 'rest'))
+  await settleEach(first)
+  return () => settleEach(rest)
 }
 
 const AT_ONCE = 8

@@ -1,6 +1,7 @@
 import type { HubClient } from '#client/connect'
 import { removeCard, type Card } from '#machine/cards'
 import { isSameProcess } from '#machine/processes'
+import { startDeadline } from './deadline.ts'
 import { settleCard } from './ended.ts'
 import { startSettler } from './settler.ts'
 
@@ -35,7 +36,6 @@ export async function leaveSeat(
 const isUnread = async (hub: HubClient['hub']) => (await hub.mailbox.unread.query()).mail.length > 0
 
 /** What the work gives, unless it fails or takes longer. */
-function within<T>(ms: number, work: Promise<T>): Promise<T | undefined> {
-  const over = new Promise<undefined>((resolve) => setTimeout(resolve, ms, undefined).unref())
-  return Promise.race([work.catch(() => undefined), over])
+async function within<T>(ms: number, work: Promise<T>): Promise<T | undefined> {
+  return (await startDeadline(ms).within(work.catch(() => undefined)))?.value
 }

@@ -157,7 +157,7 @@ export function openLink(options: LinkOptions): Link {
     registration = given.registration
     const place = { ...(await locate({ fresh: true })), isRemote: remote() !== undefined }
     const wanted = given.registration
-    await settleEnded(sessions, place, (ended) => mayBeSucceeded(ended, wanted))
+    const settleOthers = await settleEnded(sessions, place, (ended) => mayBeSucceeded(ended, wanted))
     key = found?.key ?? key
     const { peer, ...registered } = await client.hub.peers.register.mutate(
       await withFormerRoots(client.hub, registration),
@@ -188,7 +188,7 @@ export function openLink(options: LinkOptions): Link {
       since: latest?.since ?? card?.since ?? Date.now(),
     }
     writeCard(sessions, card)
-    void settleEnded(sessions, place)
+    void settleOthers()
     reach()
     announcer.announce()
   }

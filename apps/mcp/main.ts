@@ -66,7 +66,7 @@ async function main(): Promise<void> {
     receive?.(message)
   }
   Object.assign(transport, { onmessage })
-  // Behind the first registration, which settles what ended sessions had not read.
+  // Behind the first attempt to register, which first settles the sessions that this one may succeed.
   void link.ready.then(() => sweepCards(sessions)).catch(() => undefined)
 }
 

@@ -20,8 +20,6 @@ export type Fact =
 export type FactReader = {
   /** What the next line proves, together with those before. */
   read(line: string): Fact[]
-  /** The messages that are shown, and neither read nor dropped. */
-  pending(): { id: number; at: number }[]
   /** When the first and the last entry were written that it was given. */
   span(): { first: number; last: number } | undefined
   /** Lines are missing here: what stands before is not known any more. */
@@ -115,7 +113,6 @@ export function createFacts(toolPrefix: string): FactReader {
       }
       return [...facts, ...sighted.map((one) => ({ kind: 'shown' as const, ...one }))]
     },
-    pending: () => shown.map(({ id, at }) => ({ id, at })),
     span: () => span,
     skip() {
       span = undefined

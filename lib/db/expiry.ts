@@ -8,6 +8,7 @@ import { noteMail } from './bell.ts'
 import type { Connection } from './connection.ts'
 import { GRACE_MS } from './limits.ts'
 import { createNotes } from './notes.ts'
+import { oneDelivery } from './one-delivery.ts'
 import { deliveries, messages } from './schema.ts'
 
 type Outdated = {
@@ -87,10 +88,6 @@ function toDuration(ms: number): string {
 function prepare({ orm }: Connection) {
   const placeholder = sql.placeholder
   const value = (name: string) => sql`${placeholder(name)}`
-  const one = and(
-    eq(deliveries.messageId, placeholder('messageId')),
-    eq(deliveries.recipientId, placeholder('recipientId')),
-  )
   const isOutdated = and(
     isNull(deliveries.settledAt),
     eq(deliveries.state, sql`'queued'`),
@@ -125,12 +122,12 @@ function prepare({ orm }: Connection) {
     expire: orm
       .update(deliveries)
       .set({ state: 'expired', settledAt: value('now'), changedSeq: value('changedSeq') })
-      .where(one)
+      .where(oneDelivery)
       .prepare(),
     setNote: orm
       .update(deliveries)
       .set({ noteId: value('noteId') })
-      .where(one)
+      .where(oneDelivery)
       .prepare(),
     extend: orm
       .update(deliveries)

@@ -5,6 +5,7 @@ import type { Connection } from './connection.ts'
 import { CONFIRM_MS, LEASE_MS, REQUEUED_TTL_MS } from './limits.ts'
 import { chooseMail, type ChoiceOptions } from './mail-choice.ts'
 import { selectMail, type Mail, type Unread } from './mail-rows.ts'
+import { oneDelivery } from './one-delivery.ts'
 import { deliveries, isOneOf } from './schema.ts'
 
 export type Mailbox = ReturnType<typeof createMailbox>
@@ -165,10 +166,6 @@ export function createMailbox(connection: Connection) {
 
 function prepare({ orm }: Connection) {
   const value = (name: string) => sql`${sql.placeholder(name)}`
-  const one = and(
-    eq(deliveries.messageId, sql.placeholder('messageId')),
-    eq(deliveries.recipientId, sql.placeholder('recipientId')),
-  )
   // Without its offer: a late acknowledgement must not settle it again.
   const takeBack = (more: { attempts?: SQL; earlierAttempts?: SQL }) =>
     orm
@@ -182,7 +179,7 @@ function prepare({ orm }: Connection) {
         changedSeq: value('changedSeq'),
         ...more,
       })
-      .where(and(one, eq(deliveries.state, 'delivered'), isNull(deliveries.replyId)))
+      .where(and(oneDelivery, eq(deliveries.state, 'delivered'), isNull(deliveries.replyId)))
       .returning({ senderId: deliveries.senderId })
       .prepare()
   return {
@@ -196,7 +193,7 @@ function prepare({ orm }: Connection) {
         attempts: sql`${deliveries.attempts} + 1`,
         changedSeq: value('changedSeq'),
       })
-      .where(one)
+      .where(oneDelivery)
       .prepare(),
     deliver: orm
       .update(deliveries)
@@ -206,18 +203,18 @@ function prepare({ orm }: Connection) {
         settledAt: value('settledAt'),
         changedSeq: value('changedSeq'),
       })
-      .where(and(one, inArray(deliveries.state, ['queued', 'offered'])))
+      .where(and(oneDelivery, inArray(deliveries.state, ['queued', 'offered'])))
       .prepare(),
     requeue: orm
       .update(deliveries)
       .set({ state: 'queued', leaseUntil: null, changedSeq: value('changedSeq') })
-      .where(and(one, eq(deliveries.state, 'offered')))
+      .where(and(oneDelivery, eq(deliveries.state, 'offered')))
       .prepare(),
     // Unlike a lease that is over: who gave the offer back has shown nothing and can acknowledge nothing.
     giveBack: orm
       .update(deliveries)
       .set({ state: 'queued', leaseUntil: null, offerId: null, changedSeq: value('changedSeq') })
-      .where(and(one, eq(deliveries.state, 'offered')))
+      .where(and(oneDelivery, eq(deliveries.state, 'offered')))
       .prepare(),
     putBack: orm
       .update(deliveries)
@@ -230,7 +227,7 @@ function prepare({ orm }: Connection) {
       })
       .where(
         and(
-          one,
+          oneDelivery,
           eq(deliveries.offerId, sql.placeholder('offerId')),
           inArray(deliveries.state, ['queued', 'offered']),
         ),
@@ -247,7 +244,11 @@ function prepare({ orm }: Connection) {
         changedSeq: value('changedSeq'),
       })
       .where(
-        and(one, gt(deliveries.attempts, 0), isOneOf(deliveries.state, ['queued', 'offered', 'delivered'])),
+        and(
+          oneDelivery,
+          gt(deliveries.attempts, 0),
+          isOneOf(deliveries.state, ['queued', 'offered', 'delivered']),
+        ),
       )
       .returning({ senderId: deliveries.senderId })
       .prepare(),

@@ -5,6 +5,7 @@ import { selectMail, type Mail } from './mail-rows.ts'
 import { createMailWrites, toDigest } from './mail-writes.ts'
 import { isOfPeers, selectReceipts, type Nameless, type Receipt } from './receipt-rows.ts'
 import { createReplies } from './replies.ts'
+import { oneDelivery } from './one-delivery.ts'
 import { deliveries, messages } from './schema.ts'
 import { createSendLimits, type LimitRefusal } from './send-limits.ts'
 
@@ -240,12 +241,7 @@ function prepare({ orm }: Connection) {
     retract: orm
       .update(deliveries)
       .set({ state: 'retracted', settledAt: value('settledAt'), changedSeq: value('changedSeq') })
-      .where(
-        and(
-          eq(deliveries.messageId, placeholder('messageId')),
-          eq(deliveries.recipientId, placeholder('recipientId')),
-        ),
-      )
+      .where(oneDelivery)
       .prepare(),
   }
 }

@@ -1,6 +1,7 @@
 import { and, asc, eq, exists, isNull, lte, sql } from 'drizzle-orm'
 import type { Connection } from './connection.ts'
 import { NETWORK } from './names.ts'
+import { oneDelivery } from './one-delivery.ts'
 import { deliveries, machines, messages, peers } from './schema.ts'
 
 /** One unread message. `from` is the address of its sender, or `claude-peers` for a note. */
@@ -76,12 +77,7 @@ function prepare({ orm }: Connection) {
     mark: orm
       .update(deliveries)
       .set({ notifiedAt: value('notifiedAt'), changedSeq: value('changedSeq') })
-      .where(
-        and(
-          eq(deliveries.messageId, sql.placeholder('messageId')),
-          eq(deliveries.recipientId, sql.placeholder('recipientId')),
-        ),
-      )
+      .where(oneDelivery)
       .prepare(),
   }
 }

@@ -6,6 +6,7 @@
 import { aliasedTable, and, desc, eq, gt, isNull, lte, ne, sql } from 'drizzle-orm'
 import type { Connection } from './connection.ts'
 import { createNotes } from './notes.ts'
+import { oneDelivery } from './one-delivery.ts'
 import { deliveries, machines, messages, peers } from './schema.ts'
 
 /** A message that answers: `to` is who sent what it answers. */
@@ -79,16 +80,12 @@ const STANDS = {
 function prepare({ orm }: Connection) {
   const placeholder = sql.placeholder
   const value = (name: string) => sql`${placeholder(name)}`
-  const one = and(
-    eq(deliveries.messageId, placeholder('messageId')),
-    eq(deliveries.recipientId, placeholder('recipientId')),
-  )
   const answers = aliasedTable(deliveries, 'answers')
   return {
     setReply: orm
       .update(deliveries)
       .set({ replyId: value('replyId'), changedSeq: value('changedSeq') })
-      .where(and(one, eq(deliveries.senderId, placeholder('senderId'))))
+      .where(and(oneDelivery, eq(deliveries.senderId, placeholder('senderId'))))
       .prepare(),
     // Answers are younger than what they answer: the index of the pair is read from there on.
     answerBefore: orm
@@ -136,7 +133,7 @@ function prepare({ orm }: Connection) {
     setNote: orm
       .update(deliveries)
       .set({ noteId: value('noteId'), changedSeq: value('changedSeq') })
-      .where(one)
+      .where(oneDelivery)
       .prepare(),
   }
 }

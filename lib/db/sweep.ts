@@ -5,6 +5,7 @@ import { createExpiry } from './expiry.ts'
 import { LEASE_MS, RETENTION_MS } from './limits.ts'
 import { createMachineTokens } from './machine-tokens.ts'
 import { createReplies } from './replies.ts'
+import { oneDelivery } from './one-delivery.ts'
 import { deliveries, messages, peers } from './schema.ts'
 
 /**
@@ -65,10 +66,6 @@ export function createSweeper(connection: Connection) {
 
 function prepare({ orm }: Connection) {
   const value = (name: string) => sql`${sql.placeholder(name)}`
-  const one = and(
-    eq(deliveries.messageId, sql.placeholder('messageId')),
-    eq(deliveries.recipientId, sql.placeholder('recipientId')),
-  )
   const find = (where: SQL | undefined) =>
     orm
       .select({
@@ -102,7 +99,7 @@ function prepare({ orm }: Connection) {
     requeue: orm
       .update(deliveries)
       .set({ state: 'queued', leaseUntil: null, changedSeq: value('changedSeq') })
-      .where(one)
+      .where(oneDelivery)
       .prepare(),
     // A message is forgotten as a whole: with some of its recipients gone, a repeated send would seem another one.
     old: find(and(lt(deliveries.settledAt, sql.placeholder('before')), sql`not ${younger}`)),

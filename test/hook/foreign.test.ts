@@ -10,7 +10,7 @@ type Agent = {
   env: (sessionId: string) => Record<string, string>
 }
 
-const cwd = '/home/ada/work/api'
+const cwd = '/home/ada/src/api'
 const EVENTS = ['PostToolUse', 'UserPromptSubmit', 'SessionStart', 'Stop']
 
 const AGENTS: Agent[] = [

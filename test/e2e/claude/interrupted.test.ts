@@ -45,12 +45,7 @@ describe.each(CLAUDE_VERSIONS)('claude %s', (version) => {
     const [started, released] = [join(rig.home.path, 'hook.started'), join(rig.home.path, 'hook.released')]
     await addHook(rig, 'PostToolUse', `touch ${started}; while [ ! -e ${released} ]; do sleep 0.05; done`)
     await using terminal = await startGreeted(rig, signal)
-    const latch = createLatch(rig.home, 'tool')
-    await terminal.submit(`begin ${latch.directive}`)
-    await latch.started()
-    await sendQuietly(rig)
-    await latch.release()
-    await isIn(rig, 'delivered')
+    await deliverAtTool(rig, terminal)
     await waitUntil(() => existsSync(started), { timeoutMs: 10_000, failure: () => 'no hook ran' })
     await terminal.press('Escape')
     await terminal.waitForScreen(/[Ii]nterrupted/)
@@ -85,12 +80,7 @@ describe.each(CLAUDE_VERSIONS)('claude %s', (version) => {
     })
     await addHook(rig, 'PostToolUse', `sleep 0.5; echo '{"continue":false,"stopReason":"halt"}'`)
     await using terminal = await startGreeted(rig, signal)
-    const latch = createLatch(rig.home, 'tool')
-    await terminal.submit(`begin ${latch.directive}`)
-    await latch.started()
-    await sendQuietly(rig)
-    await latch.release()
-    await isIn(rig, 'delivered')
+    await deliverAtTool(rig, terminal)
     await terminal.waitForScreen(/halt/)
     compacts = true
     await terminal.submit('/compact')
@@ -170,6 +160,16 @@ async function startGreeted(rig: PeersRig, signal: AbortSignal): Promise<Interac
   await terminal.submit('hello')
   await terminal.waitForScreen(/● done/)
   return terminal
+}
+
+/** Has a tool call of a new turn bring the mail. */
+async function deliverAtTool(rig: PeersRig, terminal: Interactive) {
+  const latch = createLatch(rig.home, 'tool')
+  await terminal.submit(`begin ${latch.directive}`)
+  await latch.started()
+  await sendQuietly(rig)
+  await latch.release()
+  await isIn(rig, 'delivered')
 }
 
 /** Sends mail that wakes nobody, and waits until it waits. */
