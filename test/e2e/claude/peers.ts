@@ -76,6 +76,16 @@ export async function startPeersRig(
   }
 }
 
+/** The names of the files that sessions of the rig have. */
+export const sessionFiles = (rig: PeersRig) => readdir(join(rig.home.path, '.claude-peers/sessions'))
+
+/** Waits until a session of the rig has its card: a client answers its first prompt before that. */
+export async function isRegistered(rig: PeersRig) {
+  const isThere = async () =>
+    (await sessionFiles(rig).catch(() => [])).some((name) => /^[\d-]+\.json$/.test(name))
+  await waitUntil(isThere, { timeoutMs: 10_000, failure: () => 'the session is not registered' })
+}
+
 /**
  * Speaks to a client that was just started until it has our tools: version 2.1.197 may send its first prompts before its
  * MCP servers have named theirs, and then a call answers "No such tool available".

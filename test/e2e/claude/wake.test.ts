@@ -5,7 +5,15 @@ import { runHeadless } from './client.ts'
 import { answerRounds, longestRunOfBlocks } from './conversation.ts'
 import { CLAUDE_VERSIONS } from './install.ts'
 import { contextOf, type ModelRequest } from './model.ts'
-import { awaitTools, createLatch, occurrences, startPeersRig, type PeersRig } from './peers.ts'
+import {
+  awaitTools,
+  createLatch,
+  isRegistered,
+  occurrences,
+  sessionFiles,
+  startPeersRig,
+  type PeersRig,
+} from './peers.ts'
 import { isAlive, programsOf, waitUntil } from './processes.ts'
 import { isInInput } from './screen.ts'
 import { startInteractive } from './terminal.ts'
@@ -210,14 +218,6 @@ describe.each(CLAUDE_VERSIONS)('claude %s', (version) => {
     expect(Math.max(...rig.model.requests.map(longestRunOfBlocks))).toBeLessThan(8)
   })
 })
-
-const sessionFiles = (rig: PeersRig) => readdir(join(rig.home.path, '.claude-peers/sessions'))
-
-async function isRegistered(rig: PeersRig) {
-  const isThere = async () =>
-    (await sessionFiles(rig).catch(() => [])).some((name) => /^[\d-]+\.json$/.test(name))
-  await waitUntil(isThere, { timeoutMs: 10_000, failure: () => 'the session is not registered' })
-}
 
 /** Resolves when no session of the rig is in a turn. */
 async function isIdle(rig: PeersRig) {
