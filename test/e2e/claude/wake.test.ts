@@ -185,7 +185,7 @@ describe.each(CLAUDE_VERSIONS)('claude %s', (version) => {
     // A client may kill its server before that has cleaned up: the next session does.
     await runHeadless({ ...rig.client('web'), prompt: 'hello' })
     const files = await readdir(join(rig.home.path, '.claude-peers/sessions'))
-    expect(files.filter((name) => pids.includes(Number(name.split('.')[0])))).toEqual([])
+    expect(files.filter((name) => pids.includes(Number.parseInt(name, 10)))).toEqual([])
   })
 
   test('a headless run has no waiter', async () => {
