@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs'
 import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { listCards } from '../../../lib/machine/cards.ts'
 import { toLabel } from '../../../lib/machine/processes.ts'
 import { findPort } from '../../harness/port.ts'
 import { AWAIT_TOOLS, runHeadless, type ClientOptions } from './client.ts'
@@ -21,6 +22,7 @@ export type PeersRig = AsyncDisposable & {
   client(project: Project): ClientOptions
   /** Lets a session in `web` send a message with its tool, and gives what the tool answered. */
   send(to: string, message: string, options?: { urgency: 'fyi' }): Promise<string>
+  /** Runs a command. A send waits until its recipient is registered: it goes to a session that a test has just started. */
   cli(...args: string[]): Promise<string>
   /** Resolves when the flag is up that tells a gate of waiting mail. */
   mailWaits(): Promise<void>
@@ -44,7 +46,11 @@ export async function startPeersRig(
   await symlink(binary, join(bin, 'claude'))
   const base = clientEnvironment({ home, modelUrl: model.url })
   const env = { ...base, ...peersEnv, PATH: `${bin}:${base['PATH']}` }
-  const cli = async (...args: string[]) => (await run(process.execPath, [CLI, ...args], { env })).stdout
+  const sessions = join(home.path, '.claude-peers/sessions')
+  const cli = async (...args: string[]) => {
+    if (args[0] === 'send') await isRegistered(sessions, args.at(-2)!)
+    return (await run(process.execPath, [CLI, ...args], { env })).stdout
+  }
   await cli('install')
 
   const client = (project: Project): ClientOptions => ({
@@ -54,7 +60,6 @@ export async function startPeersRig(
     cwd: home.projects[project],
     env: peersEnv,
   })
-  const sessions = join(home.path, '.claude-peers/sessions')
   const started = stack.move()
   return {
     model,
@@ -79,11 +84,10 @@ export async function startPeersRig(
 /** The names of the files that sessions of the rig have. */
 export const sessionFiles = (rig: PeersRig) => readdir(join(rig.home.path, '.claude-peers/sessions'))
 
-/** Waits until a session of the rig has its card: a client answers its first prompt before that. */
-export async function isRegistered(rig: PeersRig) {
-  const isThere = async () =>
-    (await sessionFiles(rig).catch(() => [])).some((name) => /^[\d-]+\.json$/.test(name))
-  await waitUntil(isThere, { timeoutMs: 10_000, failure: () => 'the session is not registered' })
+/** Waits until a session of that name has its card: a client answers its first prompt, and runs its first tool, before that. */
+async function isRegistered(sessions: string, name: string) {
+  const isThere = () => listCards(sessions).some((card) => card.name === name)
+  await waitUntil(isThere, { timeoutMs: 10_000, failure: () => `no session called ${name} is registered` })
 }
 
 /**

@@ -5,15 +5,7 @@ import { runHeadless } from './client.ts'
 import { answerRounds, longestRunOfBlocks } from './conversation.ts'
 import { CLAUDE_VERSIONS } from './install.ts'
 import { contextOf, type ModelRequest } from './model.ts'
-import {
-  awaitTools,
-  createLatch,
-  isRegistered,
-  occurrences,
-  sessionFiles,
-  startPeersRig,
-  type PeersRig,
-} from './peers.ts'
+import { awaitTools, createLatch, occurrences, sessionFiles, startPeersRig, type PeersRig } from './peers.ts'
 import { isAlive, programsOf, waitUntil } from './processes.ts'
 import { isInInput } from './screen.ts'
 import { startInteractive } from './terminal.ts'
@@ -45,7 +37,6 @@ describe.each(CLAUDE_VERSIONS)('claude %s', (version) => {
   test('a session that was never asked anything is woken too', async ({ signal }) => {
     await using rig = await startPeersRig(version)
     await using terminal = await startInteractive({ ...rig.client('api'), signal })
-    await isRegistered(rig)
     await rig.cli('send', 'api', MAIL)
     expect(occurrences(await rig.model.waitForRequest(hasMail), MAIL)).toBe(1)
     expect(await terminal.screen()).not.toContain('❯ hello')
@@ -86,7 +77,6 @@ describe.each(CLAUDE_VERSIONS)('claude %s', (version) => {
       reply: async (request) => {
         const next = contextOf(request).includes('begin') ? unsent.shift() : undefined
         if (next === undefined) return undefined
-        await isRegistered(rig)
         await rig.cli('send', 'api', next)
         await rig.mailWaits()
         return { text: 'done' }
@@ -110,7 +100,6 @@ describe.each(CLAUDE_VERSIONS)('claude %s', (version) => {
     await using terminal = await startInteractive({ ...rig.client('api'), signal })
     await terminal.submit('hello')
     await terminal.waitForScreen(/● done/)
-    await isRegistered(rig)
     await rig.cli('send', '--fyi', 'api', MAIL)
     await rig.mailWaits()
     await terminal.submit('the next prompt')
@@ -125,7 +114,6 @@ describe.each(CLAUDE_VERSIONS)('claude %s', (version) => {
     await terminal.submit('hello')
     await terminal.waitForScreen(/● done/)
     await terminal.type('half of what I meant to')
-    await isRegistered(rig)
     await rig.cli('send', 'api', MAIL)
     const request = await rig.model.waitForRequest(hasMail)
     expect(contextOf(request)).not.toContain('half of what')
@@ -141,7 +129,6 @@ describe.each(CLAUDE_VERSIONS)('claude %s', (version) => {
     await latch.started()
     await terminal.press('Escape')
     await terminal.waitForScreen(/Interrupted/)
-    await isRegistered(rig)
     await rig.cli('send', 'api', MAIL)
     expect(occurrences(await rig.model.waitForRequest(hasMail), WAKE)).toBe(1)
     await latch.release()
@@ -157,7 +144,6 @@ describe.each(CLAUDE_VERSIONS)('claude %s', (version) => {
     await using terminal = await startInteractive({ ...rig.client('api'), signal })
     await terminal.submit('break now')
     await terminal.waitForScreen(/API Error/)
-    await isRegistered(rig)
     await rig.cli('send', 'api', MAIL)
     expect(occurrences(await rig.model.waitForRequest(hasMail), WAKE)).toBe(1)
   })
